@@ -1,0 +1,147 @@
+import type { Command } from '../model/command.ts';
+import type { EvidenceEntry, Exit } from '../model/evidence.ts';
+import type { InventoryNode } from '../model/inventory.ts';
+import type { Language } from '../model/language.ts';
+import type { Report } from '../model/report.ts';
+import type { RunRecord } from '../model/run-record.ts';
+import type { ReportVerdict } from '../model/verdict.ts';
+
+/** How a command ended, with the bytes that were kept (whole up to the cap, also after a time-out or a cut). */
+export interface CommandResult {
+  readonly exit: Exit;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+}
+
+export interface RunOptions {
+  /** Aborting kills the remote process. `signal.reason` `'enough'` or `'windowOver'` becomes that `stopped` exit. */
+  readonly signal: AbortSignal;
+  /** Bytes as they arrive, in order. A promise holds the stream back until it settles. */
+  readonly onStdout?: (chunk: Uint8Array) => void | Promise<void>;
+  readonly onStderr?: (chunk: Uint8Array) => void;
+}
+
+/** An open connection to one node. */
+export interface NodeConnection {
+  /** Never rejects: everything that goes wrong on the way to or on the node is an `Exit`. */
+  run(
+    command: Pick<Command, 'argv' | 'privilege' | 'timeoutMs' | 'maxBytes'>,
+    options: RunOptions,
+  ): Promise<CommandResult>;
+  close(): Promise<void>;
+}
+
+/** Opens connections: SSH in production, a script in tests. */
+export interface NodeTransport {
+  /** Resolves to the reason where the node cannot be used; rejects only for faults of netcheck itself. */
+  connect(
+    node: InventoryNode,
+    options: { readonly signal: AbortSignal },
+  ): Promise<
+    | { readonly ok: true; readonly connection: NodeConnection }
+    | { readonly ok: false; readonly exit: Extract<Exit, { how: 'notStarted' }> }
+  >;
+  /** Closes what is pooled. */
+  close(): Promise<void>;
+}
+
+/** At most so many runs per node at once, over all processes that share it. */
+export interface NodeSlots {
+  acquire(
+    node: string,
+    options: { readonly signal: AbortSignal; readonly holder: string },
+  ): Promise<{ release(): Promise<void> }>;
+}
+
+/** Where evidence is written before it is parsed. */
+export interface EvidenceSink {
+  /** `out`/`err` come back as paths inside the run directory, absent where there were no bytes. */
+  write(
+    entry: Omit<EvidenceEntry, 'out' | 'err' | 'outBytes' | 'errBytes'>,
+    bytes: { stdout: Uint8Array; stderr: Uint8Array },
+  ): Promise<EvidenceEntry>;
+  finish(record: RunRecord, report: Report): Promise<void>;
+}
+
+/** What a run tells while it goes on. Renderers decide how much of it to show. */
+export type ProgressEvent =
+  | {
+      readonly type: 'planned';
+      readonly nodes: readonly { name: string; roles: readonly string[] }[];
+      readonly playbooks: readonly string[];
+    }
+  | { readonly type: 'waiting'; readonly node: string }
+  | { readonly type: 'connected'; readonly node: string }
+  | { readonly type: 'unreachable'; readonly node: string; readonly why: string }
+  | {
+      readonly type: 'phase';
+      readonly phase: 'connect' | 'look' | 'before' | 'capture' | 'probe' | 'after' | 'judge';
+      readonly atMs: number;
+    }
+  | {
+      readonly type: 'probe';
+      readonly node: string;
+      readonly done: number;
+      readonly total: number;
+      readonly failed: number;
+    }
+  | { readonly type: 'decided'; readonly rule: string; readonly node: string; readonly title: string }
+  | { readonly type: 'finished'; readonly verdict: ReportVerdict; readonly headline: string };
+export type OnProgress = (event: ProgressEvent) => void;
+
+// ------------------------------------------------------------------------------------- the chat side of a run
+
+/** What the queue carries. Ids and validated text only: no evidence, no secrets. */
+export interface RunRequest {
+  /** Unique; also the BullMQ job id (no `:`). Derived from the delivery that asked, so that a retry is the same. */
+  readonly id: string;
+  /** The ask as typed, without the command's name. Parsed again by the worker, with the same grammar. */
+  readonly text: string;
+  readonly language: Language;
+  readonly askedBy: string;
+  readonly askedAtMs: number;
+  /** Where the answer goes. */
+  readonly thread: { readonly channel: string; readonly rootTs: string; readonly statusTs: string };
+  /** Id of the run that this one checks again. */
+  readonly recheckOf?: string;
+}
+
+/** The thread that a run answers in. Every method is idempotent per run: a second worker may call it all again. */
+export interface AnswerThread {
+  progress(event: ProgressEvent): void;
+  /** Posts the final report once, whatever crashed before. */
+  report(report: Report): Promise<void>;
+  /** The one final answer where there is no report: cancelled, or our own fault. */
+  failed(why: { readonly message: string; readonly hint: string; readonly cancelled: boolean }): Promise<void>;
+}
+
+/** Small facts that outlive a process: which message a run lives in, which button was used, which answer was given. */
+export interface KeyValue {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, options: { readonly ttlMs: number }): Promise<void>;
+  /** Sets only where it is not set; tells whether it did. */
+  setOnce(key: string, value: string, options: { readonly ttlMs: number }): Promise<boolean>;
+  delete(key: string): Promise<void>;
+}
+
+/** The queue between the Slack front and the workers. */
+export interface RunQueue {
+  /** Rejects with `queue/down` at once when Redis does not answer. */
+  submit(request: RunRequest): Promise<'queued' | 'duplicate'>;
+  /** Reaches the worker that holds the run, whatever process it is in; a run still waiting is removed. */
+  cancel(runId: string, by: string): Promise<'cancelling' | 'removed' | 'unknown'>;
+  find(runId: string): Promise<RunRequest | null>;
+  /** Rejects with `queue/down`. */
+  ping(): Promise<{ readonly version: string; readonly evictionPolicy: string }>;
+  close(): Promise<void>;
+}
+
+/** Takes runs from the queue until closed. `attempt` is above 1 when an earlier worker died in the middle. */
+export interface RunWorker {
+  start(
+    handle: (request: RunRequest, context: { readonly signal: AbortSignal; readonly attempt: number }) => Promise<void>,
+  ): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,56 @@
+import type { z } from 'zod';
+import type { FactName } from './facts.ts';
+import type { Budget, Role } from './plan.ts';
+
+/**
+ * One command, ready for a node: an argv array, never a shell string. Quoting happens once, in `adapters/ssh`.
+ */
+export interface Command {
+  readonly argv: readonly string[];
+  readonly privilege: 'none' | 'root';
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  /** Name of the parser for its output. */
+  readonly kind: string;
+  /** Tool that must be on the node; the engine looks first and records `toolMissing` otherwise. */
+  readonly tool?: string;
+  /**
+   * Kernel modules that running this would load if they are not there already (`ss` loads tcp_diag …). The engine
+   * looks first and records `skipped: would load …`, unless `unlessFile` exists (it proves that they are there).
+   */
+  readonly wouldLoad?: { readonly modules: readonly string[]; readonly unlessFile?: string };
+  /** Used instead when `tool` is missing, or when `wouldLoad` forbids it; tried in order. */
+  readonly otherwise?: Command;
+}
+
+/** What collectors may use: validated values only. */
+export interface CollectContext {
+  readonly target: string;
+  readonly port: number;
+  readonly protocol: 'tcp' | 'udp';
+  /** Addresses of the nodes in the client role (for route look-ups and filters). */
+  readonly clientAddresses: readonly string[];
+  /** Addresses of this node where known. */
+  readonly ownAddresses: readonly string[];
+  readonly roles: readonly Role[];
+  /** The account on the node, where it is known and is not root; for `tcpdump -Z`. */
+  readonly loginUser?: string;
+  readonly budget: Budget;
+}
+
+/** Everything netcheck may run on a node comes from a collector: parameters in, argv arrays out. */
+export interface Collector<Params extends z.ZodType = z.ZodType> {
+  readonly id: string;
+  /** One line for `--explain` and the docs: what is looked at and what it costs. */
+  readonly purpose: string;
+  readonly params: Params;
+  /** `delta` collectors run before and after the window; only what moved counts. */
+  readonly when: 'once' | 'delta' | 'capture' | 'probe';
+  /** Facts that its commands' parsers give. */
+  readonly provides: readonly FactName[];
+  commands(params: z.output<Params>, context: CollectContext): readonly Command[];
+}
+
+export function defineCollector<Params extends z.ZodType>(collector: Collector<Params>): Collector<Params> {
+  return collector;
+}

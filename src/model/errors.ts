@@ -1,0 +1,59 @@
+/**
+ * Every error that netcheck throws on purpose. The world misbehaving (a node that is down, a refused key,
+ * a tool that is missing) is data in the evidence, never one of these.
+ *
+ * - `usage/…`, `ask/…`: the person asked for something that cannot be done as written (exit 64)
+ * - `config/…`, `playbook/…`, `replay/…`: a file that a person wrote or moved is not usable (exit 64)
+ * - `queue/…`, `slack/…`: an outside service that netcheck itself depends on is not there (exit 70)
+ * - `fault/…`: our own fault (exit 70)
+ */
+export type ErrorCode =
+  | 'usage/unknown-command'
+  | 'usage/unknown-option'
+  | 'usage/missing-argument'
+  | 'usage/unknown-kind'
+  | 'ask/empty'
+  | 'ask/too-long'
+  | 'ask/no-port'
+  | 'ask/bad-port'
+  | 'ask/bad-name'
+  | 'ask/bad-size'
+  | 'ask/bad-duration'
+  | 'ask/unknown-node'
+  | 'ask/external-address'
+  | 'ask/unknown-playbook'
+  | 'ask/no-kubernetes'
+  | 'ask/same-node'
+  | 'ask/not-allowed'
+  | 'config/not-found'
+  | 'config/invalid'
+  | 'config/missing-secret'
+  | 'playbook/invalid'
+  | 'playbook/unknown-id'
+  | 'replay/not-found'
+  | 'replay/unreadable'
+  | 'replay/newer'
+  | 'pcap/unreadable'
+  | 'queue/down'
+  | 'queue/no-redis'
+  | 'slack/refused'
+  | 'slack/unreachable'
+  | 'fault/internal';
+
+/** What the person sees is `message` (what is wrong, where) and `hint` (what to do); `cause` is for the log. */
+export class NetcheckError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string;
+  constructor(code: ErrorCode, message: string, hint: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'NetcheckError';
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** The process exit status that belongs to an error (design section 2): 64 usage, 70 our own fault. */
+export function exitStatusOf(error: unknown): 64 | 70 {
+  if (!(error instanceof NetcheckError)) return 70;
+  return /^(usage|ask|config|playbook|replay|pcap)\//.test(error.code) ? 64 : 70;
+}

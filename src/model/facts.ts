@@ -1,0 +1,398 @@
+import type { At } from './evidence.ts';
+
+/**
+ * Every fact a rule may read, by name. A missing fact is absent, never empty: an empty list means "looked, and there
+ * is none". Items say where they were read (`at`), so that a sentence can point at the line.
+ */
+export interface FactCatalogue {
+  readonly features: Features;
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly sysctl: Sysctls;
+  readonly counters: CounterDeltas;
+  readonly listeners: readonly Listener[];
+  readonly sockets: readonly Socket[];
+  readonly links: readonly Link[];
+  readonly addresses: readonly Address[];
+  readonly routes: readonly Route[];
+  readonly routeGet: readonly RouteVerdict[];
+  readonly neighbours: readonly Neighbour[];
+  readonly firewall: Firewall;
+  readonly ipvs: Ipvs;
+  readonly conntrackStats: CounterDeltas;
+  readonly tcpMetrics: readonly TcpMetric[];
+  readonly capture: Capture;
+  readonly probes: readonly Probe[];
+}
+export type FactName = keyof FactCatalogue;
+
+/** What is known of one node. Absent = not known. */
+export type Facts = { readonly [Name in FactName]?: FactCatalogue[Name] };
+
+/** A place where a parser could not make sense of its input. The rest of the input is still used. */
+export interface ParseProblem {
+  readonly message: string;
+  readonly line?: number;
+}
+
+/** What the first look at a node found. Everything else is chosen from it, never from a version number. */
+export interface Features {
+  readonly uid: number;
+  /** Tool name -> path, or null where it is not there. */
+  readonly tools: Readonly<Record<string, string | null>>;
+  /**
+   * Module name -> whether it is there. `unloadable`: this kernel loads no modules at all, so running a tool can load
+   * none either. `absent`: running a tool that needs it would load it.
+   */
+  readonly modules: Readonly<Record<string, 'loaded' | 'builtin' | 'absent' | 'unloadable'>>;
+  /** Files of the look list that exist: /proc/net/ip_vs, /proc/net/nf_conntrack … */
+  readonly files: readonly string[];
+  readonly at: At;
+}
+
+export interface Kernel {
+  /** `uname -r` */
+  readonly release: string;
+  readonly hostname?: string;
+  /** PRETTY_NAME of os-release. */
+  readonly os?: string;
+  readonly at: At;
+}
+
+export interface Clock {
+  /** `date +%s.%N` of the node, milliseconds since the epoch. */
+  readonly epochMs: number;
+  readonly uptimeSec?: number;
+  readonly at: At;
+}
+
+/** Key with dots (`net.ipv4.tcp_tw_recycle`) -> value as the kernel prints it, or null: the file does not exist. */
+export type Sysctls = Readonly<Record<string, { readonly value: string | null; readonly at: At }>>;
+
+/** One reading of counters, by the kernel's names: `TcpExt.ListenDrops`, `Ip.InAddrErrors`. */
+export type CounterReading = Readonly<Record<string, { readonly value: number; readonly at: At }>>;
+
+/** Two readings. `delta` is null where the counter was reset between them (reboot) or is in only one of them. */
+export interface CounterDelta {
+  readonly before: number | null;
+  readonly after: number | null;
+  readonly delta: number | null;
+  readonly at: At;
+}
+/** A name that is not here does not exist on this kernel: that is a fact too. */
+export type CounterDeltas = Readonly<Record<string, CounterDelta>>;
+
+export interface Listener {
+  readonly protocol: 'tcp' | 'udp';
+  /** `0.0.0.0`, `::`, `127.0.0.1`, … without brackets or zone. `*` of ss is reported as `::` with v6only false. */
+  readonly address: string;
+  readonly port: number;
+  /** TCP: connections waiting for accept(). */
+  readonly recvq: number;
+  /** TCP: the size of that queue: min(backlog, somaxconn) at listen(). Null where the source does not tell. */
+  readonly sendq: number | null;
+  readonly process?: string;
+  readonly at: At;
+}
+
+export interface Socket {
+  readonly protocol: 'tcp' | 'udp';
+  /** As ss spells it, upper case with dashes: ESTAB, SYN-SENT, SYN-RECV, TIME-WAIT, CLOSE-WAIT … */
+  readonly state: string;
+  readonly recvq: number;
+  readonly sendq: number;
+  readonly local: { readonly address: string; readonly port: number };
+  readonly peer: { readonly address: string; readonly port: number };
+  /** `keepalive`, `on` (retransmission), `timewait`, `persist` … with the time left, milliseconds. */
+  readonly timer?: { readonly kind: string; readonly leftMs: number; readonly retries: number };
+  readonly process?: string;
+  readonly at: At;
+}
+
+export interface Link {
+  readonly name: string;
+  readonly index: number;
+  readonly mtu: number;
+  /** UP, DOWN, UNKNOWN, LOWERLAYERDOWN … */
+  readonly state: string;
+  readonly flags: readonly string[];
+  readonly mac?: string;
+  /** veth, bridge, vxlan, ipip … where `ip -d` told. */
+  readonly type?: string;
+  readonly master?: string;
+  readonly rx?: LinkCounts;
+  readonly tx?: LinkCounts;
+  readonly at: At;
+}
+export interface LinkCounts {
+  readonly bytes: number;
+  readonly packets: number;
+  readonly errors: number;
+  readonly dropped: number;
+}
+
+export interface Address {
+  readonly family: 4 | 6;
+  readonly device: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  readonly scope?: string;
+  readonly at: At;
+}
+
+export interface Route {
+  readonly family: 4 | 6;
+  /** `default`, `10.0.0.0/24`, `10.0.0.1` */
+  readonly destination: string;
+  /** unicast, local, broadcast, blackhole, unreachable, prohibit, throw … */
+  readonly type: string;
+  readonly via?: string;
+  readonly device?: string;
+  readonly source?: string;
+  readonly table?: string;
+  readonly metric?: number;
+  readonly mtu?: number;
+  readonly at: At;
+}
+
+/** The kernel's own answer to `ip route get TO [from FROM iif DEV]`. */
+export interface RouteVerdict {
+  readonly to: string;
+  readonly from?: string;
+  readonly iif?: string;
+  readonly verdict:
+    | 'ok'
+    | 'local'
+    /** EHOSTUNREACH: forwarding off (with iif), or an `unreachable` route */
+    | 'no-route-to-host'
+    /** ENETUNREACH: no route */
+    | 'network-unreachable'
+    /** EXDEV: rp_filter */
+    | 'reverse-path-filtered'
+    /** EINVAL: martian source, blackhole, or rp_filter on newer kernels */
+    | 'invalid-argument'
+    /** EACCES: `prohibit` */
+    | 'prohibited'
+    | 'other';
+  readonly device?: string;
+  readonly via?: string;
+  readonly source?: string;
+  readonly mtu?: number;
+  readonly message?: string;
+  readonly at: At;
+}
+
+export interface Neighbour {
+  readonly address: string;
+  readonly device?: string;
+  readonly mac?: string;
+  /** REACHABLE, STALE, DELAY, PROBE, FAILED, INCOMPLETE, PERMANENT, NOARP */
+  readonly state: string;
+  readonly at: At;
+}
+
+/** One rule or chain policy of iptables or nftables, with its packet counts before and after the window. */
+export interface FirewallRule {
+  readonly tool: 'iptables' | 'iptables-legacy' | 'nft';
+  readonly family: 4 | 6 | 'inet' | 'other';
+  readonly table: string;
+  readonly chain: string;
+  /** Base-chain hook in lower case (`input`, `forward`, `output`, `prerouting`, `postrouting`); absent for user chains. */
+  readonly hook?: string;
+  /** Stable identity between two readings: table, chain, position, text without counters. */
+  readonly id: string;
+  /** The rule as a person knows it (without counters). */
+  readonly text: string;
+  readonly isPolicy: boolean;
+  readonly verdict: 'accept' | 'drop' | 'reject' | 'jump' | 'other';
+  /** `icmp-host-prohibited`, `icmp-port-unreachable`, `tcp-reset` … */
+  readonly rejectWith?: string;
+  readonly jumpTo?: string;
+  /**
+   * What it matches, as far as it was understood. A list absent means "any"; `understood: false` means that there is
+   * more in the rule than this, so that a match is possible, not certain.
+   */
+  readonly match: {
+    readonly protocol?: string;
+    readonly sources?: readonly string[];
+    readonly destinations?: readonly string[];
+    readonly destinationPorts?: readonly { readonly from: number; readonly to: number }[];
+    readonly inDevice?: string;
+    readonly understood: boolean;
+  };
+  /** Null where the rule has no counter (nft without `counter`). */
+  readonly packets: {
+    readonly before: number | null;
+    readonly after: number | null;
+    readonly delta: number | null;
+  } | null;
+  readonly at: At;
+}
+export interface Firewall {
+  readonly rules: readonly FirewallRule[];
+}
+
+export interface IpvsService {
+  readonly protocol: 'tcp' | 'udp' | 'sctp' | 'fwm';
+  readonly address: string;
+  readonly port: number;
+  readonly scheduler: string;
+  readonly servers: readonly {
+    readonly address: string;
+    readonly port: number;
+    readonly forward: string;
+    readonly weight: number;
+    readonly activeConnections: number;
+    readonly inactiveConnections: number;
+    readonly at: At;
+  }[];
+  readonly at: At;
+}
+export interface IpvsConnection {
+  readonly protocol: string;
+  readonly state: string;
+  readonly expireSec: number;
+  readonly source: { readonly address: string; readonly port: number };
+  readonly virtual: { readonly address: string; readonly port: number };
+  readonly destination: { readonly address: string; readonly port: number };
+  readonly at: At;
+}
+/** Parts are absent where they were not read. */
+export interface Ipvs {
+  readonly services?: readonly IpvsService[];
+  readonly connections?: readonly IpvsConnection[];
+  readonly timeoutsSec?: { readonly tcp: number; readonly tcpfin: number; readonly udp: number; readonly at: At };
+}
+
+/** `ip tcp_metrics`: `tw_ts V/A` is the timestamp remembered of that peer (kernels with tcp_tw_recycle). */
+export interface TcpMetric {
+  readonly address: string;
+  readonly ageSec: number;
+  readonly twTs?: { readonly value: number; readonly ageSec: number };
+  readonly at: At;
+}
+
+export interface Probe {
+  readonly to: string;
+  readonly port: number;
+  readonly attempt: number;
+  readonly startedAtMs: number;
+  readonly tookMs: number;
+  readonly outcome: 'connected' | 'refused' | 'timedOut' | 'noRoute' | 'netUnreachable' | 'notPermitted' | 'other';
+  readonly message: string;
+  readonly at: At;
+}
+
+// ---------------------------------------------------------------------------------------------------- packets
+
+/** A capture at one place: what `src/packets` made of the stream. Times are the capturing node's clock. */
+export interface Capture {
+  readonly packets: number;
+  readonly bytes: number;
+  readonly linkType: string;
+  readonly firstAtMs: number | null;
+  readonly lastAtMs: number | null;
+  /** From tcpdump's stderr; null where it did not say. Above 0 weakens every rule that argues from a missing packet. */
+  readonly droppedByKernel: number | null;
+  /** Whether tcpdump got as far as "listening on". */
+  readonly listening: boolean;
+  readonly connections: readonly Connection[];
+  readonly icmpErrors: readonly IcmpError[];
+  /** Latest TSval seen in a SYN, and every SYN's, per source address. */
+  readonly problems: readonly ParseProblem[];
+  /** Connections that were let go because of the bound on memory. */
+  readonly connectionsDropped: number;
+  readonly at: At;
+}
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** One TCP connection attempt (a 4-tuple with one initial sequence number), as seen at one place. */
+export interface Connection {
+  readonly client: Endpoint;
+  readonly server: Endpoint;
+  /** SYNs of the client, retransmissions included, in order. Duplicate sightings of `-i any` count once. */
+  readonly syns: readonly Syn[];
+  /** SYN+ACKs of the server, in order. */
+  readonly synAcks: readonly { readonly atMs: number; readonly frame: number }[];
+  readonly handshake: /** SYN, SYN+ACK, ACK */
+    | 'complete'
+    /** SYN+ACK seen, the client's ACK not */
+    | 'noFinalAck'
+    /** no SYN+ACK */
+    | 'unanswered'
+    /** RST instead of SYN+ACK */
+    | 'refused'
+    /** an ICMP error instead of SYN+ACK */
+    | 'icmpError'
+    /** answered by a bare ACK (stale connection on the server) */
+    | 'challengeAck'
+    /** began before the capture */
+    | 'midStream';
+  /** RSTs in either direction. */
+  readonly resets: readonly {
+    readonly from: 'client' | 'server';
+    readonly atMs: number;
+    readonly ttl: number;
+    readonly frame: number;
+    /** Whether it answers a SYN (ack = SYN's sequence + 1). */
+    readonly answersSyn: boolean;
+  }[];
+  readonly fins: { readonly client: boolean; readonly server: boolean };
+  readonly bytes: { readonly client: number; readonly server: number };
+  readonly packets: { readonly client: number; readonly server: number };
+  readonly retransmitted: { readonly client: number; readonly server: number };
+  readonly options: {
+    readonly client: SynOptions | null;
+    readonly server: SynOptions | null;
+  };
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+}
+
+export interface SynOptions {
+  readonly mss: number | null;
+  readonly windowScale: number | null;
+  readonly sackPermitted: boolean;
+  readonly timestamps: boolean;
+}
+
+export interface Syn {
+  readonly atMs: number;
+  readonly frame: number;
+  readonly sequence: number;
+  readonly ipId: number;
+  readonly ttl: number;
+  /** TSval, or null where the SYN has no timestamp option. */
+  readonly tsval: number | null;
+  /** Devices it was seen on, in order, where the link layer tells (SLL2), with direction. */
+  readonly sightings: readonly { readonly interfaceIndex: number | null; readonly direction: 'in' | 'out' | 'other' }[];
+}
+
+/** An ICMP or ICMPv6 error with the flow that it is about. */
+export interface IcmpError {
+  readonly atMs: number;
+  readonly frame: number;
+  /** Who sent it. */
+  readonly from: string;
+  readonly to: string;
+  readonly version: 4 | 6;
+  readonly type: number;
+  readonly code: number;
+  /** `host-unreachable`, `port-unreachable`, `host-prohibited`, `admin-prohibited`, `frag-needed`, `time-exceeded` … */
+  readonly name: string;
+  /** Next-hop MTU of frag-needed / packet-too-big. */
+  readonly mtu?: number;
+  /** The packet inside; ports are null where it was cut before them. */
+  readonly about: {
+    readonly protocol: number;
+    readonly source: string;
+    readonly destination: string;
+    readonly sourcePort: number | null;
+    readonly destinationPort: number | null;
+    readonly sequence: number | null;
+  };
+}

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { InventoryNode } from './inventory.ts';
+import { Symptom } from './symptom.ts';
+
+export const Role = z.enum(['target', 'client', 'forwarder']);
+export type Role = z.infer<typeof Role>;
+
+/** Bounds of one run. Nothing in a run is unbounded. */
+export const Budget = z.strictObject({
+  /** Wall time of the whole run. */
+  wallMs: z.number().int().min(1000).max(600_000).default(60_000),
+  /** How long captures and probes may take at most. */
+  windowMs: z.number().int().min(1000).max(300_000).default(12_000),
+  /** Packets and bytes per capture. */
+  maxPackets: z.number().int().min(10).max(1_000_000).default(20_000),
+  maxCaptureBytes: z
+    .number()
+    .int()
+    .min(1000)
+    .default(16 * 1024 * 1024),
+  /** Bytes kept of any other command's output. */
+  maxOutputBytes: z
+    .number()
+    .int()
+    .min(1000)
+    .default(4 * 1024 * 1024),
+});
+export type Budget = z.infer<typeof Budget>;
+
+/** A node with what it is in this run. `ssh: false`: an address that netcheck cannot log in to. */
+export const PlannedNode = z.strictObject({
+  node: InventoryNode,
+  roles: z.array(Role),
+  /** The address that stands for it in this run. */
+  address: z.string(),
+  /** Why it is here, for `--explain`: "asked", "defaults.probeFrom", "the only other node". */
+  why: z.string(),
+});
+export type PlannedNode = z.infer<typeof PlannedNode>;
+
+/** One collector on one node, with its parameters. */
+export const PlannedStep = z.strictObject({
+  node: z.string(),
+  collector: z.string(),
+  params: z.record(z.string(), z.unknown()),
+});
+export type PlannedStep = z.infer<typeof PlannedStep>;
+
+export const PlannedRule = z.strictObject({ rule: z.string(), params: z.record(z.string(), z.unknown()) });
+export type PlannedRule = z.infer<typeof PlannedRule>;
+
+/** Playbook + nodes in roles: everything that decides what a run does. Saved in run.json. */
+export const Plan = z.strictObject({
+  symptom: Symptom,
+  playbooks: z.array(z.string()),
+  targetAddress: z.string(),
+  /** Client addresses that netcheck cannot log in to; they only widen the filters. */
+  externalClients: z.array(z.string()),
+  nodes: z.array(PlannedNode),
+  steps: z.array(PlannedStep),
+  rules: z.array(PlannedRule),
+  budget: Budget,
+});
+export type Plan = z.infer<typeof Plan>;

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { Role } from './plan.ts';
+
+const Id = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'an id is kebab-case: letters, digits and "-"');
+
+/**
+ * One file of `playbooks/`: which collectors on which roles, which rules, with which parameters. No conditions, no
+ * loops, no templates. `with` is parsed by the collector's or rule's own schema.
+ */
+export const Playbook = z.strictObject({
+  id: Id,
+  title: z.strictObject({ en: z.string().min(1), zh: z.string().min(1) }),
+  /** Words that choose it when nobody named a playbook. */
+  words: z.strictObject({ en: z.array(z.string().min(1)), zh: z.array(z.string().min(1)) }).default({ en: [], zh: [] }),
+  collect: z
+    .array(
+      z.strictObject({
+        on: z.array(Role).min(1),
+        use: Id,
+        with: z.record(z.string(), z.unknown()).default({}),
+      }),
+    )
+    .min(1),
+  rules: z.array(z.strictObject({ use: Id, with: z.record(z.string(), z.unknown()).default({}) })).min(1),
+});
+export type Playbook = z.infer<typeof Playbook>;

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { EvidenceEntry } from './evidence.ts';
+import { languages } from './language.ts';
+import { Role } from './plan.ts';
+import { Symptom } from './symptom.ts';
+import { ReportVerdict, Verdict } from './verdict.ts';
+
+/** A sentence with the bytes it stands on: a file of the run directory, and a 1-based line of it. */
+export const Because = z.strictObject({
+  text: z.string(),
+  evidence: z.string(),
+  line: z.number().int().min(1).optional(),
+});
+export type Because = z.infer<typeof Because>;
+
+/** What to do, as text for a person. netcheck never runs it. */
+export const Remedy = z.strictObject({
+  kind: z.enum(['temporary', 'permanent', 'kubernetes', 'application']),
+  /** Node to do it on; absent where it is not on a node. */
+  node: z.string().optional(),
+  /** One sentence: what this does. */
+  text: z.string().optional(),
+  commands: z.array(z.string()),
+  undo: z.array(z.string()),
+  risk: z.string(),
+});
+export type Remedy = z.infer<typeof Remedy>;
+
+/** A fact that was needed and is not there, and why. */
+export const Missing = z.strictObject({ fact: z.string(), node: z.string(), why: z.string() });
+export type Missing = z.infer<typeof Missing>;
+
+/** One rule's verdict on one node, or on the path between two. */
+export const Finding = z.strictObject({
+  rule: z.string(),
+  verdict: Verdict,
+  node: z.string(),
+  path: z.strictObject({ from: z.string(), to: z.string() }).optional(),
+  title: z.string(),
+  because: z.array(Because),
+  remedies: z.array(Remedy),
+  missing: z.array(Missing),
+});
+export type Finding = z.infer<typeof Finding>;
+
+/** One packet of the story that the ladder shows. Times are milliseconds since the first packet. */
+export const LadderStep = z.strictObject({
+  atMs: z.number(),
+  from: z.enum(['client', 'target']),
+  label: z.string(),
+  /** `answered`/`unanswered` for what needs an answer; `lost` where the other end never saw it. */
+  fate: z.enum(['seen', 'answered', 'unanswered', 'lost']),
+});
+export const Ladder = z.strictObject({
+  client: z.string(),
+  target: z.string(),
+  capturedOn: z.string(),
+  steps: z.array(LadderStep),
+  evidence: z.string(),
+});
+export type Ladder = z.infer<typeof Ladder>;
+
+/** What became of a node in this run. */
+export const NodeSummary = z.strictObject({
+  name: z.string(),
+  roles: z.array(Role),
+  address: z.string(),
+  kernel: z.string().optional(),
+  /** Clock of the node minus clock of netcheck, milliseconds. */
+  clockOffsetMs: z.number().optional(),
+  /** Set where netcheck could not look at all. */
+  unseen: z.string().optional(),
+});
+export type NodeSummary = z.infer<typeof NodeSummary>;
+
+/** The document that every renderer reads, `--json` prints and `report.json` holds. */
+export const Report = z.strictObject({
+  schema: z.literal('netcheck/report/1'),
+  run: z.strictObject({
+    id: z.string(),
+    startedAt: z.string(),
+    playbooks: z.array(z.string()),
+    language: z.enum(languages),
+    netcheck: z.string(),
+  }),
+  verdict: ReportVerdict,
+  /** One sentence that a tired person understands. */
+  headline: z.string(),
+  symptom: Symptom,
+  nodes: z.array(NodeSummary),
+  findings: z.array(Finding),
+  /** What could not be seen, one sentence each. */
+  unseen: z.array(z.string()),
+  ladder: Ladder.optional(),
+  evidence: z.array(EvidenceEntry),
+  timing: z.strictObject({ startedAtMs: z.number(), endedAtMs: z.number(), tookMs: z.number() }),
+});
+export type Report = z.infer<typeof Report>;
