@@ -19,6 +19,8 @@ export interface Command {
    * looks first and records `skipped: would load …`, unless `unlessFile` exists (it proves that they are there).
    */
   readonly wouldLoad?: { readonly modules: readonly string[]; readonly unlessFile?: string };
+  /** File that the first look must have found; `otherwise`, or `toolMissing`, where it is not there. */
+  readonly needsFile?: string;
   /** Used instead when `tool` is missing, or when `wouldLoad` forbids it; tried in order. */
   readonly otherwise?: Command;
 }

@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { defineCollector } from '../model/command.ts';
+
+const tools =
+  'bash sh timeout date ss ip tcpdump iptables-save ip6tables-save iptables-legacy-save nft ipvsadm conntrack sudo nc busybox python3 python perl ethtool netstat sysctl';
+const files =
+  '/proc/net/ip_vs /proc/net/ip_vs_conn /proc/net/nf_conntrack /proc/net/stat/nf_conntrack /proc/net/ip_tables_names /proc/net/ip6_tables_names /proc/net/tcp /proc/net/tcp6 /proc/net/netstat /proc/sys/net/netfilter/nf_conntrack_count';
+const modules = 'tcp_diag udp_diag inet_diag ip_vs nf_conntrack nf_conntrack_netlink ip_tables ip6_tables nf_tables';
+
+/**
+ * A module counts as there when /sys/module has it (loaded, or built in with parameters) or modules.builtin names it.
+ * Without /proc/modules, or with modules_disabled, the kernel can load nothing, so nothing can be loaded by accident.
+ */
+const script = `echo "uid $(id -u)"
+for t in ${tools}; do p=$(command -v "$t" 2>/dev/null) || p=-; echo "tool $t \${p:--}"; done
+if tcpdump --help 2>&1 | grep -q -e immediate-mode; then echo "tool tcpdump:immediate-mode yes"; else echo "tool tcpdump:immediate-mode -"; fi
+for f in ${files}; do [ -e "$f" ] && echo "file $f"; done
+b=/lib/modules/$(uname -r)/modules.builtin
+[ -r "$b" ] || b=/usr$b
+for m in ${modules}; do
+s=absent
+if [ -d "/sys/module/$m" ]; then s=loaded
+elif [ ! -e /proc/modules ] || [ "$(cat /proc/sys/kernel/modules_disabled 2>/dev/null)" = 1 ]; then s=unloadable
+elif [ -r "$b" ] && grep -q "/$m\\.ko" "$b"; then s=builtin
+fi
+echo "module $m $s"
+done`;
+
+/** The first look: who we are, which tools, files and kernel modules are there. Everything else is chosen from it. */
+export const look = defineCollector({
+  id: 'look',
+  purpose: 'account, tools, /proc files and kernel modules that are there (nothing is loaded by looking)',
+  params: z.strictObject({}),
+  when: 'once',
+  provides: ['features'],
+  commands: () => [
+    { argv: ['sh', '-c', script, 'look'], privilege: 'none', timeoutMs: 10_000, maxBytes: 65_536, kind: 'look' },
+  ],
+});
