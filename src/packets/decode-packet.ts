@@ -1,0 +1,764 @@
+import type { CaptureRecord } from './capture-reader.ts';
+
+/**
+ * The innermost layer that was recognised:
+ * - `none`: not IP, or cut before the end of the IP header
+ * - `arp`
+ * - `ip`: IP with a transport protocol that is not looked into, or cut before the transport header's ports
+ * - `fragment`: an IP fragment other than the first: addresses, no ports
+ * - `tcpShort`: TCP, but not enough of its header to analyse it; ports are there
+ * - `icmp`: ICMP or ICMPv6 that is not an error
+ * - `icmpError`: with the embedded packet in the `inner…` fields
+ */
+export type PacketKind = 'none' | 'arp' | 'ip' | 'fragment' | 'tcp' | 'tcpShort' | 'udp' | 'icmp' | 'icmpError';
+
+export const flagFin = 0x01;
+export const flagSyn = 0x02;
+export const flagRst = 0x04;
+export const flagPush = 0x08;
+export const flagAck = 0x10;
+
+/**
+ * What the headers of one packet say. One object is filled again and again ({@link decodePacket}); fields that do not
+ * belong to `kind` keep old values and mean nothing. 32-bit values are kept as signed integers (`x | 0`), which V8
+ * stores without allocation; `>>> 0` gives the number on the wire.
+ */
+export class DecodedPacket {
+  kind: PacketKind = 'none';
+  ipVersion: 0 | 4 | 6 = 0;
+  /** Addresses as four 32-bit words; IPv4 is in word 3, the others 0. */
+  source0 = 0;
+  source1 = 0;
+  source2 = 0;
+  source3 = 0;
+  destination0 = 0;
+  destination1 = 0;
+  destination2 = 0;
+  destination3 = 0;
+  /** TTL or hop limit. */
+  ttl = 0;
+  /** Identification of IPv4; 0 in IPv6 without a fragment header. */
+  ipId = 0;
+  /** Next protocol of the innermost IP header. */
+  protocol = 0;
+  /** First fragment with more to come: ports are right, lengths are not the datagram's. */
+  moreFragments = false;
+  /** Tunnel or encapsulation that the innermost IP header was found in: `ipip`, `gre`, `vxlan` …; empty: none. */
+  tunnel = '';
+
+  sourcePort = 0;
+  destinationPort = 0;
+
+  sequence = 0;
+  acknowledgement = 0;
+  flags = 0;
+  /** As in the header, not scaled. */
+  window = 0;
+  /** Payload of the TCP segment on the wire, from the IP length, not from what was captured; -1 where unknown. */
+  payloadLength = 0;
+  /** -1: no such option in this segment. */
+  mss = -1;
+  windowScale = -1;
+  sackPermitted = false;
+  hasTimestamps = false;
+  tsval = 0;
+  tsecr = 0;
+  /** Number of SACK blocks; edges in `sackEdges`, left and right in turn. */
+  sackBlocks = 0;
+  readonly sackEdges = new Int32Array(8);
+  /** A Fast Open cookie is in the segment (RFC 7413). */
+  fastOpenCookie = false;
+  /** Bit n set: MPTCP option with subtype n (RFC 8684); 0: none. */
+  mptcpSubtypes = 0;
+
+  icmpType = 0;
+  icmpCode = 0;
+  /** Next-hop MTU of frag-needed and packet-too-big; 0 where the router did not tell. */
+  icmpMtu = 0;
+  /** The packet inside an ICMP error; 0: cut before its addresses. */
+  innerVersion: 0 | 4 | 6 = 0;
+  innerProtocol = 0;
+  innerSource0 = 0;
+  innerSource1 = 0;
+  innerSource2 = 0;
+  innerSource3 = 0;
+  innerDestination0 = 0;
+  innerDestination1 = 0;
+  innerDestination2 = 0;
+  innerDestination3 = 0;
+  /** -1: cut before the ports, or a protocol without ports. */
+  innerSourcePort = -1;
+  innerDestinationPort = -1;
+  hasInnerSequence = false;
+  innerSequence = 0;
+
+  /** Device index, where the link layer tells (SLL2); -1: it does not. */
+  interfaceIndex = -1;
+  direction: 'in' | 'out' | 'other' = 'other';
+  /** The link layer is the one of `-i any`: one packet may be there once per device. */
+  cooked = false;
+  /** The link type is not one that is understood. */
+  unknownLink = false;
+
+  /** Where the last header ends that was understood, in the view; payload begins here. */
+  headersEnd = 0;
+
+  /** Rest of the scratch state of one decode. */
+  depth = 0;
+}
+
+const maxDepth = 12;
+
+/**
+ * Fills `packet` from a captured record: link layer, tunnels, IP, transport. Never throws and never reads outside the
+ * record, whatever is in it; a header that is cut or impossible ends the decoding at the layer before it.
+ */
+export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void {
+  const view = record.view;
+  const start = record.start;
+  const end = start + record.capturedLength;
+  // Lengths in headers are bounded by what was on the wire, not by what was captured.
+  const wireEnd = start + Math.max(record.wireLength, record.capturedLength);
+  packet.kind = 'none';
+  packet.ipVersion = 0;
+  packet.ipId = 0;
+  packet.moreFragments = false;
+  packet.tunnel = '';
+  packet.interfaceIndex = -1;
+  packet.direction = record.direction ?? 'other';
+  packet.cooked = false;
+  packet.unknownLink = false;
+  packet.headersEnd = start;
+  packet.depth = 0;
+
+  switch (record.linkType) {
+    case 1:
+      ethernet(view, start, end, wireEnd, packet);
+      return;
+    case 113:
+      sll(view, start, end, wireEnd, packet);
+      return;
+    case 276:
+      sll2(view, start, end, wireEnd, packet);
+      return;
+    case 12:
+    case 14:
+    case 101:
+    case 228:
+    case 229:
+      rawIp(view, start, end, wireEnd, packet);
+      return;
+    case 0:
+    case 108:
+      nullLoopback(view, start, end, wireEnd, packet);
+      return;
+    case 9:
+    case 50:
+      ppp(view, start, end, wireEnd, packet);
+      return;
+    case 104:
+      // Cisco HDLC: address, control, ethertype.
+      if (end - start >= 4) etherType(view.getUint16(start + 2), view, start + 4, end, wireEnd, packet);
+      return;
+    case 51:
+      pppoe(view, start, end, wireEnd, packet);
+      return;
+    case 7:
+      arcnet(view, start + 2, end, wireEnd, packet);
+      return;
+    case 129:
+      arcnet(view, start + 4, end, wireEnd, packet);
+      return;
+    case 242:
+      // IP over InfiniBand: 40 bytes GRH, ethertype, two reserved bytes.
+      if (end - start >= 44) etherType(view.getUint16(start + 40), view, start + 44, end, wireEnd, packet);
+      return;
+    default:
+      packet.unknownLink = true;
+  }
+}
+
+function ethernet(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 14) return;
+  const type = view.getUint16(at + 12);
+  if (type === 0x0800) ipv4(view, at + 14, end, wireEnd, packet);
+  else etherType(type, view, at + 14, end, wireEnd, packet);
+}
+
+/** Linux cooked capture v1 (LINKTYPE_LINUX_SLL): `-i any` before tcpdump 4.99. */
+function sll(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  packet.cooked = true;
+  if (end - at < 16) return;
+  packet.direction = cookedDirection(view.getUint16(at));
+  cookedProtocol(view.getUint16(at + 2), view.getUint16(at + 14), view, at + 16, end, wireEnd, packet);
+}
+
+/** Linux cooked capture v2 (LINKTYPE_LINUX_SLL2): `-i any` since tcpdump 4.99, with the device's index. */
+function sll2(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  packet.cooked = true;
+  if (end - at < 20) return;
+  packet.interfaceIndex = view.getInt32(at + 4);
+  packet.direction = cookedDirection(view.getUint8(at + 10));
+  cookedProtocol(view.getUint16(at + 8), view.getUint16(at), view, at + 20, end, wireEnd, packet);
+}
+
+/** PACKET_HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3, OUTGOING 4 (linux/if_packet.h). */
+function cookedDirection(packetType: number): 'in' | 'out' | 'other' {
+  return packetType === 4 ? 'out' : packetType <= 2 ? 'in' : 'other';
+}
+
+function cookedProtocol(
+  hardware: number,
+  protocol: number,
+  view: DataView,
+  at: number,
+  end: number,
+  wireEnd: number,
+  packet: DecodedPacket,
+): void {
+  // ARPHRD_NETLINK carries no packets of a network.
+  if (hardware === 824) return;
+  if (protocol === 0x0004) llc(view, at, end, wireEnd, packet);
+  else etherType(protocol, view, at, end, wireEnd, packet);
+}
+
+function rawIp(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 1) return;
+  const version = view.getUint8(at) >> 4;
+  if (version === 4) ipv4(view, at, end, wireEnd, packet);
+  else if (version === 6) ipv6(view, at, end, wireEnd, packet);
+}
+
+/** BSD loopback: the address family in the byte order of the machine that captured (24, 28, 30: IPv6 of the BSDs). */
+function nullLoopback(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 4) return;
+  const little = view.getUint32(at, true);
+  const family = little > 0xffff ? view.getUint32(at) : little;
+  if (family === 2) ipv4(view, at + 4, end, wireEnd, packet);
+  else if (family === 10 || family === 24 || family === 28 || family === 30) ipv6(view, at + 4, end, wireEnd, packet);
+}
+
+function arcnet(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 1) return;
+  const protocol = view.getUint8(at);
+  // RFC 1051 has no more header than this byte; RFC 1201 has a split flag and a sequence number.
+  if (protocol === 240) ipv4(view, at + 1, end, wireEnd, packet);
+  else if (protocol === 212) {
+    const exception = end - at >= 2 && view.getUint8(at + 1) === 0xff;
+    ipv4(view, at + (exception ? 8 : 4), end, wireEnd, packet);
+  }
+}
+
+function etherType(
+  first: number,
+  view: DataView,
+  from: number,
+  end: number,
+  wireEnd: number,
+  packet: DecodedPacket,
+): void {
+  let type = first;
+  let at = from;
+  for (;;) {
+    packet.headersEnd = at;
+    switch (type) {
+      case 0x0800:
+        ipv4(view, at, end, wireEnd, packet);
+        return;
+      case 0x86dd:
+        ipv6(view, at, end, wireEnd, packet);
+        return;
+      case 0x8100:
+      case 0x88a8:
+      case 0x9100:
+      case 0x9200:
+        if (end - at < 4) return;
+        type = view.getUint16(at + 2);
+        at += 4;
+        continue;
+      case 0x0806:
+        packet.kind = 'arp';
+        packet.headersEnd = Math.min(end, at + 28);
+        return;
+      case 0x8847:
+      case 0x8848:
+        mpls(view, at, end, wireEnd, packet);
+        return;
+      case 0x8864:
+        pppoe(view, at, end, wireEnd, packet);
+        return;
+      case 0x880b:
+        ppp(view, at, end, wireEnd, packet);
+        return;
+      case 0x6558:
+        tunnelled('bridged', packet);
+        if (packet.depth <= maxDepth) ethernet(view, at, end, wireEnd, packet);
+        return;
+      case 0x88e7:
+        // 802.1ah: the I-TAG's four bytes, then a whole Ethernet frame.
+        tunnelled('pbb', packet);
+        if (packet.depth <= maxDepth) ethernet(view, at + 4, end, wireEnd, packet);
+        return;
+      default:
+        if (type <= 1500) llc(view, at, end, Math.min(wireEnd, at + type), packet);
+        return;
+    }
+  }
+}
+
+/** 802.2 LLC with SNAP (RFC 1042); nothing else carries IP in practice. */
+function llc(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 8 || view.getUint16(at) !== 0xaaaa || view.getUint8(at + 2) !== 3) return;
+  const organisation = view.getUint32(at + 2) & 0xff_ffff;
+  if (organisation !== 0 && organisation !== 0xf8) return;
+  const type = view.getUint16(at + 6);
+  if (type > 1500) etherType(type, view, at + 8, end, wireEnd, packet);
+}
+
+function tunnelled(name: string, packet: DecodedPacket): void {
+  packet.tunnel = name;
+  packet.depth++;
+}
+
+function mpls(view: DataView, from: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  let at = from;
+  for (;;) {
+    if (end - at < 4) return;
+    const bottom = (view.getUint8(at + 2) & 1) === 1;
+    at += 4;
+    if (bottom) break;
+  }
+  packet.headersEnd = at;
+  if (end - at < 1) return;
+  tunnelled('mpls', packet);
+  if (packet.depth > maxDepth) return;
+  // MPLS does not say what it carries; the first nibble does (RFC 4928): 4, 6, or 0 for a pseudowire control word.
+  const nibble = view.getUint8(at) >> 4;
+  if (nibble === 4) ipv4(view, at, end, wireEnd, packet);
+  else if (nibble === 6) ipv6(view, at, end, wireEnd, packet);
+  else if (nibble === 0) ethernet(view, at + 4, end, wireEnd, packet);
+}
+
+function pppoe(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  // Version 1, type 1, code 0: session data (RFC 2516).
+  if (end - at < 8 || view.getUint8(at) !== 0x11 || view.getUint8(at + 1) !== 0) return;
+  ppp(view, at + 6, end, Math.min(wireEnd, at + 6 + view.getUint16(at + 4)), packet);
+}
+
+function ppp(view: DataView, from: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  let at = from;
+  if (end - at >= 2 && view.getUint16(at) === 0xff03) at += 2;
+  if (end - at < 1) return;
+  // The protocol may be compressed to one odd byte (RFC 1661 6.5).
+  let protocol = view.getUint8(at);
+  if ((protocol & 1) === 1) at += 1;
+  else {
+    if (end - at < 2) return;
+    protocol = view.getUint16(at);
+    at += 2;
+  }
+  packet.headersEnd = at;
+  tunnelled('ppp', packet);
+  if (packet.depth > maxDepth) return;
+  if (protocol === 0x21) ipv4(view, at, end, wireEnd, packet);
+  else if (protocol === 0x57) ipv6(view, at, end, wireEnd, packet);
+  else if (protocol === 0x281 || protocol === 0x283) mpls(view, at, end, wireEnd, packet);
+}
+
+function ipv4(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 20) return;
+  const first = view.getUint8(at);
+  const headerLength = (first & 0x0f) * 4;
+  if (first >> 4 !== 4 || headerLength < 20) return;
+  const totalLength = view.getUint16(at + 2);
+  // A length of 0 is segmentation offload seen before the NIC filled it in: the frame's length stands for it.
+  if (totalLength !== 0 && totalLength < headerLength) return;
+  const datagramEnd = totalLength === 0 ? wireEnd : Math.min(wireEnd, at + totalLength);
+  packet.kind = 'ip';
+  packet.ipVersion = 4;
+  packet.ipId = view.getUint16(at + 4);
+  packet.ttl = view.getUint8(at + 8);
+  packet.protocol = view.getUint8(at + 9);
+  packet.source0 = 0;
+  packet.source1 = 0;
+  packet.source2 = 0;
+  packet.source3 = view.getInt32(at + 12);
+  packet.destination0 = 0;
+  packet.destination1 = 0;
+  packet.destination2 = 0;
+  packet.destination3 = view.getInt32(at + 16);
+  packet.headersEnd = Math.min(end, at + headerLength);
+  const fragment = view.getUint16(at + 6);
+  packet.moreFragments = (fragment & 0x2000) !== 0;
+  if ((fragment & 0x1fff) !== 0) {
+    packet.kind = 'fragment';
+    return;
+  }
+  transport(packet.protocol, view, at + headerLength, Math.min(end, datagramEnd), datagramEnd, packet);
+}
+
+function ipv6(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 40 || view.getUint8(at) >> 4 !== 6) return;
+  const payload = view.getUint16(at + 4);
+  const datagramEnd = payload === 0 ? wireEnd : Math.min(wireEnd, at + 40 + payload);
+  packet.kind = 'ip';
+  packet.ipVersion = 6;
+  packet.ipId = 0;
+  packet.moreFragments = false;
+  packet.ttl = view.getUint8(at + 7);
+  packet.source0 = view.getInt32(at + 8);
+  packet.source1 = view.getInt32(at + 12);
+  packet.source2 = view.getInt32(at + 16);
+  packet.source3 = view.getInt32(at + 20);
+  packet.destination0 = view.getInt32(at + 24);
+  packet.destination1 = view.getInt32(at + 28);
+  packet.destination2 = view.getInt32(at + 32);
+  packet.destination3 = view.getInt32(at + 36);
+  packet.protocol = view.getUint8(at + 6);
+  packet.headersEnd = at + 40;
+  transport(packet.protocol, view, at + 40, Math.min(end, datagramEnd), datagramEnd, packet);
+}
+
+/**
+ * The chain of protocols after an IP header: extension headers (RFC 8200 4), AH, tunnels, TCP, UDP, ICMP. `end` is
+ * where the captured bytes end, `datagramEnd` where the datagram ended on the wire.
+ */
+function transport(
+  first: number,
+  view: DataView,
+  from: number,
+  end: number,
+  datagramEnd: number,
+  packet: DecodedPacket,
+): void {
+  let protocol = first;
+  let at = from;
+  for (;;) {
+    packet.protocol = protocol;
+    switch (protocol) {
+      case 6:
+        tcp(view, at, end, datagramEnd, packet);
+        return;
+      case 17:
+        udp(view, at, end, datagramEnd, packet);
+        return;
+      case 1:
+        icmp(view, at, end, packet);
+        return;
+      case 58:
+        icmpv6(view, at, end, packet);
+        return;
+      case 4:
+        tunnelled('ipip', packet);
+        if (packet.depth <= maxDepth) ipv4(view, at, end, datagramEnd, packet);
+        return;
+      case 41:
+        tunnelled('ipv6', packet);
+        if (packet.depth <= maxDepth) ipv6(view, at, end, datagramEnd, packet);
+        return;
+      case 47:
+        gre(view, at, end, datagramEnd, packet);
+        return;
+      case 97:
+        // EtherIP (RFC 3378): version nibble 3 and 12 reserved bits.
+        tunnelled('etherip', packet);
+        if (packet.depth <= maxDepth) ethernet(view, at + 2, end, datagramEnd, packet);
+        return;
+      case 137:
+        mpls(view, at, end, datagramEnd, packet);
+        return;
+      case 51:
+        if (end - at < 12) return;
+        protocol = view.getUint8(at);
+        at += (view.getUint8(at + 1) + 2) * 4;
+        break;
+      case 0:
+      case 43:
+      case 60:
+      case 135:
+      case 139:
+      case 140:
+        if (end - at < 8) return;
+        protocol = view.getUint8(at);
+        at += (view.getUint8(at + 1) + 1) * 8;
+        break;
+      case 44: {
+        if (end - at < 8) return;
+        const fragment = view.getUint16(at + 2);
+        packet.ipId = view.getUint32(at + 4) & 0xffff;
+        packet.moreFragments = (fragment & 1) !== 0;
+        protocol = view.getUint8(at);
+        at += 8;
+        packet.protocol = protocol;
+        if (fragment >> 3 !== 0) {
+          packet.kind = 'fragment';
+          packet.headersEnd = Math.min(end, at);
+          return;
+        }
+        break;
+      }
+      default:
+        return;
+    }
+    if (at > end) return;
+    packet.headersEnd = at;
+  }
+}
+
+function tcp(view: DataView, at: number, end: number, datagramEnd: number, packet: DecodedPacket): void {
+  if (end - at < 4) return;
+  packet.kind = 'tcpShort';
+  packet.sourcePort = view.getUint16(at);
+  packet.destinationPort = view.getUint16(at + 2);
+  packet.headersEnd = Math.min(end, at + 20);
+  if (end - at < 20) return;
+  const headerLength = (view.getUint8(at + 12) >> 4) * 4;
+  if (headerLength < 20) return;
+  packet.kind = 'tcp';
+  packet.sequence = view.getInt32(at + 4);
+  packet.acknowledgement = view.getInt32(at + 8);
+  packet.flags = view.getUint8(at + 13);
+  packet.window = view.getUint16(at + 14);
+  packet.payloadLength = packet.moreFragments || datagramEnd - at < headerLength ? -1 : datagramEnd - at - headerLength;
+  packet.mss = -1;
+  packet.windowScale = -1;
+  packet.sackPermitted = false;
+  packet.hasTimestamps = false;
+  packet.sackBlocks = 0;
+  packet.fastOpenCookie = false;
+  packet.mptcpSubtypes = 0;
+  const optionsEnd = Math.min(end, at + headerLength);
+  packet.headersEnd = optionsEnd;
+  if (headerLength === 20) return;
+  // Nearly every segment of a Linux host has exactly NOP NOP timestamps.
+  if (headerLength === 32 && optionsEnd - at === 32 && view.getUint32(at + 20) === 0x0101080a) {
+    packet.hasTimestamps = true;
+    packet.tsval = view.getInt32(at + 24);
+    packet.tsecr = view.getInt32(at + 28);
+    return;
+  }
+  tcpOptions(view, at + 20, optionsEnd, packet);
+}
+
+/** RFC 9293 3.1 (MSS), RFC 7323 (window scale, timestamps), RFC 2018 (SACK), RFC 7413, RFC 8684. */
+function tcpOptions(view: DataView, from: number, end: number, packet: DecodedPacket): void {
+  let at = from;
+  while (at < end) {
+    const kind = view.getUint8(at);
+    if (kind === 0) return;
+    if (kind === 1) {
+      at++;
+      continue;
+    }
+    if (end - at < 2) return;
+    const length = view.getUint8(at + 1);
+    if (length < 2 || at + length > end) return;
+    switch (kind) {
+      case 2:
+        if (length === 4) packet.mss = view.getUint16(at + 2);
+        break;
+      case 3:
+        if (length === 3) packet.windowScale = view.getUint8(at + 2);
+        break;
+      case 4:
+        packet.sackPermitted = true;
+        break;
+      case 5: {
+        const blocks = Math.min(4, (length - 2) >> 3);
+        for (let i = 0; i < blocks * 2; i++) packet.sackEdges[i] = view.getInt32(at + 2 + i * 4);
+        packet.sackBlocks = blocks;
+        break;
+      }
+      case 8:
+        if (length === 10) {
+          packet.hasTimestamps = true;
+          packet.tsval = view.getInt32(at + 2);
+          packet.tsecr = view.getInt32(at + 6);
+        }
+        break;
+      case 30:
+        if (length >= 3) packet.mptcpSubtypes |= 1 << (view.getUint8(at + 2) >> 4);
+        break;
+      case 34:
+        if (length > 2) packet.fastOpenCookie = true;
+        break;
+      case 254:
+        if (length > 4 && view.getUint16(at + 2) === 0xf989) packet.fastOpenCookie = true;
+        break;
+      default:
+    }
+    at += length;
+  }
+}
+
+function udp(view: DataView, at: number, end: number, datagramEnd: number, packet: DecodedPacket): void {
+  if (end - at < 4) return;
+  packet.kind = 'udp';
+  const source = view.getUint16(at);
+  const destination = view.getUint16(at + 2);
+  packet.sourcePort = source;
+  packet.destinationPort = destination;
+  packet.headersEnd = Math.min(end, at + 8);
+  if (end - at < 16) return;
+  const body = at + 8;
+  const udpLength = view.getUint16(at + 4);
+  const udpEnd = udpLength >= 8 ? Math.min(datagramEnd, at + udpLength) : datagramEnd;
+  const captured = Math.min(end, udpEnd);
+  if (captured - body < 8) return;
+  if (isPort(4789, source, destination) || isPort(8472, source, destination)) {
+    // The I flag has to be set (RFC 7348 5).
+    if ((view.getUint8(body) & 0x08) === 0) return;
+    packet.headersEnd = body + 8;
+    tunnelled('vxlan', packet);
+    if (packet.depth <= maxDepth) ethernet(view, body + 8, captured, udpEnd, packet);
+  } else if (isPort(6081, source, destination)) {
+    const first = view.getUint8(body);
+    if (first >> 6 !== 0) return;
+    const inner = body + 8 + (first & 0x3f) * 4;
+    if (inner > captured) return;
+    packet.headersEnd = inner;
+    tunnelled('geneve', packet);
+    if (packet.depth <= maxDepth) etherType(view.getUint16(body + 2), view, inner, captured, udpEnd, packet);
+  } else if (isPort(2152, source, destination)) {
+    gtpu(view, body, captured, udpEnd, packet);
+  }
+}
+
+function isPort(port: number, source: number, destination: number): boolean {
+  return destination === port || source === port;
+}
+
+/** GTP-U G-PDU (3GPP TS 29.281). */
+function gtpu(view: DataView, from: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  const flags = view.getUint8(from);
+  if (flags >> 5 !== 1 || (flags & 0x10) === 0 || view.getUint8(from + 1) !== 255) return;
+  let at = from + 8;
+  if ((flags & 7) !== 0) {
+    if (end - at < 4) return;
+    let next = (flags & 4) === 0 ? 0 : view.getUint8(at + 3);
+    at += 4;
+    while (next !== 0) {
+      if (end - at < 4) return;
+      const size = view.getUint8(at) * 4;
+      if (size === 0 || end - at < size) return;
+      next = view.getUint8(at + size - 1);
+      at += size;
+    }
+  }
+  packet.headersEnd = at;
+  tunnelled('gtp-u', packet);
+  if (packet.depth <= maxDepth) rawIp(view, at, end, wireEnd, packet);
+}
+
+/** GRE (RFC 2784, RFC 2890) and its version 1 for PPTP (RFC 2637). */
+function gre(view: DataView, from: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - from < 4) return;
+  const flags = view.getUint16(from);
+  const protocol = view.getUint16(from + 2);
+  const version = flags & 7;
+  if (version > 1) return;
+  let at = from + 4;
+  if ((flags & 0xc000) !== 0) at += 4;
+  if ((flags & 0x2000) !== 0) at += 4;
+  const hasSequence = (flags & 0x1000) !== 0;
+  if (hasSequence) at += 4;
+  if (version === 1 && (flags & 0x0080) !== 0) at += 4;
+  // ERSPAN puts its own header before the frame: 8 bytes in type II, none in type I (no sequence number).
+  if (protocol === 0x88be && hasSequence) at += 8;
+  if (protocol === 0x22eb) at += 12;
+  if (at > end) return;
+  packet.headersEnd = at;
+  tunnelled('gre', packet);
+  if (packet.depth > maxDepth) return;
+  if (protocol === 0x88be || protocol === 0x22eb) ethernet(view, at, end, wireEnd, packet);
+  else etherType(protocol, view, at, end, wireEnd, packet);
+}
+
+function icmp(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+  if (end - at < 8) return;
+  packet.kind = 'icmp';
+  const type = view.getUint8(at);
+  packet.icmpType = type;
+  packet.icmpCode = view.getUint8(at + 1);
+  packet.headersEnd = at + 8;
+  // RFC 792: unreachable, source quench, time exceeded, parameter problem. A redirect is advice, not an error.
+  if (type !== 3 && type !== 4 && type !== 11 && type !== 12) return;
+  packet.kind = 'icmpError';
+  packet.icmpMtu = type === 3 && packet.icmpCode === 4 ? view.getUint16(at + 6) : 0;
+  embedded(view, at + 8, end, packet);
+}
+
+function icmpv6(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+  if (end - at < 8) return;
+  packet.kind = 'icmp';
+  const type = view.getUint8(at);
+  packet.icmpType = type;
+  packet.icmpCode = view.getUint8(at + 1);
+  // Router and neighbour discovery has no payload of anybody: the target address stays in reach.
+  packet.headersEnd = type >= 133 && type <= 137 ? Math.min(end, at + 32) : at + 8;
+  // RFC 4443: types below 128 are errors.
+  if (type < 1 || type > 4) return;
+  packet.kind = 'icmpError';
+  packet.icmpMtu = type === 2 ? view.getUint32(at + 4) : 0;
+  embedded(view, at + 8, end, packet);
+}
+
+/** The packet that an ICMP error returns: IP header and at least 8 bytes (RFC 792, RFC 1812 4.3.2.3, RFC 4443 2.4). */
+function embedded(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+  packet.innerVersion = 0;
+  packet.innerProtocol = 0;
+  packet.innerSourcePort = -1;
+  packet.innerDestinationPort = -1;
+  packet.hasInnerSequence = false;
+  if (end - at < 1) return;
+  const version = view.getUint8(at) >> 4;
+  if (version === 4) {
+    if (end - at < 20) return;
+    const headerLength = (view.getUint8(at) & 0x0f) * 4;
+    if (headerLength < 20) return;
+    packet.innerVersion = 4;
+    packet.innerSource0 = 0;
+    packet.innerSource1 = 0;
+    packet.innerSource2 = 0;
+    packet.innerSource3 = view.getInt32(at + 12);
+    packet.innerDestination0 = 0;
+    packet.innerDestination1 = 0;
+    packet.innerDestination2 = 0;
+    packet.innerDestination3 = view.getInt32(at + 16);
+    packet.innerProtocol = view.getUint8(at + 9);
+    packet.headersEnd = Math.min(end, at + headerLength);
+    if ((view.getUint16(at + 6) & 0x1fff) === 0) embeddedPorts(view, at + headerLength, end, packet);
+    return;
+  }
+  if (version !== 6 || end - at < 40) return;
+  packet.innerVersion = 6;
+  packet.innerSource0 = view.getInt32(at + 8);
+  packet.innerSource1 = view.getInt32(at + 12);
+  packet.innerSource2 = view.getInt32(at + 16);
+  packet.innerSource3 = view.getInt32(at + 20);
+  packet.innerDestination0 = view.getInt32(at + 24);
+  packet.innerDestination1 = view.getInt32(at + 28);
+  packet.innerDestination2 = view.getInt32(at + 32);
+  packet.innerDestination3 = view.getInt32(at + 36);
+  let protocol = view.getUint8(at + 6);
+  let next = at + 40;
+  while ((protocol === 0 || protocol === 43 || protocol === 60) && end - next >= 8) {
+    protocol = view.getUint8(next);
+    next += (view.getUint8(next + 1) + 1) * 8;
+  }
+  packet.innerProtocol = protocol;
+  packet.headersEnd = Math.min(end, next);
+  embeddedPorts(view, next, end, packet);
+}
+
+function embeddedPorts(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+  const protocol = packet.innerProtocol;
+  if (end - at < 4 || (protocol !== 6 && protocol !== 17)) return;
+  packet.innerSourcePort = view.getUint16(at);
+  packet.innerDestinationPort = view.getUint16(at + 2);
+  packet.headersEnd = Math.min(end, at + (protocol === 6 ? 20 : 8));
+  if (protocol === 6 && end - at >= 8) {
+    packet.hasInnerSequence = true;
+    packet.innerSequence = view.getInt32(at + 4);
+  }
+}
