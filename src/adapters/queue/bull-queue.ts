@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import type { RunQueue, RunRequest } from '../../engine/ports.ts';
+import { NetcheckError } from '../../model/errors.ts';
+import { languages } from '../../model/language.ts';
+import { queueDown, type RedisPlace } from './redis-client.ts';
+import type { QueueLog } from './queue-log.ts';
+import { readServerFacts } from './server-facts.ts';
+
+/** Where everything of one netcheck installation lives in Redis. */
+export interface QueueNames {
+  /** With a hash tag, so that all keys are in one slot and scripts also run on a cluster. */
+  readonly prefix: string;
+  readonly queue: string;
+  /** Pub/sub channel that cancellations are announced on. */
+  readonly cancelChannel: string;
+  /** Holds who cancelled a run: for a worker that is only about to start it, or starts it again after a crash. */
+  cancelKey(runId: string): string;
+  /** Set when a run has had its final answer, before BullMQ records it. */
+  answeredKey(runId: string): string;
+}
+
+export function queueNames(prefix: string): QueueNames {
+  const tagged = `{${prefix}}`;
+  return {
+    prefix: tagged,
+    queue: 'runs',
+    cancelChannel: `${tagged}:cancel`,
+    cancelKey: (runId) => `${tagged}:cancel:${runId}`,
+    answeredKey: (runId) => `${tagged}:answered:${runId}`,
+  };
+}
+
+export const CancelMessage = z.strictObject({ runId: z.string(), by: z.string() });
+
+const JobRequest = z.strictObject({
+  id: z.string(),
+  text: z.string(),
+  language: z.enum(languages),
+  askedBy: z.string(),
+  askedAtMs: z.number(),
+  thread: z.strictObject({ channel: z.string(), rootTs: z.string(), statusTs: z.string() }),
+  recheckOf: z.string().optional(),
+});
+
+/** What a job carries. `submission` tells the delivery that made it from one that came again. */
+export const RunJob = z.strictObject({ submission: z.string(), request: JobRequest });
+export type RunJob = z.infer<typeof RunJob>;
+
+/** The request of a job, or undefined where another version of netcheck wrote something that this one cannot read. */
+export function requestOf(data: unknown): RunRequest | undefined {
+  const read = RunJob.safeParse(data);
+  if (!read.success) return undefined;
+  const { recheckOf, ...request } = read.data.request;
+  return recheckOf === undefined ? request : { ...request, recheckOf };
+}
+
+/**
+ * The front's half of the queue. Every method rejects with `queue/down` at once where Redis is away (at most 2 s
+ * where it is there and frozen). A run is known by its request's id for `keepMs`: submitting the id again within
+ * that time is a duplicate, whether the run waits, goes on, has ended or was cancelled.
+ */
+export function createBullQueue(
+  client: Redis,
+  place: RedisPlace,
+  names: QueueNames,
+  options: { readonly keepMs: number; readonly log: QueueLog },
+): RunQueue {
+  const keepSeconds = Math.ceil(options.keepMs / 1_000);
+  const queue = new Queue<RunJob>(names.queue, {
+    connection: client,
+    prefix: names.prefix,
+    defaultJobOptions: {
+      attempts: 1,
+      removeOnComplete: { age: keepSeconds },
+      removeOnFail: { age: keepSeconds },
+    },
+  });
+  queue.on('error', (error) => options.log('warn', `queue: ${error.message}`));
+
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    // BullMQ waits for a connection before it sends anything; the person who asked must not.
+    if (client.status !== 'ready') throw queueDown(place, new Error('the connection is lost'));
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof NetcheckError ? error : queueDown(place, error);
+    }
+  };
+
+  return {
+    submit: (request) =>
+      guarded(async () => {
+        if (request.id === '' || request.id.includes(':')) {
+          throw new NetcheckError(
+            'fault/internal',
+            `The run id ${JSON.stringify(request.id)} cannot be a job id.`,
+            'Run ids are not empty and have no colon.',
+          );
+        }
+        // A run that was cancelled while it waited is gone from the queue, and stays cancelled.
+        if ((await client.exists(names.cancelKey(request.id))) === 1) return 'duplicate';
+        const submission = randomUUID();
+        await queue.add('run', { submission, request }, { jobId: request.id });
+        const kept = await queue.getJob(request.id);
+        return kept === undefined || kept.data.submission === submission ? 'queued' : 'duplicate';
+      }),
+
+    cancel: (runId, by) =>
+      guarded(async () => {
+        const job = await queue.getJob(runId);
+        if (job === undefined) return 'unknown';
+        const state = await job.getState();
+        if (state === 'completed' || state === 'failed' || state === 'unknown') return 'unknown';
+        // The flag first: a worker that takes the run from here on looks at it after it can hear the channel.
+        await client.set(names.cancelKey(runId), by, 'PX', options.keepMs);
+        // A run that a worker has begun has a thread that waits for its answer; only a worker can give it.
+        if (state !== 'active' && job.attemptsStarted === 0 && (await removed(job))) return 'removed';
+        await client.publish(names.cancelChannel, JSON.stringify({ runId, by }));
+        return 'cancelling';
+      }),
+
+    find: (runId) =>
+      guarded(async () => {
+        const job = await queue.getJob(runId);
+        return job === undefined ? null : (requestOf(job.data) ?? null);
+      }),
+
+    ping: () =>
+      guarded(async () => {
+        const { version, evictionPolicy } = await readServerFacts(client);
+        return { version, evictionPolicy };
+      }),
+
+    close: () => queue.close().catch(() => undefined),
+  };
+}
+
+/** False where a worker has taken it in the meantime: BullMQ does not remove a job that is locked. */
+async function removed(job: { remove(): Promise<void> }): Promise<boolean> {
+  try {
+    await job.remove();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('locked')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,148 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { NetcheckError } from '../../model/errors.ts';
+import type { QueueLog } from './queue-log.ts';
+
+/** Where Redis is, in a form that may be shown: without user and password. */
+export interface RedisPlace {
+  readonly options: RedisOptions;
+  readonly shown: string;
+}
+
+/**
+ * Reads `redis://[user:password@]host[:port][/db]`, `rediss://…` (TLS), `unix:/path` or `/path`.
+ *
+ * @throws NetcheckError `config/invalid`; the message never repeats the address, which may hold a password
+ */
+export function readRedisUrl(redisUrl: string): RedisPlace {
+  const path = /^(?:unix:(?:\/\/)?)?(\/.*)$/.exec(redisUrl)?.[1];
+  if (path !== undefined) return { options: { path }, shown: path };
+  const url = URL.canParse(redisUrl) ? new URL(redisUrl) : undefined;
+  const db = url === undefined ? '' : url.pathname.replace(/^\//, '');
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !/^\d*$/.test(db)) {
+    throw new NetcheckError(
+      'config/invalid',
+      'REDIS_URL is not an address of a Redis.',
+      'Use redis://[user:password@]host[:port][/db], rediss://… for TLS, or unix:/path/of/the/socket.',
+    );
+  }
+  const port = url.port === '' ? 6379 : Number(url.port);
+  return {
+    options: {
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port,
+      ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
+      ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+      ...(db === '' ? {} : { db: Number(db) }),
+      ...(url.protocol === 'rediss:' ? { tls: { servername: url.hostname } } : {}),
+    },
+    shown: `${url.hostname}:${port}`,
+  };
+}
+
+/**
+ * How a client behaves while Redis is away.
+ *
+ * - `refuse`: every command fails at once. For the front, which has three seconds to answer a slash command.
+ * - `wait`: commands wait until Redis is back. For workers, whose run must go on and be recorded afterwards.
+ */
+export type WhileAway = 'refuse' | 'wait';
+
+const frozenAfterMs = 2_000;
+
+/** A client that reconnects for ever, soon (at most every second), and never lets an `error` event go unheard. */
+export function openClient(place: RedisPlace, whileAway: WhileAway, name: string, log: QueueLog): Redis {
+  const options: RedisOptions & { replyMapping: 'legacy' } = {
+    ...place.options,
+    replyMapping: 'legacy',
+    connectionName: name,
+    connectTimeout: 5_000,
+    retryStrategy: (times) => Math.min(50 * times, 1_000),
+    ...(whileAway === 'refuse'
+      ? {
+          enableOfflineQueue: false,
+          maxRetriesPerRequest: 0,
+          autoResendUnfulfilledCommands: false,
+          commandTimeout: frozenAfterMs,
+        }
+      : { maxRetriesPerRequest: null }),
+  };
+  const client = new Redis(options);
+  let reported = false;
+  client.on('error', (error: Error) => {
+    if (!reported) log('warn', `Redis at ${place.shown}: ${reasonOf(error)} (${name})`);
+    reported = true;
+  });
+  client.on('ready', () => {
+    if (reported) log('info', `Redis at ${place.shown} is back (${name})`);
+    reported = false;
+  });
+  return client;
+}
+
+/**
+ * Resolves when the client is ready for commands.
+ *
+ * @throws NetcheckError `queue/down` where that takes longer than `withinMs`, with the last thing Redis said
+ */
+export async function whenReady(client: Redis, place: RedisPlace, withinMs: number): Promise<void> {
+  if (client.status === 'ready') return;
+  let last: unknown = new Error(`no answer in ${withinMs} ms`);
+  const onError = (error: unknown): void => {
+    last = error;
+  };
+  client.on('error', onError);
+  const ready = await new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(false), withinMs);
+    const settle = (answer: boolean) => (): void => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    client.once('ready', settle(true));
+    client.once('end', settle(false));
+  });
+  client.off('error', onError);
+  if (!ready) throw queueDown(place, last);
+}
+
+/** `queue/down` with the reason and what to do about it. */
+export function queueDown(place: RedisPlace, cause: unknown): NetcheckError {
+  const reason = reasonOf(cause);
+  return new NetcheckError('queue/down', `Redis at ${place.shown} cannot be used: ${reason}.`, hintFor(reason), {
+    cause,
+  });
+}
+
+/** Redis's own words for states in which it lives and yet does not serve; everything else is about the connection. */
+function hintFor(reason: string): string {
+  if (/^(NOAUTH|WRONGPASS|NOPERM)/.test(reason)) return 'Check the user and the password in REDIS_URL.';
+  if (reason.startsWith('OOM')) return 'Redis is full: raise its maxmemory, then try again.';
+  if (/^(MISCONF|READONLY)/.test(reason)) return 'Redis does not take writes: see its log, then try again.';
+  return 'Check that Redis runs and that REDIS_URL points to it, then try again.';
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.message.startsWith("Stream isn't writeable") || error.name === 'MaxRetriesPerRequestError') {
+    return 'the connection is lost';
+  }
+  if (error.message === 'Command timed out') return `no answer in ${frozenAfterMs} ms`;
+  // An AggregateError (localhost tried over IPv6 and IPv4) has an empty message of its own.
+  const first: unknown = 'errors' in error && Array.isArray(error.errors) ? error.errors[0] : undefined;
+  return (error.message || (first instanceof Error ? first.message : '') || error.name).replace(/\.$/, '');
+}
+
+/** Waits for `promise`, but not longer than `withinMs`; tells whether it settled. Never rejects. */
+export async function settledWithin(promise: Promise<unknown>, withinMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const settled = await Promise.race([
+    promise.then(
+      () => true,
+      () => true,
+    ),
+    new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), withinMs);
+    }),
+  ]);
+  clearTimeout(timer);
+  return settled;
+}
