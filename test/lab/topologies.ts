@@ -1,0 +1,78 @@
+import type { LabDefinition, LabNode, LabService } from './network.ts';
+
+/** What node-50 and node-51 both serve: the application is the same, so it is not the application. */
+export const http: LabService = { name: 'http', address: '0.0.0.0', port: 1301 };
+/** A listener with a short queue, as old applications have it. */
+export const shortQueue: LabService = { name: 'short-queue', address: '0.0.0.0', port: 1302, backlog: 2 };
+
+/** A pod: a namespace behind its node, with no login. Its way out is the node's address (MASQUERADE). */
+function pod(name: string, index: number, timestamps: '1' | '2'): LabNode {
+  return {
+    name,
+    interfaces: [{ network: name, device: 'eth0', address: `10.244.12.${index * 4 + 2}/30` }],
+    routes: [['default', `10.244.12.${index * 4 + 1}`]],
+    sysctls: { 'net.ipv4.tcp_timestamps': timestamps },
+  };
+}
+
+const node12: LabNode = {
+  name: 'node-12',
+  management: '10.255.0.12',
+  interfaces: [
+    { network: 'lan-12', device: 'eth0', address: '10.0.12.2/24' },
+    { network: 'pod-a', device: 'veth-a', address: '10.244.12.1/30' },
+    { network: 'pod-b', device: 'veth-b', address: '10.244.12.5/30' },
+  ],
+  routes: [['default', '10.0.12.1']],
+  sysctls: { 'net.ipv4.ip_forward': '1' },
+  setup: [['iptables', '-t', 'nat', '-A', 'POSTROUTING', '-s', '10.244.12.0/24', '-o', 'eth0', '-j', 'MASQUERADE']],
+};
+
+const router: LabNode = {
+  name: 'r1',
+  management: '10.255.0.2',
+  interfaces: [
+    { network: 'lan-12', device: 'eth0', address: '10.0.12.1/24' },
+    { network: 'lan-50', device: 'eth1', address: '172.16.0.1/24' },
+  ],
+  sysctls: { 'net.ipv4.ip_forward': '1' },
+};
+
+function server(number: 50 | 51): LabNode {
+  return {
+    name: `node-${number}`,
+    management: `10.255.0.${number}`,
+    interfaces: [{ network: 'lan-50', device: 'eth0', address: `172.16.0.${number}/24` }],
+    routes: [['default', '172.16.0.1']],
+    services: [http, shortQueue],
+  };
+}
+
+/**
+ * ```
+ * pod-a ─┐                      ┌─ node-50 :1301 :1302
+ *        ├─ node-12 ─── r1 ─────┤                        netcheck reaches node-12, r1, node-50 and node-51 over a
+ * pod-b ─┘  (SNAT)              └─ node-51 :1301 :1302   management network of its own
+ * ```
+ */
+export const plain: LabDefinition = {
+  name: 'plain',
+  nodes: [pod('pod-a', 0, '1'), pod('pod-b', 1, '1'), node12, router, server(50), server(51)],
+};
+
+/**
+ * Field report 0. node-50 imitates a 4.9 kernel with tcp_tw_recycle=1 that remembers a high timestamp of node-12's
+ * address. pod-b and node-12 itself send the time since boot (never let in); pod-a sends a random offset per connection
+ * (let in now and then). node-51 is the healthy twin.
+ */
+export const reportZero: LabDefinition = {
+  name: 'report-0',
+  nodes: [
+    pod('pod-a', 0, '1'),
+    pod('pod-b', 1, '2'),
+    { ...node12, sysctls: { ...node12.sysctls, 'net.ipv4.tcp_timestamps': '2' } },
+    router,
+    { ...server(50), oldKernel: { remembers: ['10.0.12.2'] } },
+    server(51),
+  ],
+};
