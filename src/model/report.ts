@@ -51,6 +51,8 @@ export const LadderStep = z.strictObject({
   /** `answered`/`unanswered` for what needs an answer; `lost` where the other end never saw it. */
   fate: z.enum(['seen', 'answered', 'unanswered', 'lost']),
 });
+export type LadderStep = z.infer<typeof LadderStep>;
+
 export const Ladder = z.strictObject({
   client: z.string(),
   target: z.string(),

@@ -1,0 +1,108 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { helpText } from './help.ts';
+import { exitStatusOf, NetcheckError } from './model/errors.ts';
+import { languages } from './model/language.ts';
+import { version } from './version.ts';
+
+const options = {
+  config: { type: 'string' },
+  json: { type: 'boolean' },
+  lang: { type: 'string' },
+  save: { type: 'string' },
+  html: { type: 'string' },
+  explain: { type: 'boolean' },
+  packets: { type: 'boolean' },
+  as: { type: 'string' },
+  flow: { type: 'string' },
+  'no-worker': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const;
+
+export type Options = ReturnType<typeof parse>['values'];
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (cause) {
+    throw new NetcheckError(
+      'usage/unknown-option',
+      cause instanceof Error ? cause.message.split('.')[0] + '.' : String(cause),
+      'netcheck --help lists the options.',
+      { cause },
+    );
+  }
+}
+
+/** One command line -> exit status: 0 clear, 1 found, 2 inconclusive, 64 usage, 70 our own fault. */
+export async function main(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parse(args);
+  const language = languages.find((one) => one === values.lang);
+  if (values.lang !== undefined && language === undefined)
+    throw new NetcheckError(
+      'usage/unknown-option',
+      `--lang is ${languages.join(' or ')}, not "${values.lang}".`,
+      'For example: netcheck --lang zh node-50 port 1301',
+    );
+  if (values.version) {
+    process.stdout.write(`netcheck ${version}\n`);
+    return 0;
+  }
+  const [command, ...rest] = positionals;
+  // Commands are loaded when they are asked for: `netcheck parse` need not pay for Slack and Redis.
+  switch (command) {
+    case 'parse':
+      return (await import('./commands/parse.ts')).parse(rest, values);
+    case undefined:
+    case 'help':
+      process.stdout.write(`${helpText(language ?? 'en')}\n`);
+      return command === undefined && !values.help ? 64 : 0;
+    case 'pcap':
+      return (await import('./commands/pcap.ts')).pcap(rest, values);
+    case 'replay':
+      return (await import('./commands/replay.ts')).replay(rest, values);
+    case 'playbooks':
+      return (await import('./commands/playbooks.ts')).playbooks(rest, values);
+    case 'rules':
+      return (await import('./commands/rules.ts')).rules(rest, values);
+    case 'sudoers':
+      return (await import('./commands/sudoers.ts')).sudoers(rest, values);
+    case 'doctor':
+      return (await import('./commands/doctor.ts')).doctor(rest, values);
+    case 'bot':
+      return (await import('./bot.ts')).bot(values);
+    case 'worker':
+      return (await import('./worker.ts')).worker(values);
+    default:
+      if (values.help) {
+        process.stdout.write(`${helpText(language ?? 'en')}\n`);
+        return 0;
+      }
+      return (await import('./commands/ask.ts')).ask(positionals.join(' '), values);
+  }
+}
+
+/** What went wrong, for a person: the sentence, then what to do. Stack traces are for our own faults only. */
+function report(error: unknown): number {
+  if (error instanceof NetcheckError)
+    process.stderr.write(`netcheck: ${error.message}\n${error.hint === '' ? '' : `${error.hint}\n`}`);
+  else
+    process.stderr.write(
+      `netcheck: our own fault, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+  return exitStatusOf(error);
+}
+
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // `netcheck … | head` closes the pipe; that is no fault.
+  if (error.code === 'EPIPE') process.exit(0);
+});
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.exitCode = report(error);
+  },
+);

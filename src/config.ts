@@ -1,0 +1,302 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { NetcheckError } from './model/errors.ts';
+import { InventoryNode, IpAddress, NodeName, Port } from './model/inventory.ts';
+import { languages } from './model/language.ts';
+import { Budget } from './model/plan.ts';
+
+/** `250ms`, `8s`, `2m`, `1h` as people write it -> milliseconds. */
+const Duration = z
+  .string()
+  .regex(/^\d{1,7}(ms|s|m|h)$/, 'a duration is a number with ms, s, m or h, for example 8s')
+  .transform(
+    (text) =>
+      Number.parseInt(text, 10) *
+      (text.endsWith('ms') ? 1 : text.endsWith('s') ? 1000 : text.endsWith('m') ? 60_000 : 3_600_000),
+  );
+
+const OneOrMore = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((one) => [one]),
+  z.array(z.string().min(1)),
+]);
+
+const ConfigNode = z.strictObject({
+  address: z
+    .string()
+    .min(1)
+    .max(253)
+    .regex(/^[A-Za-z0-9_.:-]+$/, 'an IP address or a host name'),
+  target: IpAddress.optional(),
+  serves: z.array(IpAddress).default([]),
+  port: Port.optional(),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_.-]*\$?$/i, 'a user name')
+    .optional(),
+  jump: z
+    .string()
+    .regex(/^[A-Za-z0-9_.@:-]+$/, 'the name of a node, or [user@]host[:port]')
+    .optional(),
+  labels: z.record(z.string(), z.string()).default({}),
+  sudo: z.boolean().optional(),
+});
+
+/** One grant of `access`: who may ask what about which nodes. No `access` at all: everybody in the workspace may. */
+const Grant = z.strictObject({
+  users: z.array(z.string()).optional(),
+  channels: z.array(z.string()).optional(),
+  /** Node names; `*` at the end stands for any rest. */
+  nodes: z.array(z.string()).optional(),
+  playbooks: z.array(z.string()).optional(),
+});
+export type Grant = z.infer<typeof Grant>;
+
+/** netcheck.yaml. Strict: people write it. Secrets are not in it, they come from the environment. */
+export const Config = z.strictObject({
+  nodes: z.record(NodeName, ConfigNode).default({}),
+  targets: z.strictObject({ external: z.boolean().default(false) }).prefault({}),
+  sshConfig: z.boolean().default(false),
+  ssh: z
+    .strictObject({
+      identity: OneOrMore.optional(),
+      agent: z.boolean().default(true),
+      knownHosts: OneOrMore.optional(),
+      user: z
+        .string()
+        .regex(/^[a-z_][a-z0-9_.-]*\$?$/i, 'a user name')
+        .optional(),
+      sudo: z.boolean().default(false),
+      timeouts: z
+        .strictObject({
+          connect: Duration.default(8000),
+          keepalive: Duration.default(5000),
+          idle: Duration.default(30_000),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  defaults: z
+    .strictObject({
+      probeFrom: z.array(NodeName).default([]),
+      budget: z
+        .strictObject({
+          wall: Duration.default(60_000),
+          window: Duration.default(12_000),
+          maxPackets: Budget.shape.maxPackets,
+          maxCaptureBytes: Budget.shape.maxCaptureBytes,
+          maxOutputBytes: Budget.shape.maxOutputBytes,
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  access: z.array(Grant).optional(),
+  playbooks: z.array(z.string().min(1)).default([]),
+  language: z.enum(languages).default('en'),
+  /** Reserved by the design for look-ups through the Kubernetes API; `netcheck doctor` says that it is not used yet. */
+  kubernetes: z.strictObject({ kubeconfig: z.string().optional(), context: z.string().optional() }).optional(),
+  /** Reserved by the design for scheduled audits; `netcheck doctor` says that it is not used yet. */
+  schedules: z.array(z.strictObject({ cron: z.string(), ask: z.string(), channel: z.string() })).optional(),
+  slack: z
+    .strictObject({
+      command: z
+        .string()
+        .regex(/^\/[a-z0-9_-]{1,31}$/)
+        .default('/netcheck'),
+      httpPort: Port.default(3000),
+    })
+    .prefault({}),
+  /** Where the private Redis, saved runs and the audit log live. */
+  data: z.string().min(1).default('.netcheck'),
+  workers: z
+    .strictObject({
+      concurrency: z.number().int().min(1).max(100).default(4),
+      runsPerNode: z.number().int().min(1).max(10).default(2),
+    })
+    .prefault({}),
+});
+export type Config = z.infer<typeof Config>;
+
+/** A configuration with where it came from: relative paths in it are relative to the file. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly file: string | null;
+  readonly directory: string;
+}
+
+export const configFileName = 'netcheck.yaml';
+
+/**
+ * Reads the file that was named, or netcheck.yaml of this directory, or /etc/netcheck/netcheck.yaml.
+ *
+ * @throws NetcheckError `config/not-found`; `config/invalid` with one `file:line:column: what is wrong` per line
+ */
+export function loadConfig(named: string | undefined): LoadedConfig {
+  const candidates = named === undefined ? [configFileName, `/etc/netcheck/${configFileName}`] : [named];
+  const file = candidates.find((candidate) => existsSync(candidate));
+  if (file === undefined)
+    throw new NetcheckError(
+      'config/not-found',
+      named === undefined ? `There is no ${configFileName} here.` : `There is no file ${named}.`,
+      'Name the configuration with --config FILE; the README shows a small one.',
+    );
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new NetcheckError(
+      'config/not-found',
+      `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      'Check the path and its permissions.',
+      { cause },
+    );
+  }
+  return { config: parseConfig(text, file), file, directory: path.dirname(path.resolve(file)) };
+}
+
+/** @throws NetcheckError `config/invalid` */
+export function parseConfig(text: string, file: string): Config {
+  const { value, positionOf, problems } = readYaml(text);
+  if (problems.length > 0)
+    throw invalid(problems.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`));
+  const parsed = Config.safeParse(value ?? {});
+  if (!parsed.success)
+    throw invalid(parsed.error.issues.flatMap((issue) => describeIssue(issue, file, positionOf, Config)));
+  const { nodes, defaults } = parsed.data;
+  const strangers = defaults.probeFrom.filter((name) => nodes[name] === undefined && !parsed.data.sshConfig);
+  if (strangers.length > 0) {
+    const { line, column } = positionOf(['defaults', 'probeFrom']);
+    throw invalid([
+      `${file}:${line}:${column}: defaults.probeFrom names ${strangers.join(', ')}, and nodes does not (there are: ${Object.keys(nodes).join(', ') || 'none'})`,
+    ]);
+  }
+  return parsed.data;
+}
+
+function invalid(lines: readonly string[]): NetcheckError {
+  return new NetcheckError('config/invalid', lines.join('\n'), 'The README lists every key; nothing was run.');
+}
+
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** YAML text -> value, the place of every path in it, and what the YAML itself has wrong. */
+export function readYaml(text: string): {
+  value: unknown;
+  positionOf: (path: readonly PropertyKey[]) => Position;
+  problems: readonly (Position & { message: string })[];
+} {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const place = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  return {
+    value: document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 100 }),
+    problems: document.errors.map((error) => ({ ...place(error.pos[0]), message: error.message })),
+    positionOf(path) {
+      // The key where there is one (that is where the eye goes), else the nearest parent.
+      for (let length = path.length; length > 0; length--) {
+        const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+        const key = path[length - 1];
+        if (isMap(parent)) {
+          const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+          if (pair && isScalar(pair.key) && pair.key.range) return place(pair.key.range[0]);
+        }
+        const node = document.getIn(path.slice(0, length), true) as { range?: [number, number, number] } | undefined;
+        if (node?.range) return place(node.range[0]);
+      }
+      return { line: 1, column: 1 };
+    },
+  };
+}
+
+/** zod's issue -> `file:line:column: where: what is wrong, what is allowed`. */
+export function describeIssue(
+  issue: z.core.$ZodIssue,
+  file: string,
+  positionOf: (path: readonly PropertyKey[]) => Position,
+  schema: z.ZodType,
+): readonly string[] {
+  const at = (path: readonly PropertyKey[]): string => {
+    const { line, column } = positionOf(path);
+    return `${file}:${line}:${column}: ${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}`;
+  };
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map(
+        (key) => `${at([...issue.path, key])}there is no such key${allowedKeys(schema, issue.path)}`,
+      );
+    case 'invalid_key':
+      return [`${at(issue.path)}${issue.issues[0]?.message ?? issue.message}`];
+    case 'invalid_value':
+      return [`${at(issue.path)}allowed are ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`];
+    case 'invalid_union':
+      return [
+        `${at(issue.path)}${
+          issue.errors
+            .map((errors) => errors[0]?.message ?? '')
+            .filter(Boolean)
+            .join(', or ') || issue.message
+        }`,
+      ];
+    default:
+      return [`${at(issue.path)}${issue.message}`];
+  }
+}
+
+/** ", allowed here: a, b, c" for an unknown key; nothing where the place is not known. */
+function allowedKeys(schema: z.ZodType, path: readonly PropertyKey[]): string {
+  let place: unknown = schema;
+  for (const key of path) place = childOf(place, key);
+  const shape = shapeOf(place);
+  return shape ? `, allowed here: ${Object.keys(shape).join(', ')}` : '';
+}
+
+function unwrap(schema: unknown): unknown {
+  let inner = schema;
+  while (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault || inner instanceof z.ZodOptional)
+    inner = inner.def.innerType;
+  return inner;
+}
+function shapeOf(schema: unknown): Record<string, unknown> | undefined {
+  const inner = unwrap(schema);
+  return inner instanceof z.ZodObject ? (inner.shape as Record<string, unknown>) : undefined;
+}
+function childOf(schema: unknown, key: PropertyKey): unknown {
+  const inner = unwrap(schema);
+  if (inner instanceof z.ZodObject) return (inner.shape as Record<string, unknown>)[String(key)];
+  if (inner instanceof z.ZodRecord) return inner.def.valueType;
+  if (inner instanceof z.ZodArray) return inner.def.element;
+  return undefined;
+}
+
+/** The nodes of the file as the rest of netcheck knows them, with the defaults of `ssh`. */
+export function inventoryNodes({ config }: Pick<LoadedConfig, 'config'>): readonly InventoryNode[] {
+  return Object.entries(config.nodes).map(([name, node]) =>
+    InventoryNode.parse({
+      name,
+      ...node,
+      sudo: node.sudo ?? config.ssh.sudo,
+      ...(node.user === undefined && config.ssh.user !== undefined ? { user: config.ssh.user } : {}),
+    }),
+  );
+}
+
+/** @throws NetcheckError `config/missing-secret` */
+export function requireSecret(environment: NodeJS.ProcessEnv, name: string, purpose: string): string {
+  const value = environment[name];
+  if (value) return value;
+  throw new NetcheckError(
+    'config/missing-secret',
+    `${name} is not set: ${purpose}.`,
+    'Secrets come from the environment only; docs/slack-setup.md shows where to get them.',
+  );
+}

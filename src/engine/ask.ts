@@ -1,0 +1,290 @@
+import { NetcheckError } from '../model/errors.ts';
+import { IpAddress, NodeName } from '../model/inventory.ts';
+import { Symptom, type Target } from '../model/symptom.ts';
+import { unmangle } from './unmangle.ts';
+
+/** Longest ask that is read, characters. Slack itself allows more; nobody needs it. */
+export const maxAskCharacters = 1000;
+
+const grammar =
+  '<node|address|pod ns/name> port <N> [from <node>] [via <node>] [udp] [size <bytes>] [for 20s] [playbook <id>] [symptom words]';
+const example = 'For example: node-50 port 1301 from node-12';
+
+const kubernetesKinds: Readonly<Record<string, 'pod' | 'svc' | 'deploy' | 'nodeport' | 'ingress'>> = {
+  pod: 'pod',
+  svc: 'svc',
+  service: 'svc',
+  deploy: 'deploy',
+  deployment: 'deploy',
+  nodeport: 'nodeport',
+  ingress: 'ingress',
+};
+
+const keywords: Readonly<Record<string, 'port' | 'from' | 'via' | 'udp' | 'tcp' | 'size' | 'for' | 'playbook'>> = {
+  port: 'port',
+  端口: 'port',
+  from: 'from',
+  从: 'from',
+  来自: 'from',
+  via: 'via',
+  经: 'via',
+  经过: 'via',
+  udp: 'udp',
+  tcp: 'tcp',
+  size: 'size',
+  大小: 'size',
+  for: 'for',
+  持续: 'for',
+  playbook: 'playbook',
+  剧本: 'playbook',
+};
+
+/**
+ * The one grammar of Slack, command line and tests (design section 2): text in, validated symptom out. Tolerates what
+ * chat does to text. Nothing that it returns except host names, addresses, numbers and ids that passed their schemas
+ * can reach a command line; symptom words are shown, never run.
+ *
+ * @throws NetcheckError `ask/…` with one sentence that says what is wrong and what would be right
+ */
+export function parseAsk(text: string): Symptom {
+  if (text.length > maxAskCharacters)
+    throw new NetcheckError(
+      'ask/too-long',
+      `The question has ${text.length} characters; at most ${maxAskCharacters} are read.`,
+      `Ask like this: ${grammar}`,
+    );
+  const clean = unmangle(text);
+  const tokens = new TokenReader(clean);
+  if (tokens.peek()?.toLowerCase() === 'check') tokens.next();
+  if (tokens.peek() === undefined)
+    throw new NetcheckError(
+      'ask/empty',
+      'There is no target in the question.',
+      `Ask like this: ${grammar}. ${example}`,
+    );
+
+  const first = readTarget(tokens);
+  let port = first.port;
+  let protocol: 'tcp' | 'udp' = 'tcp';
+  let sizeBytes: number | undefined;
+  let watchMs: number | undefined;
+  let playbook: string | undefined;
+  const from: Target[] = [];
+  const via: Target[] = [];
+  const words: string[] = [];
+
+  for (let token = tokens.next(); token !== undefined; token = tokens.next()) {
+    const keyword = keywords[token.toLowerCase()];
+    switch (keyword) {
+      case 'port':
+        port = readPort(tokens.next());
+        break;
+      case 'from':
+        from.push(...readTargets(tokens));
+        break;
+      case 'via':
+        via.push(...readTargets(tokens));
+        break;
+      case 'udp':
+      case 'tcp':
+        protocol = keyword;
+        break;
+      case 'size':
+        sizeBytes = readSize(tokens.next());
+        break;
+      case 'for': {
+        const ms = readDuration(tokens.peek());
+        if (ms === undefined) words.push(token);
+        else {
+          tokens.next();
+          watchMs = ms;
+        }
+        break;
+      }
+      case 'playbook': {
+        playbook = tokens.next()?.toLowerCase();
+        if (playbook === undefined || !/^[a-z][a-z0-9-]{0,62}$/.test(playbook))
+          throw new NetcheckError(
+            'ask/unknown-playbook',
+            `"playbook" needs the id of a playbook${playbook === undefined ? '' : `, and "${shown(playbook)}" is none`}.`,
+            'netcheck playbooks lists them.',
+          );
+        break;
+      }
+      case undefined: {
+        const glued = /^(?:port|端口)[=:：]?(\d+)$/i.exec(token);
+        if (glued) port = readPort(glued[1]);
+        else words.push(token);
+      }
+    }
+  }
+
+  if (port === undefined)
+    throw new NetcheckError(
+      'ask/no-port',
+      `Which port of ${describeTarget(first.target)}? The question names none.`,
+      `Add "port <number>". ${example}`,
+    );
+  return Symptom.parse({
+    text: clean,
+    target: first.target,
+    port,
+    protocol,
+    from,
+    via,
+    words,
+    ...(sizeBytes === undefined ? {} : { sizeBytes }),
+    ...(watchMs === undefined ? {} : { watchMs }),
+    ...(playbook === undefined ? {} : { playbook }),
+  });
+}
+
+/** A target as a person would write it again. */
+export function describeTarget(target: Target): string {
+  switch (target.kind) {
+    case 'node':
+      return target.node;
+    case 'address':
+      return target.address;
+    case 'kubernetes':
+      return `${target.object} ${target.namespace === undefined ? '' : `${target.namespace}/`}${target.name}`;
+  }
+}
+
+class TokenReader {
+  readonly #tokens: readonly string[];
+  #at = 0;
+  constructor(text: string) {
+    // Chinese is written without blanks: "端口1301" and "从node-12" are split where the keyword ends.
+    this.#tokens = text
+      .replaceAll(/(端口|来自|从|经过|经|持续|大小)(?=[\w.:[-])/g, ' $1 ')
+      .split(/[\s,，、]+/)
+      .filter((token) => token !== '' && token !== '。');
+  }
+  peek(): string | undefined {
+    return this.#tokens[this.#at];
+  }
+  next(): string | undefined {
+    const token = this.#tokens[this.#at];
+    this.#at++;
+    return token;
+  }
+}
+
+function readTargets(tokens: TokenReader): Target[] {
+  const targets = [readTarget(tokens).target];
+  while (tokens.peek()?.toLowerCase() === 'and' || tokens.peek() === '和') {
+    tokens.next();
+    targets.push(readTarget(tokens).target);
+  }
+  return targets;
+}
+
+function readTarget(tokens: TokenReader): { target: Target; port?: number } {
+  const token = tokens.next();
+  if (token === undefined)
+    throw new NetcheckError(
+      'ask/bad-name',
+      'A name or an address is missing at the end of the question.',
+      `Ask like this: ${grammar}`,
+    );
+  const object = kubernetesKinds[token.toLowerCase()];
+  const name = tokens.peek();
+  if (object !== undefined && name !== undefined && keywords[name.toLowerCase()] === undefined) {
+    tokens.next();
+    return readKubernetes(object, name);
+  }
+  const bracketed = /^\[([0-9a-f:.]+)\](?::(.+))?$/i.exec(token);
+  if (bracketed?.[1] !== undefined && IpAddress.safeParse(bracketed[1]).success)
+    return { target: { kind: 'address', address: bracketed[1] }, ...portOf(bracketed[2]) };
+  if (IpAddress.safeParse(token).success) return { target: { kind: 'address', address: token } };
+  const withPort = /^([^:]+):([^:]+)$/.exec(token);
+  const host = withPort?.[1] ?? token;
+  const port = portOf(withPort?.[2]);
+  if (IpAddress.safeParse(host).success) return { target: { kind: 'address', address: host }, ...port };
+  if (/^[\d.]+$/.test(host))
+    throw new NetcheckError(
+      'ask/bad-name',
+      `"${shown(host)}" is not an IPv4 address (four numbers from 0 to 255).`,
+      example,
+    );
+  if (!NodeName.safeParse(host).success)
+    throw new NetcheckError(
+      'ask/bad-name',
+      `"${shown(host)}" is not a name of a node: names have only letters, digits, ".", "-" and "_".`,
+      `Nothing was run. Ask like this: ${grammar}`,
+    );
+  return { target: { kind: 'node', node: host }, ...port };
+}
+
+function readKubernetes(
+  object: 'pod' | 'svc' | 'deploy' | 'nodeport' | 'ingress',
+  text: string,
+): { target: Target; port?: number } {
+  if (object === 'nodeport') {
+    const port = readPort(text);
+    return { target: { kind: 'kubernetes', object, name: String(port) }, port };
+  }
+  const match = /^(?:([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)\/)?([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)(?::(.+))?$/.exec(
+    text,
+  );
+  if (match?.[3] === undefined)
+    throw new NetcheckError(
+      'ask/bad-name',
+      `"${shown(text)}" is not the name of a ${object}: write ${object} namespace/name.`,
+      'For example: pod shop/cart-7d9f port 8080',
+    );
+  return {
+    target: { kind: 'kubernetes', object, name: match[3], ...(match[1] === undefined ? {} : { namespace: match[1] }) },
+    ...portOf(match[5]),
+  };
+}
+
+function portOf(text: string | undefined): { port?: number } {
+  return text === undefined ? {} : { port: readPort(text) };
+}
+
+function readPort(text: string | undefined): number {
+  const port = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (port >= 1 && port <= 65535) return port;
+  throw new NetcheckError(
+    'ask/bad-port',
+    text === undefined
+      ? 'The port number is missing.'
+      : `"${shown(text)}" is not a port: ports are numbers from 1 to 65535.`,
+    example,
+  );
+}
+
+function readSize(text: string | undefined): number {
+  const match = /^(\d{1,6})(k|kb|b)?$/i.exec(text ?? '');
+  const bytes = match ? Number(match[1]) * (/^k/i.test(match[2] ?? '') ? 1024 : 1) : Number.NaN;
+  if (bytes >= 1 && bytes <= 65507) return bytes;
+  throw new NetcheckError(
+    'ask/bad-size',
+    text === undefined
+      ? 'The number of bytes after "size" is missing.'
+      : `"${shown(text)}" is not a size: sizes are bytes from 1 to 65507.`,
+    'For example: node-50 port 1301 size 1400',
+  );
+}
+
+/** `20s`, `2m`, `20`: milliseconds; undefined where it is no duration (then "for" was an ordinary word). */
+function readDuration(text: string | undefined): number | undefined {
+  const match = /^(\d{1,6})(ms|s|sec|m|min|秒|分钟?)?$/i.exec(text ?? '');
+  if (!match) return undefined;
+  const unit = (match[2] ?? 's').toLowerCase();
+  const ms = Number(match[1]) * (unit === 'ms' ? 1 : unit.startsWith('m') || unit.startsWith('分') ? 60_000 : 1000);
+  if (ms >= 1000 && ms <= 300_000) return ms;
+  throw new NetcheckError(
+    'ask/bad-duration',
+    `"${shown(text ?? '')}" is not a time that can be watched: from 1s to 300s.`,
+    'For example: node-50 port 1301 for 20s',
+  );
+}
+
+/** A piece of the question for an error sentence: cut, on one line, nothing that could act in a terminal or chat. */
+function shown(text: string): string {
+  const safe = text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '�');
+  return safe.length > 60 ? `${safe.slice(0, 57)}…` : safe;
+}

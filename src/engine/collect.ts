@@ -1,0 +1,320 @@
+import type { CollectContext, Collector } from '../model/command.ts';
+import type { Evidence, Exit } from '../model/evidence.ts';
+import type { Capture, Clock, Connection, Features } from '../model/facts.ts';
+import type { Parser } from '../model/parser.ts';
+import type { Plan, PlannedNode } from '../model/plan.ts';
+import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
+import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
+
+export interface CollectPorts extends SessionPorts {
+  readonly transport: NodeTransport;
+  readonly slots: NodeSlots;
+}
+
+export interface Collected {
+  readonly evidence: readonly Evidence[];
+  /** Clock of each node minus netcheck's clock, milliseconds. */
+  readonly clockOffsetsMs: Readonly<Record<string, number>>;
+  readonly ended: 'complete' | 'early' | 'budget' | 'cancelled';
+}
+
+/** Longest time that packets may still be under way to us after the last probe, milliseconds. */
+const lastPacketsMs = { immediate: 250, buffered: 1200 } as const;
+/** tcpdump is given this long to say that it listens, milliseconds. */
+const listenWithinMs = 8000;
+
+/**
+ * The order of a run (design section 4): connect, look, read what does not change, captures up and listening,
+ * counters, probes, counters again, captures down. Fails forward: what one node or command cannot give is written
+ * down, and the rest goes on.
+ */
+export async function collect(
+  runId: string,
+  plan: Plan,
+  registries: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
+  ports: CollectPorts,
+  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
+): Promise<Collected> {
+  const wall = AbortSignal.timeout(plan.budget.wallMs);
+  const whole = AbortSignal.any([signal, wall]);
+  const phase = (name: Extract<Parameters<OnProgress>[0], { type: 'phase' }>['phase']): void =>
+    onProgress({ type: 'phase', phase: name, atMs: ports.now() });
+
+  phase('connect');
+  const opened = await Promise.all(plan.nodes.map((planned) => open(runId, plan, planned, ports, whole, onProgress)));
+  const sessions = opened.flatMap((one) => ('session' in one ? [one] : []));
+  let ended: Collected['ended'] = 'complete';
+  try {
+    const each = (when: readonly Collector['when'][], inPhase: 'once' | 'before' | 'after'): Promise<unknown> =>
+      Promise.all(
+        sessions.map(({ session }) =>
+          Promise.all(
+            stepsOf(plan, session, registries.collectors)
+              .filter(({ collector }) => when.includes(collector.when) && collector.id !== 'look')
+              .map(({ collector, params }) => session.collect(collector, params, inPhase)),
+          ),
+        ),
+      );
+
+    phase('look');
+    await Promise.all(sessions.map(({ session }) => lookAround(session, registries)));
+    await each(['once'], 'once');
+    phase('capture');
+    const captures = await startCaptures(
+      plan,
+      sessions.map(({ session }) => session),
+      registries.collectors,
+      whole,
+    );
+    phase('before');
+    await each(['delta'], 'before');
+    phase('probe');
+    ended = await window(
+      plan,
+      sessions.map(({ session }) => session),
+      captures,
+      registries.collectors,
+      { signal: whole, onProgress },
+    );
+    phase('after');
+    await each(['delta'], 'after');
+    await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
+  } finally {
+    await Promise.all(sessions.map(async ({ session, release }) => Promise.allSettled([session.close(), release()])));
+  }
+  if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
+  return {
+    evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
+    clockOffsetsMs: Object.fromEntries(sessions.flatMap(({ session }) => clockOffset(session, registries.parsers))),
+    ended,
+  };
+}
+
+type Opened =
+  | { readonly session: NodeSession; readonly release: () => Promise<void> }
+  | { readonly unreachable: Evidence };
+
+async function open(
+  runId: string,
+  plan: Plan,
+  planned: PlannedNode,
+  ports: CollectPorts,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<Opened> {
+  const { node } = planned;
+  const unreachable = async (exit: Exit, why: string): Promise<Opened> => {
+    onProgress({ type: 'unreachable', node: node.name, why });
+    const now = ports.now();
+    const entry = {
+      id: '00-connect',
+      node: node.name,
+      collector: 'connect',
+      phase: 'look',
+      kind: 'connect',
+      argv: [],
+      privilege: 'none',
+      startedAtMs: now,
+      endedAtMs: now,
+      exit,
+    } as const;
+    const bytes = { stdout: new Uint8Array(0), stderr: new Uint8Array(0) };
+    return { unreachable: { entry: await ports.sink.write({ ...entry, argv: [] }, bytes), ...bytes } };
+  };
+  let release: () => Promise<void>;
+  try {
+    ({ release } = await ports.slots.acquire(node.name, { signal, holder: runId }));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return unreachable({ how: 'notStarted', why: 'budget', message: `${node.name} was busy with other runs` }, 'busy');
+  }
+  const connected = await ports.transport.connect(node, { signal });
+  if (!connected.ok) {
+    await release();
+    return unreachable(connected.exit, connected.exit.message);
+  }
+  onProgress({ type: 'connected', node: node.name });
+  const session: NodeSession = new NodeSession(
+    planned,
+    connected.connection,
+    ports,
+    () => contextOf(plan, planned, session.features),
+    signal,
+  );
+  return { session, release };
+}
+
+export function contextOf(
+  plan: Plan,
+  { node, roles, address }: PlannedNode,
+  features: Features | undefined,
+): CollectContext {
+  const clients = plan.nodes.filter((planned) => planned.roles.includes('client'));
+  return {
+    target: plan.targetAddress,
+    port: plan.symptom.port,
+    protocol: plan.symptom.protocol,
+    clientAddresses: [...clients.map((planned) => planned.address), ...plan.externalClients],
+    ownAddresses: [address, ...node.serves],
+    roles,
+    budget: plan.budget,
+    ...(node.user !== undefined && features !== undefined && features.uid !== 0 ? { loginUser: node.user } : {}),
+  };
+}
+
+/** The planned steps of a node, in the order of the playbook. */
+export function stepsOf(
+  plan: Plan,
+  session: { readonly name: string },
+  collectors: ReadonlyMap<string, Collector>,
+): readonly { collector: Collector; params: unknown }[] {
+  return plan.steps.flatMap(({ node, collector: id, params }) => {
+    const collector = collectors.get(id);
+    return node === session.name && collector !== undefined ? [{ collector, params }] : [];
+  });
+}
+
+async function lookAround(
+  session: NodeSession,
+  {
+    collectors,
+    parsers,
+  }: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
+): Promise<void> {
+  const look = collectors.get('look');
+  const parser = parsers.get('look');
+  if (!look || !parser) return;
+  await session.collect(look, {}, 'look');
+  const [evidence] = session.evidence;
+  if (!evidence) return;
+  const { entry, stdout, stderr } = evidence;
+  const parsed = parser.parse({
+    stdout,
+    stderr,
+    argv: entry.argv,
+    exitCode: entry.exit.how === 'exited' ? entry.exit.code : null,
+    evidence: evidenceFile(entry.node, entry.id, entry.kind),
+  });
+  session.features = parsed.value as Features | undefined;
+}
+
+interface PlacedCapture {
+  readonly session: NodeSession;
+  readonly capture: RunningCapture;
+}
+
+async function startCaptures(
+  plan: Plan,
+  sessions: readonly NodeSession[],
+  collectors: ReadonlyMap<string, Collector>,
+  signal: AbortSignal,
+): Promise<readonly PlacedCapture[]> {
+  const started = await Promise.all(
+    sessions.flatMap((session) =>
+      stepsOf(plan, session, collectors)
+        .filter(({ collector }) => collector.when === 'capture')
+        .map(async ({ collector, params }) => ({ session, capture: await session.startCapture(collector, params) })),
+    ),
+  );
+  const captures = started.flatMap(({ session, capture }) => (capture ? [{ session, capture }] : []));
+  await Promise.race([Promise.all(captures.map(({ capture }) => capture.ready)), delay(listenWithinMs, signal)]);
+  return captures;
+}
+
+/** Probes from every client, or watches where nobody can probe. Ends as soon as there is nothing left to learn. */
+async function window(
+  plan: Plan,
+  sessions: readonly NodeSession[],
+  captures: readonly PlacedCapture[],
+  collectors: ReadonlyMap<string, Collector>,
+  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
+): Promise<'complete' | 'early'> {
+  const over = AbortSignal.any([signal, AbortSignal.timeout(plan.budget.windowMs)]);
+  const probes = sessions.flatMap((session) =>
+    stepsOf(plan, session, collectors)
+      .filter(({ collector }) => collector.when === 'probe' && session.planned.roles.includes('client'))
+      .map(({ collector, params }) => ({ session, collector, params })),
+  );
+  let succeeded = 0;
+  await Promise.all(
+    probes.map(async ({ session, collector, params }) => {
+      const { attempts } = collector.params.parse(params) as { attempts?: number };
+      let done = 0;
+      let failed = 0;
+      await session.collect(collector, params, 'during', (chunk) => {
+        for (const [, status] of Buffer.from(chunk)
+          .toString('latin1')
+          .matchAll(/^attempt \d+ \S+ \S+ (\d+)/gm)) {
+          done++;
+          if (status === '0') succeeded++;
+          else failed++;
+        }
+        onProgress({ type: 'probe', node: session.name, done, total: attempts ?? done, failed });
+      });
+    }),
+  );
+  if (probes.length > 0 && plan.symptom.watchMs === undefined) {
+    // Packets of the last probe may still be on their way to us; where all have come there is nothing to wait for.
+    const wait = captures.every(({ capture }) => capture.immediate) ? lastPacketsMs.immediate : lastPacketsMs.buffered;
+    await until(
+      () =>
+        captures.length > 0 &&
+        captures.every(({ capture }) => capture.snapshot().connections.filter(answered).length >= succeeded) &&
+        succeeded > 0,
+      wait,
+      over,
+    );
+    return 'complete';
+  }
+  const enough = (): boolean => captures.some(({ capture }) => settled(capture.snapshot()));
+  return (await until(enough, plan.budget.windowMs, over)) ? 'early' : 'complete';
+}
+
+const answered = (connection: Connection): boolean => connection.handshake === 'complete';
+
+/** Enough traffic was seen to say how it goes: three connections with an outcome, one of them a failure. */
+function settled(capture: Capture): boolean {
+  const outcomes = capture.connections.filter(
+    ({ handshake, syns }) => handshake !== 'midStream' && (handshake !== 'unanswered' || syns.length >= 3),
+  );
+  return outcomes.length >= 3 && outcomes.some((connection) => !answered(connection));
+}
+
+/** Waits until a condition holds, at most so long; tells whether it held. */
+async function until(condition: () => boolean, atMostMs: number, signal: AbortSignal): Promise<boolean> {
+  const end = AbortSignal.any([signal, AbortSignal.timeout(atMostMs)]);
+  while (!condition()) {
+    if (end.aborted) return false;
+    await delay(50, end);
+  }
+  return true;
+}
+
+/** A pause that the signal cuts short. Never rejects. */
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = deferred();
+  if (signal.aborted) resolve();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener('abort', resolve, { once: true });
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', resolve);
+  });
+}
+
+/** The node's clock was read in the middle of the command's own time, so that is what it is compared with. */
+function clockOffset(
+  session: NodeSession,
+  parsers: ReadonlyMap<string, Parser>,
+): readonly (readonly [string, number])[] {
+  const evidence = session.evidence.find(({ entry }) => entry.kind === 'date');
+  const parser = parsers.get('date');
+  if (!evidence || !parser) return [];
+  const { entry, stdout, stderr } = evidence;
+  const value = parser.parse({ stdout, stderr, argv: entry.argv, exitCode: 0, evidence: entry.out ?? '' }).value as
+    | Partial<Clock>
+    | undefined;
+  return value?.epochMs === undefined
+    ? []
+    : [[session.name, Math.round(value.epochMs - (entry.startedAtMs + entry.endedAtMs) / 2)]];
+}

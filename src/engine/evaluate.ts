@@ -1,0 +1,182 @@
+import type { FactName, Facts } from '../model/facts.ts';
+import type { Language } from '../model/language.ts';
+import type { Plan, PlannedNode } from '../model/plan.ts';
+import type { Finding, Missing } from '../model/report.ts';
+import type { AnyRule, Outcome, Undecided } from '../model/rule.ts';
+import type { NodeKnowledge } from './parse.ts';
+import type { EngineText } from './wording.ts';
+
+interface Judged {
+  readonly plan: Plan;
+  readonly knowledge: ReadonlyMap<string, NodeKnowledge>;
+  readonly clockOffsetsMs: Readonly<Record<string, number>>;
+  readonly language: Language;
+  readonly say: EngineText;
+}
+
+/**
+ * Every chosen rule, on every node of its roles and on every path. `unknown` (a needed fact is missing) and `error`
+ * (our own code failed) are given here and only here.
+ */
+export function evaluate(rules: ReadonlyMap<string, AnyRule>, input: Judged): readonly Finding[] {
+  return input.plan.rules.flatMap(({ rule: id, params }) => {
+    const rule = rules.get(id);
+    return rule === undefined
+      ? []
+      : rule.scope === 'node'
+        ? onNodes(rule, params, input)
+        : onPaths(rule, params, input);
+  });
+}
+
+function onNodes(rule: AnyRule & { scope: 'node' }, params: unknown, input: Judged): readonly Finding[] {
+  const { plan } = input;
+  const judged = plan.nodes.filter(({ roles }) => roles.some((role) => rule.roles.includes(role)));
+  if (judged.length === 0 && rule.roles.includes('target'))
+    return [
+      unknown(
+        rule,
+        plan.targetAddress,
+        undefined,
+        [{ fact: rule.needs[0] ?? 'features', node: plan.targetAddress, why: input.say.noNode(plan.targetAddress) }],
+        input,
+      ),
+    ];
+  return judged.map((planned) => {
+    const node = planned.node.name;
+    const missing = missingFacts(rule.needs, planned, input);
+    if (missing.length > 0) return unknown(rule, node, undefined, missing, input);
+    return decide(rule, node, undefined, input, () =>
+      rule.evaluate({
+        node,
+        facts: pick(factsOf(node, input), [...rule.needs, ...rule.optional]),
+        symptom: plan.symptom,
+        target: {
+          address: planned.roles.includes('target') ? planned.address : plan.targetAddress,
+          port: plan.symptom.port,
+        },
+        plan,
+        params: rule.params.parse(params),
+        say: rule.text[input.language],
+      } as never),
+    );
+  });
+}
+
+function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judged): readonly Finding[] {
+  const { plan, say } = input;
+  const target = plan.nodes.find(({ roles }) => roles.includes('target'));
+  const clients = plan.nodes.filter(({ roles }) => roles.includes('client'));
+  const to = target?.node.name ?? plan.targetAddress;
+  if (clients.length === 0)
+    return [unknown(rule, to, undefined, [{ fact: 'probes', node: to, why: say.noClient }], input)];
+  return clients.map((client) => {
+    const node = client.node.name;
+    const path = { from: node, to };
+    const missing = [
+      ...missingFacts(rule.needs.client, client, input),
+      ...(target
+        ? missingFacts(rule.needs.target, target, input)
+        : [{ fact: rule.needs.target[0] ?? 'capture', node: to, why: say.noNode(plan.targetAddress) }]),
+    ];
+    if (missing.length > 0 || !target) return unknown(rule, node, path, missing, input);
+    return decide(rule, node, path, input, () =>
+      rule.evaluate({
+        client: { node, facts: pick(factsOf(node, input), [...rule.needs.client, ...rule.optional]) },
+        target: {
+          node: target.node.name,
+          address: target.address,
+          port: plan.symptom.port,
+          facts: pick(factsOf(target.node.name, input), [...rule.needs.target, ...rule.optional]),
+        },
+        forwarders: plan.nodes
+          .filter(({ roles }) => roles.includes('forwarder'))
+          .map((forwarder) => ({
+            node: forwarder.node.name,
+            facts: pick(factsOf(forwarder.node.name, input), rule.optional),
+          })),
+        symptom: plan.symptom,
+        plan,
+        clockOffsetMs: (name: string) => input.clockOffsetsMs[name] ?? 0,
+        params: rule.params.parse(params),
+        say: rule.text[input.language],
+      } as never),
+    );
+  });
+}
+
+function decide(
+  rule: AnyRule,
+  node: string,
+  path: Finding['path'],
+  input: Judged,
+  evaluateRule: () => Outcome | Undecided,
+): Finding {
+  // The rules of today read TCP; said in one place, so that none of them can argue from a handshake that cannot be there.
+  if (input.plan.symptom.protocol === 'udp')
+    return unknown(rule, node, path, [{ fact: 'capture', node, why: input.say.udp }], input);
+  try {
+    const outcome = evaluateRule();
+    if ('undecided' in outcome) return unknown(rule, node, path, outcome.undecided, input);
+    return finding(rule, node, path, input, {
+      verdict: outcome.verdict,
+      because: [...outcome.because],
+      remedies: [...outcome.remedies],
+      missing: [],
+    });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return finding(rule, node, path, input, {
+      verdict: 'error',
+      because: [],
+      remedies: [],
+      missing: [{ fact: 'rule', node, why: input.say.crashed(message) }],
+    });
+  }
+}
+
+function unknown(
+  rule: AnyRule,
+  node: string,
+  path: Finding['path'],
+  missing: readonly Missing[],
+  input: Judged,
+): Finding {
+  return finding(rule, node, path, input, { verdict: 'unknown', because: [], remedies: [], missing: [...missing] });
+}
+
+function finding(
+  rule: AnyRule,
+  node: string,
+  path: Finding['path'],
+  input: Judged,
+  rest: Pick<Finding, 'verdict' | 'because' | 'remedies' | 'missing'>,
+): Finding {
+  return {
+    rule: rule.id,
+    verdict: rest.verdict,
+    node,
+    ...(path === undefined ? {} : { path }),
+    title: rule.text[input.language].title,
+    because: rest.because,
+    remedies: rest.remedies,
+    missing: rest.missing,
+  };
+}
+
+function missingFacts(needs: readonly FactName[], planned: PlannedNode, { knowledge, say }: Judged): Missing[] {
+  const node = planned.node.name;
+  const known = knowledge.get(node);
+  return needs
+    .filter((fact) => known?.facts[fact] === undefined)
+    .map((fact) => ({ fact, node, why: known?.whyMissing(fact) ?? say.notCollected(fact) }));
+}
+
+function factsOf(node: string, { knowledge }: Judged): Facts {
+  return knowledge.get(node)?.facts ?? {};
+}
+
+/** A rule sees what it declared and nothing else, also at run time. */
+function pick(facts: Facts, names: readonly FactName[]): Facts {
+  return Object.fromEntries(names.flatMap((name) => (facts[name] === undefined ? [] : [[name, facts[name]]])));
+}

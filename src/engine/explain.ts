@@ -1,0 +1,48 @@
+import type { Collector, Command } from '../model/command.ts';
+import type { Phase } from '../model/evidence.ts';
+import type { Plan } from '../model/plan.ts';
+import { contextOf, stepsOf } from './collect.ts';
+
+/** One command as `--explain` shows it: what would run, where, with which bounds. */
+export interface ExplainedStep {
+  readonly node: string;
+  readonly collector: string;
+  readonly phase: Phase;
+  readonly argv: readonly string[];
+  readonly privilege: Command['privilege'];
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  /** "only where … is there", "or …" */
+  readonly note?: string;
+}
+
+/** What a plan would run, without connecting anywhere. Alternatives that depend on the first look are named in notes. */
+export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collector>): readonly ExplainedStep[] {
+  return plan.nodes.flatMap((planned) =>
+    stepsOf(plan, { name: planned.node.name }, collectors).flatMap(({ collector, params }) =>
+      collector.commands(collector.params.parse(params), contextOf(plan, planned, undefined)).map((command) => ({
+        node: planned.node.name,
+        collector: collector.id,
+        phase: phaseOf(collector),
+        argv: command.argv,
+        privilege: command.privilege,
+        timeoutMs: command.timeoutMs,
+        maxBytes: command.maxBytes,
+        ...noteOf(command),
+      })),
+    ),
+  );
+}
+
+function phaseOf(collector: Collector): Phase {
+  if (collector.id === 'look') return 'look';
+  return collector.when === 'delta' ? 'before' : collector.when === 'once' ? 'once' : 'during';
+}
+
+function noteOf({ wouldLoad, otherwise }: Command): { note?: string } {
+  const notes = [
+    ...(wouldLoad === undefined ? [] : [`skipped where it would load ${wouldLoad.modules.join(', ')}`]),
+    ...(otherwise === undefined ? [] : [`else ${otherwise.argv.slice(0, 3).join(' ')}`]),
+  ];
+  return notes.length === 0 ? {} : { note: notes.join('; ') };
+}

@@ -1,0 +1,84 @@
+import { NetcheckError } from '../model/errors.ts';
+import type { InventoryNode } from '../model/inventory.ts';
+import type { Target } from '../model/symptom.ts';
+import { describeTarget } from './ask.ts';
+
+/** The nodes that netcheck may log in to, whatever file they come from. */
+export interface Inventory {
+  /** All known names, sorted. */
+  names(): readonly string[];
+  find(name: string): Promise<InventoryNode | null>;
+  /** The node that owns an address: `address`, `target` or `serves`, or learned from the nodes themselves. */
+  ownerOf(address: string): Promise<InventoryNode | null>;
+  /** `targets.external`: addresses that no node owns may be diagnosed. */
+  readonly externalAllowed: boolean;
+}
+
+/** A target that was found: a node, or an address that no node owns. */
+export type Resolved =
+  | { readonly kind: 'node'; readonly node: InventoryNode; readonly address: string }
+  | { readonly kind: 'external'; readonly address: string };
+
+/** @throws NetcheckError `ask/unknown-node` with the closest names, `ask/external-address`, `ask/no-kubernetes` */
+export async function resolveTarget(target: Target, inventory: Inventory): Promise<Resolved> {
+  switch (target.kind) {
+    case 'node': {
+      const node = await inventory.find(target.node);
+      if (node) return { kind: 'node', node, address: node.target ?? node.address };
+      const close = closestNames(target.node, inventory.names());
+      throw new NetcheckError(
+        'ask/unknown-node',
+        `There is no node "${target.node}" in the inventory.`,
+        close.length > 0
+          ? `Did you mean ${close.join(', ')}?`
+          : 'The nodes are listed in netcheck.yaml; netcheck nodes shows them.',
+      );
+    }
+    case 'address': {
+      const owner = await inventory.ownerOf(target.address);
+      if (owner) return { kind: 'node', node: owner, address: target.address };
+      if (inventory.externalAllowed) return { kind: 'external', address: target.address };
+      throw new NetcheckError(
+        'ask/external-address',
+        `No node of the inventory owns ${target.address}.`,
+        'Add it to the "serves" of its node, or set targets.external: true to allow addresses that no node owns.',
+      );
+    }
+    case 'kubernetes':
+      throw new NetcheckError(
+        'ask/no-kubernetes',
+        `"${describeTarget(target)}" cannot be looked up: netcheck has no access to Kubernetes here.`,
+        'Ask with the node and the port instead, for example: node-50 port 1301',
+      );
+  }
+}
+
+/** Names within a third of their length of the one asked for, best first, at most three. */
+export function closestNames(asked: string, names: readonly string[]): readonly string[] {
+  const wanted = asked.toLowerCase();
+  return names
+    .map((name) => ({ name, distance: editDistance(wanted, name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, Math.floor(Math.max(name.length, wanted.length) / 3)))
+    .sort((a, b) => a.distance - b.distance || a.name.localeCompare(b.name))
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+/** Damerau-Levenshtein (optimal string alignment), bounded by the lengths of names. */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + change);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, (beforeLast[j - 2] ?? 0) + 1);
+      row.push(best);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

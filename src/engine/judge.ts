@@ -1,0 +1,147 @@
+import type { Collector } from '../model/command.ts';
+import type { Evidence } from '../model/evidence.ts';
+import type { Connection } from '../model/facts.ts';
+import type { Parser } from '../model/parser.ts';
+import type { Finding, NodeSummary, Report } from '../model/report.ts';
+import type { AnyRule } from '../model/rule.ts';
+import type { RunRecord } from '../model/run-record.ts';
+import { evaluate } from './evaluate.ts';
+import { drawLadder } from './ladder.ts';
+import { type NodeKnowledge, parseEvidence } from './parse.ts';
+import { type EngineText, engineText } from './wording.ts';
+
+export interface JudgeRegistries {
+  readonly collectors: ReadonlyMap<string, Collector>;
+  readonly parsers: ReadonlyMap<string, Parser>;
+  readonly rules: ReadonlyMap<string, AnyRule>;
+}
+
+/**
+ * A run's record and its evidence -> the report. Pure: a live run and `netcheck replay` call this same function on the
+ * same bytes, so they say the same.
+ */
+export function judge(record: RunRecord, evidence: readonly Evidence[], registries: JudgeRegistries): Report {
+  const { plan, language, clockOffsetsMs } = record;
+  const say = engineText[language];
+  const ordered = [...evidence].sort(
+    (a, b) => a.entry.node.localeCompare(b.entry.node) || a.entry.id.localeCompare(b.entry.id),
+  );
+  const knowledge = parseEvidence(ordered, registries, say);
+  const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }));
+  const unseen = [...unseenNodes(knowledge, say), ...droppedPackets(knowledge, say), ...endedEarly(record, say)];
+  const failures = failedConnects(record, knowledge);
+  const explained = findings.some(({ verdict }) => verdict === 'confirmed' || verdict === 'likely');
+  if (!explained && failures.failed > 0)
+    unseen.push(
+      failures.probed ? say.unexplained(failures.failed, failures.total) : say.unexplainedSeen(failures.failed),
+    );
+  if (!failures.probed && failures.total === 0) unseen.push(say.passive(Math.round(plan.budget.windowMs / 1000)));
+
+  const open = findings.filter(({ verdict }) => verdict === 'unknown' || verdict === 'error').length;
+  const verdict = explained ? 'found' : open === 0 && unseen.length === 0 ? 'clear' : 'inconclusive';
+  const ladder = drawLadder(plan, knowledge);
+  return {
+    schema: 'netcheck/report/1',
+    run: {
+      id: record.id,
+      startedAt: new Date(record.startedAtMs).toISOString(),
+      playbooks: plan.playbooks,
+      language,
+      netcheck: record.netcheck,
+    },
+    verdict,
+    headline: headline(verdict, findings, record, unseen, say),
+    symptom: plan.symptom,
+    nodes: plan.nodes.map(({ node, roles, address }): NodeSummary => {
+      const known = knowledge.get(node.name);
+      const offset = clockOffsetsMs[node.name];
+      return {
+        name: node.name,
+        roles,
+        address,
+        ...(known?.facts.kernel === undefined ? {} : { kernel: known.facts.kernel.release }),
+        ...(offset === undefined ? {} : { clockOffsetMs: offset }),
+        ...(known?.unseen === undefined ? {} : { unseen: known.unseen }),
+      };
+    }),
+    findings: [...findings],
+    unseen,
+    ...(ladder === undefined ? {} : { ladder }),
+    evidence: ordered.map(({ entry }) => entry),
+    timing: {
+      startedAtMs: record.startedAtMs,
+      endedAtMs: record.endedAtMs,
+      tookMs: record.endedAtMs - record.startedAtMs,
+    },
+  };
+}
+
+const order: readonly Finding['verdict'][] = ['confirmed', 'likely', 'unknown', 'error', 'ruledOut', 'notApplicable'];
+
+/** Causes first; within one verdict the playbook's own order stands. */
+function rank(findings: readonly Finding[]): readonly Finding[] {
+  return findings
+    .map((finding, index) => ({ finding, index }))
+    .sort((a, b) => order.indexOf(a.finding.verdict) - order.indexOf(b.finding.verdict) || a.index - b.index)
+    .map(({ finding }) => finding);
+}
+
+function headline(
+  verdict: Report['verdict'],
+  findings: readonly Finding[],
+  { plan }: RunRecord,
+  unseen: readonly string[],
+  say: EngineText,
+): string {
+  const { port } = plan.symptom;
+  const [first] = findings;
+  if (verdict === 'found' && first) {
+    const likely = first.verdict === 'likely';
+    if (first.path) return (likely ? say.foundPathLikely : say.foundPath)(first.title, first.path.from, first.path.to);
+    return (likely ? say.foundLikely : say.found)(first.title, first.node);
+  }
+  const target = plan.nodes.find(({ roles }) => roles.includes('target'))?.node.name ?? plan.targetAddress;
+  if (verdict === 'clear') return say.clear(target, port);
+  const open = findings.filter((finding) => finding.verdict === 'unknown' || finding.verdict === 'error');
+  return say.inconclusive(target, port, unseen[0] ?? open[0]?.missing[0]?.why ?? say.somethingUnseen(open.length));
+}
+
+function unseenNodes(knowledge: ReadonlyMap<string, NodeKnowledge>, say: EngineText): string[] {
+  return [...knowledge].flatMap(([node, { unseen }]) => (unseen === undefined ? [] : [say.notReached(node, unseen)]));
+}
+
+function droppedPackets(knowledge: ReadonlyMap<string, NodeKnowledge>, say: EngineText): string[] {
+  return [...knowledge].flatMap(([node, { facts }]) => {
+    const dropped = facts.capture?.droppedByKernel ?? 0;
+    return dropped > 0 ? [say.truncatedCapture(node, dropped)] : [];
+  });
+}
+
+function endedEarly({ ended }: RunRecord, say: EngineText): string[] {
+  return ended === 'budget' ? [say.budget] : ended === 'cancelled' ? [say.stopped] : [];
+}
+
+/** Connects that did not work, as probed or (where nobody could probe) as seen in the captures. */
+function failedConnects(
+  { plan }: RunRecord,
+  knowledge: ReadonlyMap<string, NodeKnowledge>,
+): { readonly failed: number; readonly total: number; readonly probed: boolean } {
+  const probes = [...knowledge.values()].flatMap(({ facts }) => facts.probes ?? []);
+  if (probes.length > 0)
+    return {
+      failed: probes.filter(({ outcome }) => outcome !== 'connected').length,
+      total: probes.length,
+      probed: true,
+    };
+  const target = plan.nodes.find(({ roles }) => roles.includes('target'));
+  const seen =
+    (target && knowledge.get(target.node.name)?.facts.capture?.connections)?.filter(
+      ({ server, handshake }) => server.port === plan.symptom.port && handshake !== 'midStream',
+    ) ?? [];
+  return { failed: seen.filter(failedHandshake).length, total: seen.length, probed: false };
+}
+
+function failedHandshake({ handshake, syns }: Connection): boolean {
+  // A first SYN without an answer may only be the last thing that the capture saw.
+  return handshake === 'refused' || handshake === 'icmpError' || (handshake === 'unanswered' && syns.length > 1);
+}

@@ -1,0 +1,59 @@
+import type { Address } from '../model/facts.ts';
+import type { InventoryNode } from '../model/inventory.ts';
+import type { Parser } from '../model/parser.ts';
+import type { NodeTransport } from './ports.ts';
+
+/** At most so many nodes are asked whether an address is theirs, so many at a time, and no longer than this. */
+const bounds = { nodes: 64, atOnce: 8, timeoutMs: 8000 } as const;
+
+/**
+ * Asks the nodes themselves which of them owns an address that the inventory does not know (a virtual address, a
+ * second NIC). Nodes that cannot be reached do not own it, as far as anybody can tell.
+ */
+export async function learnOwner(
+  address: string,
+  nodes: readonly InventoryNode[],
+  transport: NodeTransport,
+  parsers: ReadonlyMap<string, Parser>,
+): Promise<InventoryNode | null> {
+  const found = new AbortController();
+  const signal = AbortSignal.any([found.signal, AbortSignal.timeout(bounds.timeoutMs)]);
+  const waiting = nodes.slice(0, bounds.nodes);
+  let owner: InventoryNode | null = null;
+  const askNext = async (): Promise<void> => {
+    for (let node = waiting.shift(); node !== undefined && !signal.aborted; node = waiting.shift())
+      if (await owns(node, address, transport, parsers, signal)) {
+        owner = node;
+        found.abort('enough');
+      }
+  };
+  await Promise.all(Array.from({ length: bounds.atOnce }, askNext));
+  return owner;
+}
+
+async function owns(
+  node: InventoryNode,
+  address: string,
+  transport: NodeTransport,
+  parsers: ReadonlyMap<string, Parser>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const connected = await transport.connect(node, { signal });
+  if (!connected.ok) return false;
+  const argv = ['ip', '-o', 'addr', 'show'];
+  const result = await connected.connection.run(
+    { argv, privilege: 'none', timeoutMs: 5000, maxBytes: 1_048_576 },
+    { signal },
+  );
+  await connected.connection.close();
+  const parsed = parsers
+    .get('ip-addr')
+    ?.parse({
+      stdout: result.stdout,
+      stderr: result.stderr,
+      argv,
+      exitCode: result.exit.how === 'exited' ? result.exit.code : null,
+      evidence: '',
+    });
+  return ((parsed?.value ?? []) as readonly Address[]).some((one) => one.address === address);
+}

@@ -1,0 +1,189 @@
+import type { CollectContext, Collector, Command } from '../model/command.ts';
+import type { Evidence, EvidenceEntry, Exit, Phase } from '../model/evidence.ts';
+import type { Capture, Features } from '../model/facts.ts';
+import type { PlannedNode } from '../model/plan.ts';
+import { createCaptureAnalyser } from '../packets/analyse-capture.ts';
+import { createPayloadStripper } from '../packets/payload-stripper.ts';
+import { createListeningWatch } from '../packets/tcpdump-stderr.ts';
+import { chooseCommand } from './choose-command.ts';
+import type { CommandResult, EvidenceSink, NodeConnection } from './ports.ts';
+
+/** A capture that is running: what it has seen so far, and how to end it. */
+export interface RunningCapture {
+  /** Settles when tcpdump says that it listens, or has ended without. */
+  readonly ready: Promise<void>;
+  snapshot(): Capture;
+  /** Whether packets reach us as they come (`--immediate-mode`) or up to a second later. */
+  readonly immediate: boolean;
+  stop(why: 'enough' | 'windowOver'): Promise<void>;
+}
+
+export interface SessionPorts {
+  readonly sink: EvidenceSink;
+  /** Takes secrets out of text output: the one choke point, before anything is kept, parsed or posted. */
+  readonly redact: (bytes: Uint8Array) => Uint8Array;
+  readonly now: () => number;
+}
+
+const nothing = new Uint8Array(0);
+
+/** One node in one run: runs commands there and writes down what came back, before anybody reads it. */
+export class NodeSession {
+  readonly planned: PlannedNode;
+  readonly evidence: Evidence[] = [];
+  features: Features | undefined;
+  readonly #connection: NodeConnection;
+  readonly #ports: SessionPorts;
+  readonly #signal: AbortSignal;
+  readonly #context: () => CollectContext;
+  #count = 0;
+
+  constructor(
+    planned: PlannedNode,
+    connection: NodeConnection,
+    ports: SessionPorts,
+    context: () => CollectContext,
+    signal: AbortSignal,
+  ) {
+    this.planned = planned;
+    this.#connection = connection;
+    this.#ports = ports;
+    this.#context = context;
+    this.#signal = signal;
+  }
+
+  get name(): string {
+    return this.planned.node.name;
+  }
+
+  /** Runs what a collector asks for, all at once (the connection bounds its own channels). */
+  async collect(
+    collector: Collector,
+    params: unknown,
+    phase: Phase,
+    onStdout?: (chunk: Uint8Array) => void,
+  ): Promise<void> {
+    await Promise.all(
+      this.#commandsOf(collector, params).map((command) => {
+        const choice = chooseCommand(command, this.features);
+        return 'run' in choice
+          ? this.#perform(collector.id, phase, choice.run, onStdout)
+          : this.#record(this.#entry(collector.id, phase, choice.not), choice.exit, nothing, nothing);
+      }),
+    );
+  }
+
+  /** Starts a capture; undefined where it cannot run here (the reason is in the evidence). */
+  async startCapture(collector: Collector, params: unknown): Promise<RunningCapture | undefined> {
+    const [command] = this.#commandsOf(collector, params);
+    if (command === undefined) return undefined;
+    const choice = chooseCommand(command, this.features);
+    if (!('run' in choice)) {
+      await this.#record(this.#entry(collector.id, 'during', choice.not), choice.exit, nothing, nothing);
+      return undefined;
+    }
+    const entry = this.#entry(collector.id, 'during', choice.run);
+    const analyser = createCaptureAnalyser({ evidence: evidenceFile(entry.node, entry.id, entry.kind) });
+    const stripper = createPayloadStripper();
+    const kept: Uint8Array[] = [];
+    const keep = (bytes: Uint8Array): void => {
+      if (bytes.length === 0) return;
+      kept.push(bytes);
+      analyser.push(bytes);
+    };
+    const listening = createListeningWatch();
+    const stopping = new AbortController();
+    const ready = deferred();
+    const ended = this.#connection
+      .run(choice.run, {
+        signal: AbortSignal.any([this.#signal, stopping.signal]),
+        onStdout: (chunk) => keep(stripper.push(chunk)),
+        onStderr: (chunk) => {
+          if (listening.push(chunk)) ready.resolve();
+        },
+      })
+      .then(async (result) => {
+        keep(stripper.finish());
+        ready.resolve();
+        await this.#record(
+          { ...entry, startedAtMs: result.startedAtMs, endedAtMs: result.endedAtMs },
+          result.exit,
+          Buffer.concat(kept),
+          result.stderr,
+        );
+      });
+    return {
+      ready: ready.promise,
+      snapshot: () => analyser.snapshot(),
+      immediate: choice.run.argv.includes('--immediate-mode'),
+      stop: async (why) => {
+        stopping.abort(why);
+        await ended;
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  #commandsOf(collector: Collector, params: unknown): readonly Command[] {
+    return collector.commands(collector.params.parse(params), this.#context());
+  }
+
+  async #perform(
+    collector: string,
+    phase: Phase,
+    command: Command,
+    onStdout?: (chunk: Uint8Array) => void,
+  ): Promise<void> {
+    const entry = this.#entry(collector, phase, command);
+    const result: CommandResult = await this.#connection.run(command, {
+      signal: this.#signal,
+      ...(onStdout === undefined ? {} : { onStdout }),
+    });
+    const { redact } = this.#ports;
+    await this.#record(
+      { ...entry, startedAtMs: result.startedAtMs, endedAtMs: result.endedAtMs },
+      result.exit,
+      redact(result.stdout),
+      redact(result.stderr),
+    );
+  }
+
+  #entry(collector: string, phase: Phase, command: Command): PendingEntry {
+    const now = this.#ports.now();
+    return {
+      id: `${String(++this.#count).padStart(2, '0')}-${collector}`,
+      node: this.name,
+      collector,
+      phase,
+      kind: command.kind,
+      argv: [...command.argv],
+      privilege: command.privilege,
+      startedAtMs: now,
+      endedAtMs: now,
+    };
+  }
+
+  async #record(entry: PendingEntry, exit: Exit, stdout: Uint8Array, stderr: Uint8Array): Promise<void> {
+    const written = await this.#ports.sink.write({ ...entry, exit }, { stdout, stderr });
+    this.evidence.push({ entry: written, stdout, stderr });
+  }
+}
+
+type PendingEntry = Omit<EvidenceEntry, 'exit' | 'out' | 'err' | 'outBytes' | 'errBytes'>;
+
+/** Where an output lies in the run directory (design section 2). */
+export function evidenceFile(node: string, id: string, kind: string): string {
+  return `evidence/${node}/${id}.${kind === 'pcap' ? 'pcap' : 'out'}`;
+}
+
+/** Promise.withResolvers is not in Node 20. */
+export function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,100 @@
+import { NetcheckError } from '../model/errors.ts';
+import type { Budget, Plan, PlannedNode, PlannedStep, Role } from '../model/plan.ts';
+import type { Symptom } from '../model/symptom.ts';
+import { type Inventory, type Resolved, resolveTarget } from './inventory.ts';
+import { alwaysCollected, choosePlaybook, type Registries } from './playbook-set.ts';
+
+export interface PlanOptions {
+  /** Nodes to probe from when the question names none. */
+  readonly probeFrom: readonly string[];
+  readonly budget: Budget;
+}
+
+/**
+ * Symptom -> who is asked what. Everything that a run will do is in the plan, so that `--explain` can show it and
+ * `run.json` can keep it.
+ *
+ * @throws NetcheckError `ask/…` where a name, an address or a playbook is not known
+ */
+export async function makePlan(
+  symptom: Symptom,
+  inventory: Inventory,
+  registries: Registries,
+  options: PlanOptions,
+): Promise<Plan> {
+  const { playbook } = choosePlaybook(symptom, registries.playbooks);
+  const target = await resolveTarget(symptom.target, inventory);
+  const nodes = new Map<string, PlannedNode>();
+  const externalClients: string[] = [];
+
+  const add = (resolved: Resolved, role: Role, why: string): void => {
+    if (resolved.kind === 'external') {
+      if (role === 'client') externalClients.push(resolved.address);
+      return;
+    }
+    const known = nodes.get(resolved.node.name);
+    if (known) {
+      if (!known.roles.includes(role)) nodes.set(known.node.name, { ...known, roles: [...known.roles, role] });
+    } else nodes.set(resolved.node.name, { node: resolved.node, roles: [role], address: resolved.address, why });
+  };
+
+  add(target, 'target', 'asked');
+  for (const one of symptom.via) add(await resolveTarget(one, inventory), 'forwarder', 'via');
+  for (const one of symptom.from) add(await resolveTarget(one, inventory), 'client', 'from');
+  if (symptom.from.length === 0)
+    for (const { name, why } of chooseClients(nodes, inventory, options))
+      add(await resolveTarget({ kind: 'node', node: name }, inventory), 'client', why);
+
+  for (const { node, roles } of nodes.values())
+    if (symptom.from.length > 0 && roles.includes('target') && roles.includes('client'))
+      throw new NetcheckError(
+        'ask/same-node',
+        `${node.name} cannot be both the target and where it fails from.`,
+        'Name another node after "from"; what a node sends to itself never leaves it.',
+      );
+
+  return {
+    symptom,
+    playbooks: [playbook.id],
+    targetAddress: target.kind === 'node' ? target.address : target.address,
+    externalClients,
+    nodes: [...nodes.values()],
+    steps: [...nodes.values()].flatMap(({ node, roles }) => stepsFor(node.name, roles, playbook.collect)),
+    rules: playbook.rules.map((rule) => ({ rule: rule.use, params: rule.with })),
+    budget:
+      symptom.watchMs === undefined
+        ? options.budget
+        : {
+            ...options.budget,
+            windowMs: symptom.watchMs,
+            wallMs: Math.max(options.budget.wallMs, symptom.watchMs + 30_000),
+          },
+  };
+}
+
+/** `defaults.probeFrom`, else one other node of the inventory: without a probe there may be nothing to see. */
+function chooseClients(
+  nodes: ReadonlyMap<string, PlannedNode>,
+  inventory: Inventory,
+  { probeFrom }: PlanOptions,
+): readonly { name: string; why: string }[] {
+  const configured = probeFrom.filter((name) => !nodes.has(name));
+  if (configured.length > 0) return configured.map((name) => ({ name, why: 'defaults.probeFrom' }));
+  const other = inventory.names().find((name) => !nodes.has(name));
+  return other === undefined ? [] : [{ name: other, why: 'no "from" and no defaults.probeFrom: the first other node' }];
+}
+
+function stepsFor(
+  node: string,
+  roles: readonly Role[],
+  collect: readonly { on: readonly Role[]; use: string; with: Record<string, unknown> }[],
+): readonly PlannedStep[] {
+  const steps: PlannedStep[] = alwaysCollected.map((collector) => ({ node, collector, params: {} }));
+  for (const { on, use, with: params } of collect)
+    if (
+      roles.some((role) => on.includes(role)) &&
+      !steps.some((step) => step.collector === use && JSON.stringify(step.params) === JSON.stringify(params))
+    )
+      steps.push({ node, collector: use, params });
+  return steps;
+}

@@ -1,0 +1,119 @@
+import type { Collector } from '../model/command.ts';
+import { NetcheckError } from '../model/errors.ts';
+import type { FactName } from '../model/facts.ts';
+import type { Role } from '../model/plan.ts';
+import type { Playbook } from '../model/playbook.ts';
+import type { AnyRule } from '../model/rule.ts';
+import type { Symptom } from '../model/symptom.ts';
+
+/** What is looked at on every node, whatever the playbook says: everything else is chosen from it. */
+export const alwaysCollected = ['look', 'kernel', 'clock'] as const;
+const alwaysProvided: readonly FactName[] = ['features', 'kernel', 'clock'];
+
+/** Playbook that is used when no word of the question chooses another. */
+export const defaultPlaybook = 'port-check';
+
+/** The registries that a plan is made from. */
+export interface Registries {
+  readonly collectors: ReadonlyMap<string, Collector>;
+  readonly rules: ReadonlyMap<string, AnyRule>;
+  readonly playbooks: ReadonlyMap<string, Playbook>;
+}
+
+/**
+ * The playbook that was named, or those whose symptom words stand in the question (longest match first), or the
+ * default. One playbook is chosen; the report says which and by what.
+ *
+ * @throws NetcheckError `ask/unknown-playbook`
+ */
+export function choosePlaybook(
+  symptom: Symptom,
+  playbooks: ReadonlyMap<string, Playbook>,
+): { playbook: Playbook; because: string } {
+  if (symptom.playbook !== undefined) {
+    const named = playbooks.get(symptom.playbook);
+    if (named) return { playbook: named, because: 'asked' };
+    throw new NetcheckError(
+      'ask/unknown-playbook',
+      `There is no playbook "${symptom.playbook}".`,
+      `There are: ${[...playbooks.keys()].sort().join(', ')}.`,
+    );
+  }
+  const text = symptom.text.toLowerCase();
+  let best: { playbook: Playbook; word: string } | undefined;
+  for (const playbook of playbooks.values())
+    for (const word of [...playbook.words.en, ...playbook.words.zh])
+      if (contains(text, word.toLowerCase()) && word.length > (best?.word.length ?? 0)) best = { playbook, word };
+  if (best) return { playbook: best.playbook, because: best.word };
+  const fallback = playbooks.get(defaultPlaybook) ?? [...playbooks.values()][0];
+  if (!fallback)
+    throw new NetcheckError(
+      'playbook/unknown-id',
+      'There is no playbook at all.',
+      'The directory playbooks/ belongs to netcheck; install it again.',
+    );
+  return { playbook: fallback, because: 'default' };
+}
+
+/** English words match whole words only; Chinese has none, so a part of the text is enough. */
+function contains(text: string, word: string): boolean {
+  if (/[^\p{ASCII}]/u.test(word)) return text.includes(word);
+  return new RegExp(`(^|[^a-z0-9])${word.replaceAll(/[^a-z0-9]+/g, '[^a-z0-9]+')}($|[^a-z0-9])`).test(text);
+}
+
+/**
+ * Everything that is wrong with a playbook, one sentence each: unknown ids, parameters that do not parse, and facts
+ * that a chosen rule needs but that nothing collects on the role it judges.
+ */
+export function lintPlaybook(
+  playbook: Playbook,
+  { collectors, rules }: Pick<Registries, 'collectors' | 'rules'>,
+): readonly string[] {
+  const problems: string[] = [];
+  const provided: Record<Role, Set<FactName>> = {
+    target: new Set(alwaysProvided),
+    client: new Set(alwaysProvided),
+    forwarder: new Set(alwaysProvided),
+  };
+  playbook.collect.forEach((step, index) => {
+    const where = `collect[${index}]`;
+    const collector = collectors.get(step.use);
+    if (!collector) {
+      problems.push(`${where}: there is no collector "${step.use}" (there are: ${[...collectors.keys()].join(', ')})`);
+      return;
+    }
+    const params = collector.params.safeParse(step.with);
+    if (!params.success) problems.push(`${where} (${step.use}): ${sentenceOf(params.error.issues)}`);
+    for (const role of step.on) for (const fact of collector.provides) provided[role].add(fact);
+  });
+  playbook.rules.forEach((use, index) => {
+    const where = `rules[${index}]`;
+    const rule = rules.get(use.use);
+    if (!rule) {
+      problems.push(`${where}: there is no rule "${use.use}" (there are: ${[...rules.keys()].join(', ')})`);
+      return;
+    }
+    const params = rule.params.safeParse(use.with);
+    if (!params.success) problems.push(`${where} (${use.use}): ${sentenceOf(params.error.issues)}`);
+    const needed: readonly (readonly [Role, readonly FactName[]])[] =
+      rule.scope === 'node'
+        ? rule.roles.map((role) => [role, rule.needs] as const)
+        : [
+            ['client', rule.needs.client],
+            ['target', rule.needs.target],
+          ];
+    for (const [role, facts] of needed)
+      for (const fact of facts)
+        if (!provided[role].has(fact))
+          problems.push(
+            `${where} (${use.use}): it needs ${fact} on the ${role}, and no collector of this playbook gives it there`,
+          );
+  });
+  return problems;
+}
+
+function sentenceOf(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string {
+  return issues
+    .map((issue) => `${issue.path.map(String).join('.')}${issue.path.length > 0 ? ': ' : ''}${issue.message}`)
+    .join('; ');
+}

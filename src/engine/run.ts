@@ -1,0 +1,56 @@
+import type { Language } from '../model/language.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Report } from '../model/report.ts';
+import { type RunRecord, runFormat } from '../model/run-record.ts';
+import { type CollectPorts, collect } from './collect.ts';
+import { type JudgeRegistries, judge } from './judge.ts';
+import type { OnProgress } from './ports.ts';
+
+export interface RunInput {
+  readonly id: string;
+  readonly plan: Plan;
+  readonly language: Language;
+  /** Version of netcheck, for the record. */
+  readonly netcheck: string;
+}
+
+/**
+ * One run, from plan to report: collect -> parse -> evaluate -> report (the last three in `judge`, which a replay
+ * calls again on the same bytes). What goes wrong on nodes ends up in the report; only our own faults reject.
+ */
+export async function run(
+  { id, plan, language, netcheck }: RunInput,
+  registries: JudgeRegistries,
+  ports: CollectPorts,
+  options: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
+): Promise<Report> {
+  const { onProgress } = options;
+  const startedAtMs = ports.now();
+  onProgress({
+    type: 'planned',
+    nodes: plan.nodes.map(({ node, roles }) => ({ name: node.name, roles })),
+    playbooks: plan.playbooks,
+  });
+
+  const { evidence, clockOffsetsMs, ended } = await collect(id, plan, registries, ports, options);
+
+  onProgress({ type: 'phase', phase: 'judge', atMs: ports.now() });
+  const record: RunRecord = {
+    format: runFormat,
+    id,
+    netcheck,
+    language,
+    startedAtMs,
+    endedAtMs: ports.now(),
+    plan,
+    clockOffsetsMs,
+    ended,
+  };
+  const report = judge(record, evidence, registries);
+
+  await ports.sink.finish(record, report);
+  for (const { verdict, rule, node, title } of report.findings)
+    if (verdict === 'confirmed') onProgress({ type: 'decided', rule, node, title });
+  onProgress({ type: 'finished', verdict: report.verdict, headline: report.headline });
+  return report;
+}

@@ -1,0 +1,105 @@
+import type { Exit } from '../model/evidence.ts';
+import type { Language } from '../model/language.ts';
+
+/** Sentences that the engine itself says: why something is not known, and how a run ended. Same keys in both. */
+const en = {
+  notReached: (node: string, why: string) => `netcheck could not look at ${node}: ${why}`,
+  noNode: (address: string) => `no node of the inventory owns ${address}, so nothing could be read there`,
+  notCollected: (fact: string) => `no command of this playbook reads ${fact} there`,
+  noOutput: (command: string) => `${command} printed nothing usable`,
+  exited: (command: string, code: number, said: string) =>
+    `${command} ended with status ${code}${said === '' ? '' : `: ${said}`}`,
+  signalled: (command: string, signal: string) => `${command} was killed by ${signal}`,
+  timedOut: (command: string, seconds: number) => `${command} did not finish within ${seconds} s`,
+  cancelled: (command: string) => `${command} was cancelled`,
+  tooMuchOutput: (command: string, bytes: number) =>
+    `${command} printed more than ${bytes} bytes; the rest was not read`,
+  connectionLost: (command: string, message: string) => `the connection was lost while ${command} ran (${message})`,
+  toolMissing: (message: string) => message,
+  sudo: (command: string, message: string) => `${command} needs root, and sudo refused: ${message}`,
+  skipped: (why: string) => `skipped: ${why}`,
+  notInstalled: (tool: string) => `${tool} is not installed`,
+  noFile: (file: string) => `${file} does not exist`,
+  wouldLoad: (modules: string) => `would load ${modules}`,
+  udp: 'this rule reads TCP handshakes, and the question is about UDP',
+  noClient: 'nothing was sent to the port: there is no other node to probe from, and no client was named',
+  crashed: (message: string) => `netcheck's own code failed here: ${message}`,
+  unexplained: (failed: number, total: number) =>
+    `${failed} of ${total} connects failed, and no rule of this playbook explains it`,
+  unexplainedSeen: (failed: number) =>
+    `${failed} connections to the port were seen to fail, and no rule of this playbook explains it`,
+  passive: (seconds: number) => `no traffic to the port was seen in ${seconds} s, and no node could probe it`,
+  budget: 'the time for this run was over before everything was read',
+  stopped: 'the run was cancelled before everything was read',
+  truncatedCapture: (node: string, dropped: number) =>
+    `the kernel of ${node} dropped ${dropped} packets of the capture; what is missing there proves little`,
+  clear: (target: string, port: number) =>
+    `No fault found on the way to ${target} port ${port}: every check was made and came out clean`,
+  inconclusive: (target: string, port: number, reason: string) => `Not decided for ${target} port ${port}: ${reason}`,
+  somethingUnseen: (count: number) => `${count} ${count === 1 ? 'check' : 'checks'} could not be made`,
+  found: (title: string, node: string) => `${node}: ${title}`,
+  foundLikely: (title: string, node: string) => `${node}: probably ${title}`,
+  foundPath: (title: string, from: string, to: string) => `${from} → ${to}: ${title}`,
+  foundPathLikely: (title: string, from: string, to: string) => `${from} → ${to}: probably ${title}`,
+};
+
+export type EngineText = typeof en;
+
+const zh: EngineText = {
+  notReached: (node, why) => `无法登录 ${node} 查看：${why}`,
+  noNode: (address) => `清单中没有节点拥有 ${address}，无法在那里读取任何内容`,
+  notCollected: (fact) => `该剧本没有命令在那里读取 ${fact}`,
+  noOutput: (command) => `${command} 没有输出可用内容`,
+  exited: (command, code, said) => `${command} 以状态 ${code} 结束${said === '' ? '' : `：${said}`}`,
+  signalled: (command, signal) => `${command} 被 ${signal} 终止`,
+  timedOut: (command, seconds) => `${command} 在 ${seconds} 秒内没有结束`,
+  cancelled: (command) => `${command} 已取消`,
+  tooMuchOutput: (command, bytes) => `${command} 的输出超过 ${bytes} 字节，其余未读`,
+  connectionLost: (command, message) => `${command} 运行时连接中断（${message}）`,
+  toolMissing: (message) => message,
+  sudo: (command, message) => `${command} 需要 root，但 sudo 拒绝：${message}`,
+  skipped: (why) => `已跳过：${why}`,
+  notInstalled: (tool) => `未安装 ${tool}`,
+  noFile: (file) => `${file} 不存在`,
+  wouldLoad: (modules) => `会加载内核模块 ${modules}`,
+  udp: '该规则读取 TCP 握手，而问题是关于 UDP 的',
+  noClient: '没有向该端口发送任何请求：没有其他节点可以探测，也没有指定客户端',
+  crashed: (message) => `netcheck 自身代码出错：${message}`,
+  unexplained: (failed, total) => `${total} 次连接中有 ${failed} 次失败，但该剧本没有规则能解释`,
+  unexplainedSeen: (failed) => `看到 ${failed} 个到该端口的连接失败，但该剧本没有规则能解释`,
+  passive: (seconds) => `${seconds} 秒内没有看到该端口的流量，也没有节点可以探测`,
+  budget: '本次运行的时间用完，未能读完全部内容',
+  stopped: '运行在读完全部内容之前被取消',
+  truncatedCapture: (node, dropped) => `${node} 的内核丢弃了抓包中的 ${dropped} 个包，那里缺失的内容不能说明问题`,
+  clear: (target, port) => `到 ${target} 端口 ${port} 的路径没有发现故障：所有检查均已完成且正常`,
+  inconclusive: (target, port, reason) => `${target} 端口 ${port} 未能定论：${reason}`,
+  somethingUnseen: (count) => `有 ${count} 项检查无法完成`,
+  found: (title, node) => `${node}：${title}`,
+  foundLikely: (title, node) => `${node}：很可能是 ${title}`,
+  foundPath: (title, from, to) => `${from} → ${to}：${title}`,
+  foundPathLikely: (title, from, to) => `${from} → ${to}：很可能是 ${title}`,
+};
+
+export const engineText: Readonly<Record<Language, EngineText>> = { en, zh };
+
+/** Why a command that ended like this told us nothing. */
+export function sayExit(exit: Exit, command: string, stderrFirstLine: string, say: EngineText): string {
+  switch (exit.how) {
+    case 'exited':
+      return exit.code === 0 ? say.noOutput(command) : say.exited(command, exit.code, stderrFirstLine);
+    case 'signalled':
+      return say.signalled(command, exit.signal);
+    case 'timedOut':
+      return say.timedOut(command, Math.round(exit.afterMs / 1000));
+    case 'stopped':
+      return exit.why === 'cancelled' ? say.cancelled(command) : say.noOutput(command);
+    case 'tooMuchOutput':
+      return say.tooMuchOutput(command, exit.keptBytes);
+    case 'connectionLost':
+      return say.connectionLost(command, exit.message);
+    case 'notStarted':
+      return exit.why === 'sudo' ? say.sudo(command, exit.message) : exit.message;
+    case 'skipped':
+      return say.skipped(exit.why);
+  }
+}

@@ -1,0 +1,71 @@
+import type { Language } from './model/language.ts';
+
+const grammar =
+  'node-50 port 1301 [from node-12|IP]... [via node-30]... [udp] [size N] [for 20s] [playbook ID] [words]';
+
+/** The help of the command line; the Slack help is its first part. */
+export function helpText(language: Language): string {
+  return `${askHelp(language, 'netcheck')}\n\n${language === 'zh' ? commandsZh : commandsEn}`;
+}
+
+/** How to ask, with examples; the same for Slack and the command line. */
+export function askHelp(language: Language, command: string): string {
+  return language === 'zh'
+    ? `${command} 找出网络故障是哪一种：登录相关节点，对比探测前后的计数器和两端抓包，给出原因、证据、已排除项和处理办法。
+
+用法：
+  ${command} ${grammar}
+
+例子：
+  ${command} node-50 port 1301                    节点 node-50 的 1301 端口为什么不通
+  ${command} node-50 port 1301 from node-12       从 node-12 访问失败
+  ${command} node-50 端口 1301 从 node-12 时通时不通
+  ${command} 10.51.2.2 port 80 via node-30        经过转发节点 node-30
+  ${command} node-50 port 1301 for 30s            多观察 30 秒`
+    : `${command} finds out which network fault it is: it logs in to the nodes, compares counters around a probe and captures of
+both ends, and says the cause with the numbers, what it ruled out, what it could not see, and the remedy.
+
+Ask:
+  ${command} ${grammar}
+
+Examples:
+  ${command} node-50 port 1301                    why does port 1301 of node-50 not answer
+  ${command} node-50 port 1301 from node-12       it fails from node-12
+  ${command} node-50 port 1301 from node-12 sometimes times out
+  ${command} 10.51.2.2 port 80 via node-30        node-30 forwards on the way
+  ${command} node-50 port 1301 for 30s            watch for 30 seconds`;
+}
+
+const commandsEn = `Commands:
+  netcheck pcap FILE...            diagnose captures (pcap, pcapng, gzip; - is stdin); --packets one line per TCP packet
+  netcheck parse KIND [FILE]       raw command output -> facts as JSON; netcheck parse --help lists the kinds
+  netcheck replay RUN              a saved run (directory or .tar.gz) -> the same report
+  netcheck playbooks [list|lint|show ID]
+  netcheck rules [list|show ID]
+  netcheck doctor                  configuration, Redis, Slack, and every node: SSH, host key, sudo, tools
+  netcheck sudoers [USER]          the least-privilege sudoers file that the collectors need
+  netcheck bot [--no-worker]       Slack front (with a worker) | netcheck worker: one more worker process
+
+Options:
+  --config FILE   netcheck.yaml unless told otherwise     --json        the report as JSON
+  --lang en|zh    language of the report                  --save DIR    keep the run: evidence, record, report
+  --html FILE     the report as one HTML file             --explain     what would run where, and stop
+
+Exit status: 0 clear, 1 found, 2 inconclusive, 64 wrong usage, 70 netcheck's own fault`;
+
+const commandsZh = `命令：
+  netcheck pcap 文件...            离线诊断抓包（pcap、pcapng、gzip；- 为标准输入）；--packets 每个 TCP 包一行
+  netcheck parse 种类 [文件]       命令原始输出 -> 事实（JSON）；netcheck parse --help 列出种类
+  netcheck replay 运行             已保存的运行（目录或 .tar.gz）-> 相同的报告
+  netcheck playbooks [list|lint|show ID]
+  netcheck rules [list|show ID]
+  netcheck doctor                  检查配置、Redis、Slack 以及每个节点：SSH、主机密钥、sudo、工具
+  netcheck sudoers [用户]          采集所需的最小权限 sudoers 文件
+  netcheck bot [--no-worker]       Slack 前端（含工作进程） | netcheck worker：再加一个工作进程
+
+选项：
+  --config 文件   默认 netcheck.yaml                      --json        以 JSON 输出报告
+  --lang en|zh    报告语言                                --save 目录   保存运行：证据、记录、报告
+  --html 文件     以单个 HTML 文件输出报告                --explain     只显示会在哪里运行什么
+
+退出状态：0 正常，1 发现故障，2 未能定论，64 用法错误，70 netcheck 自身故障`;

@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import { createAuditLog } from './adapters/files/audit-log.ts';
+import { createMemorySink } from './adapters/files/memory-sink.ts';
+import { redactSecrets } from './adapters/files/redact.ts';
+import { createRunDirectory } from './adapters/files/run-directory.ts';
+import { createInProcessSlots } from './adapters/ssh/in-process-slots.ts';
+import { listSshConfigHosts, resolveSshConfig } from './adapters/ssh/ssh-config.ts';
+import { createSshTransport } from './adapters/ssh/ssh-transport.ts';
+import { collectors } from './collectors/index.ts';
+import { inventoryNodes, type LoadedConfig } from './config.ts';
+import { parseAsk } from './engine/ask.ts';
+import type { Inventory } from './engine/inventory.ts';
+import { learnOwner } from './engine/learn-owner.ts';
+import { makePlan } from './engine/plan.ts';
+import type { Registries } from './engine/playbook-set.ts';
+import type { EvidenceSink, NodeSlots, NodeTransport, OnProgress } from './engine/ports.ts';
+import { run } from './engine/run.ts';
+import { loadPlaybooks } from './load-playbooks.ts';
+import type { InventoryNode } from './model/inventory.ts';
+import type { Language } from './model/language.ts';
+import { Budget, type Plan } from './model/plan.ts';
+import type { Report } from './model/report.ts';
+import type { Symptom } from './model/symptom.ts';
+import { parsers } from './parsers/index.ts';
+import { rules } from './rules/index.ts';
+import { version } from './version.ts';
+
+/** Everything that runs need, joined once per process. The only place where ports meet adapters. */
+export interface Wiring {
+  readonly loaded: LoadedConfig;
+  readonly registries: Registries & { readonly parsers: typeof parsers };
+  readonly inventory: Inventory;
+  readonly transport: NodeTransport;
+  /** @throws NetcheckError `ask/…` */
+  plan(text: string): Promise<Plan>;
+  planFor(symptom: Symptom): Promise<Plan>;
+  run(
+    plan: Plan,
+    options: {
+      readonly id?: string;
+      readonly language: Language;
+      readonly signal: AbortSignal;
+      readonly onProgress: OnProgress;
+      readonly sink?: EvidenceSink;
+      readonly slots?: NodeSlots;
+      readonly askedBy: string;
+    },
+  ): Promise<Report>;
+  close(): Promise<void>;
+}
+
+export function wire(loaded: LoadedConfig): Wiring {
+  const { config, directory } = loaded;
+  const registries = {
+    collectors,
+    rules,
+    parsers,
+    playbooks: loadPlaybooks(
+      config.playbooks.map((one) => path.resolve(directory, one)),
+      { collectors, rules },
+    ),
+  };
+  const nodes = new Map(inventoryNodes(loaded).map((node) => [node.name, node]));
+  const resolvePaths = (files: readonly string[] | undefined): { readonly files: readonly string[] } | undefined =>
+    files === undefined
+      ? undefined
+      : { files: files.map((file) => path.resolve(directory, file.replace(/^~(?=\/)/, process.env['HOME'] ?? '~'))) };
+  const identity = resolvePaths(config.ssh.identity);
+  const knownHosts = resolvePaths(config.ssh.knownHosts);
+  const transport = createSshTransport({
+    ...(identity === undefined ? {} : { identityFiles: identity.files }),
+    ...(config.ssh.agent && process.env['SSH_AUTH_SOCK'] ? { agentSocket: process.env['SSH_AUTH_SOCK'] } : {}),
+    ...(knownHosts === undefined ? {} : { knownHostsFiles: knownHosts.files }),
+    connectTimeoutMs: config.ssh.timeouts.connect,
+    keepaliveIntervalMs: config.ssh.timeouts.keepalive,
+    idleCloseMs: config.ssh.timeouts.idle,
+    findNode: (name) => nodes.get(name) ?? null,
+  });
+  const inventory = createInventory(loaded, nodes, transport);
+  const audit = createAuditLog(path.resolve(directory, config.data, 'audit.ndjson'));
+  const ownSlots = createInProcessSlots({ perNode: config.workers.runsPerNode });
+  const { wall, window, maxPackets, maxCaptureBytes, maxOutputBytes } = config.defaults.budget;
+  const budget = Budget.parse({ wallMs: wall, windowMs: window, maxPackets, maxCaptureBytes, maxOutputBytes });
+
+  const planFor = (symptom: Symptom): Promise<Plan> =>
+    makePlan(symptom, inventory, registries, { probeFrom: config.defaults.probeFrom, budget });
+  return {
+    loaded,
+    registries,
+    inventory,
+    transport,
+    plan: (text) => planFor(parseAsk(text)),
+    planFor,
+    async run(
+      plan,
+      { id = newRunId(), language, signal, onProgress, sink = createMemorySink(), slots = ownSlots, askedBy },
+    ) {
+      const report = await run(
+        { id, plan, language, netcheck: version },
+        registries,
+        { transport, slots, sink, redact: (bytes) => redactSecrets(bytes).bytes, now: Date.now },
+        { signal, onProgress },
+      );
+      await audit.append({
+        atMs: Date.now(),
+        run: id,
+        askedBy,
+        text: plan.symptom.text,
+        nodes: plan.nodes.map(({ node }) => node.name),
+        verdict: report.verdict,
+        headline: report.headline,
+      });
+      return report;
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** Sortable by time, unique, fit for a file name and a job id. */
+export function newRunId(): string {
+  return `${new Date().toISOString().replaceAll(/[-:]/g, '').slice(0, 15)}-${randomUUID().slice(0, 8)}`;
+}
+
+export { createRunDirectory };
+
+function createInventory(
+  { config }: LoadedConfig,
+  nodes: Map<string, InventoryNode>,
+  transport: NodeTransport,
+): Inventory {
+  const fromSshConfig = config.sshConfig ? listSshConfigHosts() : Promise.resolve([]);
+  let names: readonly string[] = [...nodes.keys()].sort();
+  const ready = fromSshConfig.then((hosts) => {
+    names = [...new Set([...names, ...hosts])].sort();
+  });
+  const learned = new Map<string, InventoryNode | null>();
+  const inventory: Inventory = {
+    names: () => names,
+    externalAllowed: config.targets.external,
+    async find(name) {
+      await ready;
+      const known = nodes.get(name);
+      if (known || !config.sshConfig || !names.includes(name)) return known ?? null;
+      const found = await resolveSshConfig(name);
+      if (found) nodes.set(name, { ...found, sudo: config.ssh.sudo });
+      return nodes.get(name) ?? null;
+    },
+    async ownerOf(address) {
+      await ready;
+      const owner = [...nodes.values()].find(
+        (node) => node.target === address || node.address === address || node.serves.includes(address),
+      );
+      if (owner) return owner;
+      const known = learned.get(address);
+      if (known !== undefined) return known;
+      const found = await learnOwner(address, [...nodes.values()], transport, parsers);
+      learned.set(address, found);
+      return found;
+    },
+  };
+  return inventory;
+}
