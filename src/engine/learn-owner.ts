@@ -46,14 +46,12 @@ async function owns(
     { signal },
   );
   await connected.connection.close();
-  const parsed = parsers
-    .get('ip-addr')
-    ?.parse({
-      stdout: result.stdout,
-      stderr: result.stderr,
-      argv,
-      exitCode: result.exit.how === 'exited' ? result.exit.code : null,
-      evidence: '',
-    });
+  const parsed = parsers.get('ip-addr')?.parse({
+    stdout: result.stdout,
+    stderr: result.stderr,
+    argv,
+    exitCode: result.exit.how === 'exited' ? result.exit.code : null,
+    evidence: '',
+  });
   return ((parsed?.value ?? []) as readonly Address[]).some((one) => one.address === address);
 }

@@ -1,0 +1,78 @@
+import type { CollectContext, Collector, Command } from '../model/command.ts';
+import { Budget } from '../model/plan.ts';
+
+/** Values that stand for "whatever a run puts here" while the collectors are asked for their commands. */
+const stand = { target: '203.0.113.77', port: 64999, maxPackets: 999_983, user: 'netcheck_login_user' } as const;
+
+/** A command that needs root: exact arguments, or a regular expression over them where a run fills something in. */
+export interface PrivilegedCommand {
+  readonly tool: string;
+  /** Arguments as sudoers wants them: literal, or `^…$` (sudo 1.9.10 or newer). */
+  readonly args: string;
+  readonly isPattern: boolean;
+}
+
+/**
+ * Every command of every collector that asks for root, from the collectors themselves, so that the sudoers file cannot
+ * say less or more than what is run.
+ */
+export function privilegedCommands(
+  collectors: ReadonlyMap<string, Collector>,
+  loginUser: string,
+): readonly PrivilegedCommand[] {
+  const found = new Map<string, PrivilegedCommand>();
+  for (const collector of collectors.values())
+    for (const roles of [['target'], ['client']] as const)
+      for (const protocol of ['tcp', 'udp'] as const)
+        for (const command of collector.commands(defaultParams(collector), contextFor(roles, protocol)))
+          for (const one of withAlternatives(command))
+            if (one.privilege === 'root') {
+              const entry = entryOf(one.argv, loginUser);
+              found.set(`${entry.tool} ${entry.args}`, entry);
+            }
+  return [...found.values()].sort((a, b) => a.tool.localeCompare(b.tool) || a.args.localeCompare(b.args));
+}
+
+function defaultParams(collector: Collector): unknown {
+  const parsed = collector.params.safeParse({});
+  return parsed.success ? parsed.data : { keys: ['net.ipv4.ip_forward'] };
+}
+
+function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): CollectContext {
+  return {
+    target: stand.target,
+    port: stand.port,
+    protocol,
+    clientAddresses: [],
+    ownAddresses: [],
+    roles,
+    loginUser: stand.user,
+    budget: Budget.parse({ maxPackets: stand.maxPackets }),
+  };
+}
+
+function* withAlternatives(command: Command): Generator<Command> {
+  yield command;
+  if (command.otherwise) yield* withAlternatives(command.otherwise);
+}
+
+function entryOf([tool = '', ...args]: readonly string[], loginUser: string): PrivilegedCommand {
+  const text = args.join(' ');
+  if (!Object.values(stand).some((value) => text.includes(String(value))))
+    return { tool, args: text, isPattern: false };
+  const pattern = text
+    .replaceAll(/[\\^$.|?*+()[\]{}]/g, String.raw`\$&`)
+    .replaceAll(stand.target.replaceAll('.', String.raw`\.`), '[0-9a-f.:]{2,39}')
+    .replaceAll(String(stand.port), '[0-9]{1,5}')
+    .replaceAll(String(stand.maxPackets), '[0-9]{1,7}')
+    .replaceAll(stand.user, loginUser);
+  return { tool, args: `^${foldVariants(pattern)}$`, isPattern: true };
+}
+
+/** The variants of one command (with and without immediate mode, one host or all, tcp or udp) as one expression. */
+function foldVariants(pattern: string): string {
+  return pattern
+    .replace(/ -s 160(?: --immediate-mode)?(?= )/, ' -s 160( --immediate-mode)?')
+    .replace(/\((?:tcp|udp) port /, '((tcp|udp) port ')
+    .replace(/(port \[0-9\]\{1,5\})(?: and host (\S+))?(?=\\\))/, '$1( and host [0-9a-f.:]{2,39})?');
+}
