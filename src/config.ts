@@ -177,6 +177,11 @@ export function parseConfig(text: string, file: string): Config {
   return parsed.data;
 }
 
+/** A misspelt key makes another one missing: the misspelling is what the person wants to read first. */
+export function tellingFirst(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
+  return [...issues].sort((a, b) => Number(b.code === 'unrecognized_keys') - Number(a.code === 'unrecognized_keys'));
+}
+
 function invalid(lines: readonly string[]): NetcheckError {
   return new NetcheckError('config/invalid', lines.join('\n'), 'The README lists every key; nothing was run.');
 }
@@ -234,6 +239,10 @@ export function describeIssue(
       return issue.keys.map(
         (key) => `${at([...issue.path, key])}there is no such key${allowedKeys(schema, issue.path)}`,
       );
+    case 'invalid_type':
+      return [
+        `${at(issue.path)}${issue.message.endsWith('received undefined') ? `is missing, a ${issue.expected} is needed` : issue.message}`,
+      ];
     case 'invalid_key':
       return [`${at(issue.path)}${issue.issues[0]?.message ?? issue.message}`];
     case 'invalid_value':

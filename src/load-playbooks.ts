@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describeIssue, readYaml } from './config.ts';
+import { describeIssue, readYaml, tellingFirst } from './config.ts';
 import { lintPlaybook, type Registries } from './engine/playbook-set.ts';
 import { NetcheckError } from './model/errors.ts';
 import { Playbook } from './model/playbook.ts';
@@ -44,7 +44,7 @@ export function readPlaybooks(
         );
       else if (!parsed.success)
         problems.push(
-          ...parsed.error.issues.flatMap((issue) =>
+          ...tellingFirst(parsed.error.issues).flatMap((issue) =>
             describeIssue(issue, shown, positionOf, Playbook).map((text) => ({ text })),
           ),
         );

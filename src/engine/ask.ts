@@ -114,7 +114,7 @@ export function parseAsk(text: string): Symptom {
       case undefined: {
         const glued = /^(?:port|端口)[=:：]?(\d+)$/i.exec(token);
         if (glued) port = readPort(glued[1]);
-        else words.push(token);
+        else if (token !== ',') words.push(token);
       }
     }
   }
@@ -158,11 +158,12 @@ class TokenReader {
     // Chinese is written without blanks: "端口1301" and "从node-12" are split where the keyword ends.
     this.#tokens = text
       .replaceAll(/(端口|来自|从|经过|经|持续|大小)(?=[\w.:[-])/g, ' $1 ')
-      .split(/[\s,，、]+/)
+      .replaceAll(/[,，、]/g, ' , ')
+      .split(/\s+/)
       .filter((token) => token !== '' && token !== '。');
   }
-  peek(): string | undefined {
-    return this.#tokens[this.#at];
+  peek(ahead = 0): string | undefined {
+    return this.#tokens[this.#at + ahead];
   }
   next(): string | undefined {
     const token = this.#tokens[this.#at];
@@ -173,11 +174,17 @@ class TokenReader {
 
 function readTargets(tokens: TokenReader): Target[] {
   const targets = [readTarget(tokens).target];
-  while (tokens.peek()?.toLowerCase() === 'and' || tokens.peek() === '和') {
+  while (joinsTargets(tokens.peek(), tokens.peek(1))) {
     tokens.next();
     targets.push(readTarget(tokens).target);
   }
   return targets;
+}
+
+/** "a, b", "a and b": a comma counts only where something that may be a name follows, not a keyword. */
+function joinsTargets(token: string | undefined, next: string | undefined): boolean {
+  if (token === undefined || next === undefined || keywords[next.toLowerCase()] !== undefined) return false;
+  return token.toLowerCase() === 'and' || token === '和' || (token === ',' && /^[A-Za-z0-9[]/.test(next));
 }
 
 function readTarget(tokens: TokenReader): { target: Target; port?: number } {

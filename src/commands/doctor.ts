@@ -1,0 +1,293 @@
+import type { Options } from '../cli.ts';
+import { collectors } from '../collectors/index.ts';
+import { type LoadedConfig, loadConfig } from '../config.ts';
+import { privilegedCommands } from '../engine/privileged-commands.ts';
+import type { NodeConnection } from '../engine/ports.ts';
+import type { Features } from '../model/facts.ts';
+import { NetcheckError } from '../model/errors.ts';
+import type { InventoryNode } from '../model/inventory.ts';
+import { parsers } from '../parsers/index.ts';
+import { renderTable } from '../report/table.ts';
+import { type Wiring, wire } from '../wiring.ts';
+import { terminalOf } from './terminal-of.ts';
+
+/** One line of `netcheck doctor`. */
+export interface Check {
+  readonly what: string;
+  readonly state: 'ok' | 'warning' | 'failed' | 'skipped';
+  readonly detail: string;
+  /** What to do about it; empty where it is in order. */
+  readonly todo: string;
+}
+
+/** So many nodes are looked at side by side. */
+const nodesAtOnce = 8;
+
+/** `netcheck doctor`: everything that a run depends on, checked by using it. 1 where something failed. */
+export async function doctor(args: readonly string[], options: Options): Promise<number> {
+  if (args.length > 0)
+    throw new NetcheckError(
+      'usage/missing-argument',
+      'netcheck doctor takes no further words.',
+      'netcheck doctor --config FILE',
+    );
+  const checks: Check[] = [];
+  let wiring: Wiring | undefined;
+  try {
+    const loaded = loadConfig(options.config);
+    checks.push(
+      {
+        what: 'configuration',
+        state: 'ok',
+        detail: `${loaded.file}: ${Object.keys(loaded.config.nodes).length} nodes`,
+        todo: '',
+      },
+      ...notActedOn(loaded),
+    );
+    wiring = wire(loaded);
+    checks.push({ what: 'playbooks', state: 'ok', detail: `${wiring.registries.playbooks.size} in order`, todo: '' });
+  } catch (error) {
+    checks.push(failureOf('configuration', error));
+  }
+  if (wiring) {
+    const [redis, slack, nodes] = await Promise.all([checkRedis(wiring), checkSlack(), checkNodes(wiring)]);
+    checks.push(...redis, ...slack, ...nodes);
+    await wiring.close();
+  }
+  const failed = checks.filter(({ state }) => state === 'failed').length;
+  if (options.json) process.stdout.write(`${JSON.stringify({ checks, failed }, null, 2)}\n`);
+  else {
+    const mark = { ok: '✓', warning: '!', failed: '✗', skipped: '–' } as const;
+    const rows = checks.map(({ what, state, detail, todo }) => [mark[state], what, detail, todo]);
+    process.stdout.write(
+      `${renderTable([{ header: '' }, { header: 'what' }, { header: 'found' }, { header: 'what to do' }], rows, terminalOf(process.stdout))}\n\n`,
+    );
+    process.stdout.write(
+      failed === 0 ? 'Everything that was checked works.\n' : `${failed} of ${checks.length} checks failed.\n`,
+    );
+  }
+  return failed === 0 ? 0 : 1;
+}
+
+function notActedOn({ config }: LoadedConfig): readonly Check[] {
+  return (['kubernetes', 'schedules'] as const)
+    .filter((key) => config[key] !== undefined)
+    .map((key) => ({
+      what: key,
+      state: 'warning',
+      detail: `"${key}" is read, and this version does not act on it yet`,
+      todo: 'ask about nodes and addresses; leave the key for later',
+    }));
+}
+
+function failureOf(what: string, error: unknown): Check {
+  if (error instanceof NetcheckError) return { what, state: 'failed', detail: error.message, todo: error.hint };
+  return {
+    what,
+    state: 'failed',
+    detail: error instanceof Error ? error.message : String(error),
+    todo: 'this is our own fault: please report it',
+  };
+}
+
+async function checkRedis({ loaded }: Wiring): Promise<readonly Check[]> {
+  const { openQueue } = await import('../open-queue.ts');
+  try {
+    const adapter = await openQueue(loaded);
+    try {
+      const { version, evictionPolicy, persistent } = await adapter.health();
+      return [
+        {
+          what: 'Redis',
+          state: 'ok',
+          detail: `version ${version}${process.env['REDIS_URL'] ? '' : ' (private)'}`,
+          todo: '',
+        },
+        evictionPolicy === 'noeviction'
+          ? { what: 'Redis eviction', state: 'ok', detail: 'noeviction', todo: '' }
+          : {
+              what: 'Redis eviction',
+              state: 'failed',
+              detail: `maxmemory-policy is ${evictionPolicy}: queued runs may vanish`,
+              todo: 'redis-cli config set maxmemory-policy noeviction (and in redis.conf)',
+            },
+        persistent
+          ? { what: 'Redis persistence', state: 'ok', detail: 'append-only file', todo: '' }
+          : {
+              what: 'Redis persistence',
+              state: 'warning',
+              detail: 'no append-only file: a restart loses queued runs',
+              todo: 'appendonly yes in redis.conf',
+            },
+      ];
+    } finally {
+      await adapter.close();
+    }
+  } catch (error) {
+    return [failureOf('Redis', error)];
+  }
+}
+
+async function checkSlack(): Promise<readonly Check[]> {
+  const token = process.env['SLACK_BOT_TOKEN'];
+  if (!token)
+    return [
+      {
+        what: 'Slack',
+        state: 'skipped',
+        detail: 'SLACK_BOT_TOKEN is not set',
+        todo: 'only the bot needs it: docs/slack-setup.md',
+      },
+    ];
+  const { checkSlackHealth } = await import('../slack-health.ts');
+  return checkSlackHealth(token);
+}
+
+async function checkNodes(wiring: Wiring): Promise<readonly Check[]> {
+  const waiting = [...wiring.inventory.names()];
+  const results = new Map<string, readonly Check[]>();
+  const next = async (): Promise<void> => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      if (process.stderr.isTTY) process.stderr.write(`\r\u001b[Kchecking ${name}`);
+      const node = await wiring.inventory.find(name);
+      results.set(
+        name,
+        node
+          ? await checkNode(node, wiring)
+          : [{ what: name, state: 'failed', detail: 'ssh -G does not know it', todo: 'check ssh_config' }],
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: nodesAtOnce }, next));
+  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  return wiring.inventory.names().flatMap((name) => results.get(name) ?? []);
+}
+
+async function checkNode(node: InventoryNode, { transport }: Wiring): Promise<readonly Check[]> {
+  const signal = AbortSignal.timeout(20_000);
+  const connected = await transport.connect(node, { signal });
+  const where = `${node.name} (${node.address}${node.port === 22 ? '' : `:${node.port}`})`;
+  if (!connected.ok)
+    return [{ what: where, state: 'failed', detail: connected.exit.message, todo: todoFor[connected.exit.why] }];
+  const { connection } = connected;
+  try {
+    const features = await lookAt(connection, signal);
+    if (!features)
+      return [
+        {
+          what: where,
+          state: 'failed',
+          detail: 'logged in, but sh did not run there',
+          todo: 'give the login user an ordinary shell',
+        },
+      ];
+    return [
+      { what: where, state: 'ok', detail: `reachable, host key known, uid ${features.uid}`, todo: '' },
+      await checkRoot(node, features, connection, signal),
+      ...checkTools(node, features),
+    ];
+  } finally {
+    await connection.close();
+  }
+}
+
+const todoFor: Readonly<Record<string, string>> = {
+  unreachable: 'is it up, is sshd running, does a firewall block the port?',
+  timeout: 'is it up, is sshd running, does a firewall block the port?',
+  hostKey: 'compare the fingerprint with the node, then add the key to known_hosts',
+  auth: 'put the public key into authorized_keys of the login user',
+  sudo: 'netcheck sudoers prints the file that is needed',
+  toolMissing: 'install the tool',
+  channel: 'raise MaxSessions of its sshd',
+  budget: 'try again',
+};
+
+async function lookAt(connection: NodeConnection, signal: AbortSignal): Promise<Features | undefined> {
+  const look = collectors.get('look');
+  const [command] =
+    look?.commands(
+      {},
+      {
+        target: '',
+        port: 1,
+        protocol: 'tcp',
+        clientAddresses: [],
+        ownAddresses: [],
+        roles: [],
+        budget: { wallMs: 0, windowMs: 0, maxPackets: 0, maxCaptureBytes: 0, maxOutputBytes: 0 },
+      },
+    ) ?? [];
+  if (!command) return undefined;
+  const { stdout, stderr } = await connection.run(command, { signal });
+  return parsers.get('look')?.parse({ stdout, stderr, argv: command.argv, exitCode: 0, evidence: '' }).value as
+    | Features
+    | undefined;
+}
+
+async function checkRoot(
+  node: InventoryNode,
+  features: Features,
+  connection: NodeConnection,
+  signal: AbortSignal,
+): Promise<Check> {
+  const what = `${node.name} root`;
+  if (features.uid === 0) return { what, state: 'ok', detail: 'logs in as root', todo: '' };
+  if (!node.sudo)
+    return {
+      what,
+      state: 'warning',
+      detail: 'no root: captures, firewall and IPVS will be unknown',
+      todo: `sudo: true for ${node.name}, and netcheck sudoers on the node`,
+    };
+  const refused: string[] = [];
+  for (const { tool, args, isPattern } of privilegedCommands(collectors, node.user ?? 'netcheck')) {
+    if (isPattern || features.tools[tool] === null) continue;
+    const { exit } = await connection.run(
+      {
+        argv: ['sudo', '-n', '-l', '--', tool, ...args.split(' ')],
+        privilege: 'none',
+        timeoutMs: 5000,
+        maxBytes: 65_536,
+      },
+      { signal },
+    );
+    if (exit.how !== 'exited' || exit.code !== 0) refused.push(tool);
+  }
+  return refused.length === 0
+    ? { what, state: 'ok', detail: 'sudo allows what is needed', todo: '' }
+    : {
+        what,
+        state: 'failed',
+        detail: `sudo refuses ${[...new Set(refused)].join(', ')}`,
+        todo: 'install what netcheck sudoers prints',
+      };
+}
+
+function checkTools({ name }: InventoryNode, { tools }: Features): readonly Check[] {
+  const need = { tcpdump: 'packets', ip: 'addresses and routes', ss: 'listeners (falls back to /proc)' } as const;
+  const missing = Object.entries(need).filter(([tool]) => tools[tool] === null);
+  const firewall = tools['iptables-save'] === null && tools['nft'] === null;
+  const probe = ['bash', 'nc', 'busybox', 'python3', 'python', 'perl'].every((tool) => tools[tool] === null);
+  const lacks = [
+    ...missing.map(([tool, purpose]) => `${tool} (${purpose})`),
+    ...(firewall ? ['iptables or nft (firewall)'] : []),
+    ...(probe ? ['bash or nc (probes)'] : []),
+  ];
+  return lacks.length === 0
+    ? [
+        {
+          what: `${name} tools`,
+          state: 'ok',
+          detail: `tcpdump, ip, ss, ${tools['nft'] === null ? 'iptables' : 'nft'}`,
+          todo: '',
+        },
+      ]
+    : [
+        {
+          what: `${name} tools`,
+          state: 'warning',
+          detail: `lacks ${lacks.join(', ')}`,
+          todo: 'install them, or accept that netcheck says what it could not see',
+        },
+      ];
+}
