@@ -1,0 +1,298 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { App, HTTPReceiver, type Logger, LogLevel } from '@slack/bolt';
+import type { RunQueue } from '../../engine/ports.ts';
+import { NetcheckError } from '../../model/errors.ts';
+import type { Language } from '../../model/language.ts';
+import { type Ask, createFront, type Front, type MayAct } from './front.ts';
+import { isRecord } from './is-record.ts';
+import { pause } from './pause.ts';
+import { refusalOf } from './refusals.ts';
+import { cancelAction, recheckAction } from './run-status.ts';
+import { createSlackSender, type SlackSender, type SlackSenderOptions } from './slack-sender.ts';
+import { SocketReceiver, type SocketReceiverOptions } from './socket-receiver.ts';
+
+export interface SlackAppOptions extends SlackSenderOptions {
+  /** Present: Socket Mode. */
+  readonly appToken?: string | undefined;
+  /** Needed without `appToken`: requests of Slack to our HTTP port are verified with it. */
+  readonly signingSecret?: string | undefined;
+  /** HTTP: where Slack's requests (`/slack/events`) and `/healthz` arrive. Socket Mode: `/healthz` only, if given. */
+  readonly port?: number | undefined;
+  /** Default `/netcheck`. */
+  readonly command?: string | undefined;
+  readonly language: Language;
+  readonly helpText: (language: Language) => string;
+  readonly ask: Ask;
+  readonly mayAct?: MayAct | undefined;
+  readonly queue: RunQueue;
+  readonly socket?: Pick<SocketReceiverOptions, 'backoffMs' | 'giveUpAfterMs'> | undefined;
+}
+
+export interface SlackAppHealth {
+  readonly healthy: boolean;
+  readonly mode: 'socket' | 'http';
+  readonly connected: boolean;
+  /** Why it is not healthy. */
+  readonly why?: string;
+  /** Unix milliseconds of the last message that Slack took. */
+  readonly lastSentAtMs?: number;
+}
+
+export interface SlackApp {
+  readonly sender: SlackSender;
+  /**
+   * Checks the token, then listens. Rejects with `config/missing-secret`, `slack/refused` or `slack/unreachable`.
+   * @returns who we are, and the port that is listened on (absent where there is none)
+   */
+  start(): Promise<{ readonly botUserId: string; readonly team: string; readonly port?: number }>;
+  health(): SlackAppHealth;
+  /** Stops listening, then sends what is left for at most `withinMs` (default 5 s). */
+  stop(withinMs?: number): Promise<void>;
+}
+
+/**
+ * The Slack side of the bot: Bolt over Socket Mode or HTTP, our own authorize (no Web API call stands between a
+ * delivery and its acknowledgement) and our own reconnecting (see {@link SocketReceiver}).
+ *
+ * @throws NetcheckError `config/missing-secret` where neither `appToken` nor `signingSecret` is given
+ */
+export function createSlackApp(options: SlackAppOptions): SlackApp {
+  const { appToken, signingSecret, slackApiUrl, port } = options;
+  const command = options.command ?? '/netcheck';
+  const log = options.log ?? (() => {});
+  const logger = boltLogger(log);
+  let dead: NetcheckError | undefined;
+  const onDead = (error: NetcheckError) => {
+    if (dead !== undefined) return;
+    dead = error;
+    log(`slack: ${error.message} ${error.hint}`);
+    options.onDead?.(error);
+  };
+  const sender = createSlackSender({ ...options, onDead });
+  const front = createFront({
+    outbox: sender.outbox,
+    calls: sender.calls,
+    store: options.store,
+    queue: options.queue,
+    ask: options.ask,
+    helpText: options.helpText,
+    mayAct: options.mayAct,
+    threadOf: (request) => sender.answerThread(request, { attempt: 1 }),
+    language: options.language,
+    command,
+    log,
+  });
+
+  const mode = appToken === undefined ? 'http' : 'socket';
+  const socket =
+    appToken === undefined
+      ? undefined
+      : new SocketReceiver({ ...options.socket, appToken, slackApiUrl, logger, onDead });
+  const healthz = (response: ServerResponse) => {
+    const health = readHealth();
+    response.writeHead(health.healthy ? 200 : 503, { 'content-type': 'application/json' });
+    response.end(`${JSON.stringify(health)}\n`);
+  };
+  const receiver = socket ?? httpReceiver(signingSecret, logger, healthz);
+  let identity: { readonly botUserId: string; readonly botId: string } | undefined;
+  const app = new App({
+    receiver,
+    logger,
+    convoStore: false,
+    authorize: () =>
+      identity === undefined
+        ? Promise.reject(new Error('netcheck has not started yet'))
+        : Promise.resolve({ botToken: options.botToken, ...identity }),
+  });
+  listen(app, front, command, () => identity?.botUserId ?? '', log);
+  let server: Server | undefined;
+
+  function readHealth(): SlackAppHealth {
+    const connected = identity !== undefined && (socket?.isConnected ?? true);
+    const lastSentAtMs = sender.outbox.lastSentAtMs();
+    const why = dead?.message ?? (connected ? undefined : 'no connection to Slack');
+    return {
+      healthy: why === undefined,
+      mode,
+      connected,
+      ...(why === undefined ? {} : { why }),
+      ...(lastSentAtMs === undefined ? {} : { lastSentAtMs }),
+    };
+  }
+
+  return {
+    sender,
+    health: readHealth,
+    async start() {
+      const self = await whoAmI(sender);
+      identity = self;
+      if (socket === undefined) {
+        const listening: unknown = await app.start(port ?? 3000);
+        return { botUserId: self.botUserId, team: self.team, ...portOf(listening) };
+      }
+      await socket.start();
+      if (port === undefined) return { botUserId: self.botUserId, team: self.team };
+      server = createServer((request, response) => {
+        if (request.url === '/healthz') healthz(response);
+        else response.writeHead(404).end();
+      });
+      const listening = server;
+      await new Promise<void>((resolve, reject) => {
+        listening.once('error', reject).listen(port, resolve);
+      });
+      return { botUserId: self.botUserId, team: self.team, ...portOf(listening) };
+    },
+    async stop(withinMs = 5000) {
+      server?.close();
+      server?.closeAllConnections();
+      await app.stop().catch((error: unknown) => log(`slack: stopping: ${String(error)}`));
+      await sender.close(withinMs);
+    },
+  };
+}
+
+/** Everything is acknowledged first; what follows may take its time and never rejects. */
+function listen(app: App, front: Front, command: string, botUserId: () => string, log: (line: string) => void): void {
+  app.error(async (error) => {
+    log(`slack: ${error.message}`);
+  });
+  /** False: Slack did not get the acknowledgement, so it told the person that nothing happened. */
+  const acknowledged = async (ack: () => Promise<void>): Promise<boolean> => {
+    try {
+      await ack();
+      return true;
+    } catch (error) {
+      log(`slack: a delivery could not be acknowledged and is left to Slack: ${String(error)}`);
+      return false;
+    }
+  };
+  app.command(command, async ({ ack, body }) => {
+    if (!(await acknowledged(ack))) return;
+    await front.slash({
+      text: body.text,
+      user: body.user_id,
+      channel: body.channel_id,
+      team: body.team_id,
+      triggerId: body.trigger_id,
+      respond: (text) => respondTo(body.response_url, text),
+    });
+  });
+  app.event('app_mention', async ({ event, body, context }) => {
+    // Other bots may quote a mention of us; answering them is how bots talk to each other for ever.
+    if (event.user === undefined || ('bot_id' in event && event.bot_id !== undefined)) return;
+    await front.mention({
+      text: event.text,
+      user: event.user,
+      channel: event.channel,
+      team: body.team_id,
+      ts: event.ts,
+      threadTs: event.thread_ts,
+      redelivered: (context.retryNum ?? 0) > 0,
+      botUserId: botUserId(),
+    });
+  });
+  for (const [actionId, press] of [
+    [cancelAction, front.cancel],
+    [recheckAction, front.recheck],
+  ] as const) {
+    app.action({ type: 'block_actions', action_id: actionId }, async ({ ack, body, action }) => {
+      if (!(await acknowledged(ack))) return;
+      const threadTs = body.message?.['thread_ts'];
+      await press({
+        runId: action.type === 'button' && typeof action.value === 'string' ? action.value : '',
+        user: body.user.id,
+        channel: body.channel?.id ?? '',
+        threadTs: typeof threadTs === 'string' ? threadTs : body.message?.ts,
+        team: body.team?.id ?? '',
+        triggerId: body.trigger_id,
+      });
+    });
+  }
+}
+
+/** Shows text to the person behind a `response_url` only. Rejects where Slack does not take it within 5 s. */
+async function respondTo(url: string, text: string): Promise<void> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ response_type: 'ephemeral', text }),
+    signal: AbortSignal.timeout(5000),
+  });
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+}
+
+function httpReceiver(
+  signingSecret: string | undefined,
+  logger: Logger,
+  healthz: (response: ServerResponse) => void,
+): HTTPReceiver {
+  if (signingSecret === undefined || signingSecret === '') {
+    throw new NetcheckError(
+      'config/missing-secret',
+      'Neither SLACK_APP_TOKEN (Socket Mode) nor SLACK_SIGNING_SECRET (HTTP) is set.',
+      'Set SLACK_APP_TOKEN=xapp-… from api.slack.com/apps > Basic Information > App-Level Tokens.',
+    );
+  }
+  return new HTTPReceiver({
+    signingSecret,
+    logger,
+    customRoutes: [{ path: '/healthz', method: 'GET', handler: (_request, response) => healthz(response) }],
+    // Scanners ask for all kinds of paths; that is not worth a stack trace.
+    dispatchErrorHandler: async ({ response }) => {
+      response.writeHead(404).end();
+    },
+  });
+}
+
+/** Asks Slack who we are; a passing failure is tried again for some seconds. */
+async function whoAmI(sender: SlackSender): Promise<{ botUserId: string; botId: string; team: string }> {
+  let why = '';
+  for (let tries = 1; tries <= 4; tries += 1) {
+    const outcome = await sender.calls.call('auth.test', {});
+    switch (outcome.outcome) {
+      case 'ok': {
+        const { user_id, bot_id, team } = outcome.response;
+        return { botUserId: String(user_id ?? ''), botId: String(bot_id ?? ''), team: String(team ?? '') };
+      }
+      case 'refused': {
+        const refusal = refusalOf(outcome.error, 'en');
+        throw new NetcheckError('slack/refused', `${refusal.message} (${outcome.error})`, refusal.hint);
+      }
+      case 'rateLimited':
+        why = 'Slack answered 429';
+        await pause(outcome.retryAfterMs);
+        break;
+      case 'notSent':
+      case 'ambiguous':
+        why = outcome.why;
+        if (tries < 4) await pause(500 * 2 ** tries);
+        break;
+    }
+  }
+  throw new NetcheckError(
+    'slack/unreachable',
+    `Slack does not answer (${why}).`,
+    'Check the network and proxy of this machine, SLACK_API_URL, and status.slack.com.',
+  );
+}
+
+function portOf(server: unknown): { readonly port?: number } {
+  if (typeof server !== 'object' || server === null || !('address' in server)) return {};
+  if (typeof server.address !== 'function') return {};
+  const address: unknown = server.address();
+  return isRecord(address) && typeof address['port'] === 'number' ? { port: address['port'] } : {};
+}
+
+/** Bolt's warnings and errors as lines of our log. Its debug output holds message bodies and stays off. */
+function boltLogger(log: (line: string) => void): Logger {
+  const line = (...parts: unknown[]) => log(`slack: ${parts.map(String).join(' ')}`);
+  return {
+    debug() {},
+    info() {},
+    warn: line,
+    error: line,
+    setLevel() {},
+    getLevel: () => LogLevel.WARN,
+    setName() {},
+  };
+}

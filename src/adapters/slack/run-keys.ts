@@ -1,0 +1,26 @@
+/** How long the small facts about a run are kept: buttons expire after 24 hours, answers are remembered for longer. */
+export const buttonMs = 24 * 3600_000;
+export const keepMs = 7 * 24 * 3600_000;
+
+/** The RunRequest behind a button. */
+export const runKey = (runId: string): string => `netcheck:run:${runId}`;
+/** `pending <holder> <unix ms>` or `done <ts>`. */
+export const answerKey = (runId: string): string => `netcheck:answer:${runId}`;
+/** The last stage of the status message, JSON. */
+export const finalStatusKey = (runId: string): string => `netcheck:final:${runId}`;
+/** Timestamp of the status message. */
+export const statusKey = (runId: string): string => `netcheck:status:${runId}`;
+/** Who cancelled. */
+export const cancelKey = (runId: string): string => `netcheck:cancel:${runId}`;
+export const recheckKey = (runId: string): string => `netcheck:recheck:${runId}`;
+export const deliveryKey = (runId: string): string => `netcheck:delivery:${runId}`;
+
+/** Reads the value of {@link answerKey}. Anything else than `done …` counts as pending since for ever. */
+export function readAnswer(
+  value: string,
+): { readonly state: 'done' } | { readonly state: 'pending'; readonly holder: string; readonly sinceMs: number } {
+  const [state, holder, since] = value.split(' ');
+  if (state === 'done') return { state: 'done' };
+  const sinceMs = Number(since);
+  return { state: 'pending', holder: holder ?? '', sinceMs: Number.isFinite(sinceMs) ? sinceMs : 0 };
+}

@@ -1,0 +1,261 @@
+import { randomUUID } from 'node:crypto';
+import type { AnswerThread, KeyValue, RunRequest } from '../../engine/ports.ts';
+import { NetcheckError } from '../../model/errors.ts';
+import type { Language } from '../../model/language.ts';
+import type { Report } from '../../model/report.ts';
+import { answerOf } from './claim.ts';
+import { clipMrkdwn, fitBlocks, maxPlainChars, maxTextChars, plainTextOf } from './fit-blocks.ts';
+import { codeSpan, escapeMrkdwn, mentionOf, withoutMentions, withoutMentionsInText } from './mrkdwn.ts';
+import type { MessageBody, Outbox, Sent } from './outbox.ts';
+import { pause } from './pause.ts';
+import { isDeadToken, refusalOf } from './refusals.ts';
+import { blockIdOf, findRunMessage, metadataOf } from './run-messages.ts';
+import {
+  afterProgress,
+  button,
+  clip,
+  queuedStatus,
+  recheckAction,
+  type RunStatus,
+  statusMessage,
+} from './run-status.ts';
+import { cancelKey, keepMs, readAnswer, answerKey, finalStatusKey } from './run-keys.ts';
+import type { SlackCalls } from './slack-calls.ts';
+import { wordingIn } from './wording.ts';
+
+/** Turns a report into Block Kit. `text` is for notifications and for where blocks do not work. */
+export type RenderReport = (
+  report: Report,
+  options: { readonly language: Language },
+) => { readonly text: string; readonly blocks: readonly unknown[] };
+
+export interface SlackThreadOptions {
+  readonly outbox: Outbox;
+  /** For looking whether an answer is there already. */
+  readonly calls: SlackCalls;
+  readonly store: KeyValue;
+  readonly renderReport: RenderReport;
+  /** Above 1 when an earlier worker died in the middle of this run. Default 1. */
+  readonly attempt?: number | undefined;
+  /**
+   * How long another holder's unfinished answer is waited for. Must be above the request time-out: what a killed
+   * worker had sent may still arrive. Default 15 s.
+   */
+  readonly leaseMs?: number | undefined;
+  readonly log?: ((line: string) => void) | undefined;
+}
+
+/**
+ * The Slack thread that one run answers in: progress as edits of the status message, then one answer as a reply.
+ *
+ * `report` and `failed` reject with `slack/refused` where Slack will never take the answer and with
+ * `slack/unreachable` where it did not within the outbox's patience; calling them again is safe.
+ */
+export function createSlackThread(request: RunRequest, options: SlackThreadOptions): AnswerThread {
+  const { outbox, calls, store } = options;
+  const log = options.log ?? (() => {});
+  const attempt = options.attempt ?? 1;
+  const leaseMs = options.leaseMs ?? 15_000;
+  const { language } = request;
+  const wording = wordingIn(language);
+  const { channel, rootTs, statusTs } = request.thread;
+  const holder = randomUUID();
+  let status: RunStatus = { ...queuedStatus(), attempt };
+  let over: Promise<void> | undefined;
+
+  /** Edits are paced and coalesced by the outbox; what became of one is told to nobody but the log. */
+  function show(next: RunStatus, final: boolean): Promise<Sent> {
+    const body = statusMessage(request, next, language);
+    return outbox.update({ channel, ts: statusTs, body, plain: plainTextOf(body.blocks), final });
+  }
+
+  const lookForAnswer = () => findRunMessage(calls, 'answer', request.id, { channel, rootTs, oldestTs: rootTs });
+
+  /** Whether this object has to post the answer, or some earlier one did. */
+  async function mustPost(): Promise<boolean> {
+    const key = answerKey(request.id);
+    for (;;) {
+      const mine = `pending ${holder} ${Date.now()}`;
+      const first = await answerOf(() => store.setOnce(key, mine, { ttlMs: keepMs }));
+      if (first.answered && first.value) return attempt === 1 || !(await isThere());
+      const known = first.answered ? await answerOf(() => store.get(key)) : { answered: false as const };
+      // Without the store, Slack itself is the only witness.
+      if (!known.answered) return !(await isThere());
+      if (known.value === null) continue;
+      const answer = readAnswer(known.value);
+      if (answer.state === 'done') return false;
+      if (answer.holder !== holder && Date.now() - answer.sinceMs < leaseMs) {
+        await pause(Math.min(500, leaseMs));
+        continue;
+      }
+      if (await isThere()) return false;
+      await answerOf(() => store.set(key, mine, { ttlMs: keepMs }));
+      return true;
+    }
+  }
+
+  async function isThere(): Promise<boolean> {
+    for (let tries = 1; ; tries += 1) {
+      const lookup = await lookForAnswer();
+      if (lookup.found === 'yes') {
+        await markDone(lookup.ts);
+        return true;
+      }
+      if (lookup.found === 'no') return false;
+      log(`slack: cannot look for the answer of ${request.id}: ${lookup.why}`);
+      // Posting twice is better than never; but a Slack that is away for a moment is worth waiting for.
+      if (!lookup.passing || tries >= 5) return false;
+      await pause(1000 * tries);
+    }
+  }
+
+  async function markDone(ts: string): Promise<void> {
+    await answerOf(() => store.set(answerKey(request.id), `done ${ts}`, { ttlMs: keepMs }));
+  }
+
+  async function postAnswer(body: MessageBody, plain: string): Promise<void> {
+    const sent = await outbox.post({
+      channel,
+      threadTs: rootTs,
+      body,
+      plain,
+      metadata: metadataOf('answer', request.id),
+      find: lookForAnswer,
+    });
+    if (sent.sent) {
+      await markDone(sent.ts);
+      return;
+    }
+    if (sent.because !== 'refused') {
+      const why = sent.because === 'gaveUp' ? sent.why : sent.because;
+      throw new NetcheckError(
+        'slack/unreachable',
+        `The answer of run ${request.id} could not be posted in Slack: ${why}.`,
+        'The saved run has the report; Slack was tried until the patience was used up.',
+      );
+    }
+    if (!isDeadToken(sent.error) && (await toTheAsker(plain))) return;
+    await answerOf(() => store.delete(answerKey(request.id)));
+    const refusal = refusalOf(sent.error, language);
+    throw new NetcheckError('slack/refused', `${refusal.message} (${sent.error})`, refusal.hint);
+  }
+
+  /** The channel is closed to us: the person who asked still gets the answer, as a direct message. */
+  async function toTheAsker(plain: string): Promise<boolean> {
+    if (!/^[UW][A-Z0-9]{2,20}$/u.test(request.askedBy)) return false;
+    const sent = await outbox.post({
+      channel: request.askedBy,
+      body: { text: plain, blocks: [] },
+      plain,
+      metadata: metadataOf('answer', request.id),
+      find: () => Promise.resolve({ found: 'unknown', why: 'a direct message cannot be looked up', passing: false }),
+    });
+    if (sent.sent) await markDone(sent.ts);
+    return sent.sent;
+  }
+
+  /** The last state of the status message. Kept in the store, so that a late "cancelling" can be painted over. */
+  async function showFinal(next: RunStatus): Promise<Sent> {
+    status = next;
+    await answerOf(() => store.set(finalStatusKey(request.id), JSON.stringify(next.now), { ttlMs: keepMs }));
+    const sent = await show(next, true);
+    if (!sent.sent && sent.because !== 'superseded') {
+      log(`slack: the status of ${request.id} stays as it was: ${sent.because === 'refused' ? sent.error : sent.why}`);
+    }
+    return sent;
+  }
+
+  function answerBody(inner: { text: string; blocks: readonly unknown[] }): { body: MessageBody; plain: string } {
+    const who = mentionOf(request.askedBy);
+    const what = codeSpan(clip(request.text, 300));
+    const guarded = withoutMentions(inner.blocks).filter((block) => !hasAction(block, recheckAction));
+    const lead = { type: 'context', elements: [{ type: 'mrkdwn', text: `${who} · ${what}`, verbatim: true }] };
+    const buttons = {
+      type: 'actions',
+      block_id: blockIdOf('answer', request.id),
+      elements: [button(recheckAction, wording.recheckButton, request.id)],
+    };
+    const text = withoutMentionsInText(inner.text);
+    const words = plainTextOf(guarded);
+    const plain = `${who} ${wording.plainFallback}\n${words.length > text.length ? words : text}`;
+    return {
+      body: { text: clipMrkdwn(text, maxTextChars), blocks: fitBlocks([lead, ...guarded], [buttons], language) },
+      plain: clipMrkdwn(plain, maxPlainChars),
+    };
+  }
+
+  async function finish(answer: () => { body: MessageBody; plain: string }, last: RunStatus): Promise<void> {
+    if (await mustPost()) {
+      const { body, plain } = answer();
+      await postAnswer(body, plain);
+    }
+    await showFinal(last);
+  }
+
+  return {
+    progress(event) {
+      // `finished` belongs to `report`, which comes with the whole answer.
+      if (over !== undefined || event.type === 'finished') return;
+      status = afterProgress(status, event);
+      void show(status, false);
+    },
+    report(report) {
+      over ??= finish(() => answerBody(options.renderReport(report, { language })), {
+        ...status,
+        now: { stage: 'finished', verdict: report.verdict, headline: report.headline },
+      }).catch(forgetAndThrow);
+      return over;
+    },
+    failed(why) {
+      over ??= (
+        why.cancelled
+          ? cancelled(why)
+          : finish(() => answerBody(failureBody(why)), {
+              ...status,
+              now: { stage: 'failed', message: why.message, hint: why.hint },
+            })
+      ).catch(forgetAndThrow);
+      return over;
+    },
+  };
+
+  function forgetAndThrow(error: unknown): never {
+    over = undefined;
+    throw error;
+  }
+
+  /** A cancelled run ends in its status message; a reply comes only where that message is gone. */
+  async function cancelled(why: { readonly message: string; readonly hint: string }): Promise<void> {
+    const known = await answerOf(() => store.get(answerKey(request.id)));
+    if (known.answered && known.value !== null && readAnswer(known.value).state === 'done') return;
+    const by = await answerOf(() => store.get(cancelKey(request.id)));
+    const who = by.answered && by.value !== null ? by.value : undefined;
+    const sent = await showFinal({ ...status, now: { stage: 'cancelled', by: who } });
+    if (!sent.sent && (await mustPost())) {
+      const { body, plain } = answerBody(failureBody(why));
+      await postAnswer(body, plain);
+      return;
+    }
+    await markDone(statusTs);
+  }
+}
+
+function failureBody(why: { readonly message: string; readonly hint: string }): {
+  text: string;
+  blocks: readonly unknown[];
+} {
+  const message = escapeMrkdwn(clip(why.message, 2000));
+  const hint = escapeMrkdwn(clip(why.hint, 2000));
+  return {
+    text: `${message} ${hint}`.trim(),
+    blocks: [
+      { type: 'section', text: { type: 'mrkdwn', text: `❗ ${message}` } },
+      ...(hint === '' ? [] : [{ type: 'context', elements: [{ type: 'mrkdwn', text: hint }] }]),
+    ],
+  };
+}
+
+/** A renderer's own button of ours would stand there twice. */
+function hasAction(block: unknown, actionId: string): boolean {
+  return JSON.stringify(block).includes(`"action_id":"${actionId}"`);
+}
