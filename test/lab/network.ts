@@ -105,8 +105,11 @@ export async function startLab(definition: LabDefinition): Promise<Lab> {
   const dir = await mkdtemp(join(labRoot, `${definition.name}-`));
   const nodes = new Map<string, RunningNode>();
   const namespaces: string[] = [];
+  const links: string[] = [];
   const stop = async () => {
     await Promise.all([...nodes.values()].map((node) => node.end()));
+    // a namespace lets go of its interfaces some time after its name is gone; these must be gone when stop() returns
+    for (const link of links) await command(['ip', 'link', 'del', link]);
     for (const namespace of namespaces) await command(['ip', 'netns', 'del', namespace]);
     await rm(dir, { recursive: true, force: true });
   };
@@ -120,6 +123,7 @@ export async function startLab(definition: LabDefinition): Promise<Lab> {
     }
     const batch = join(dir, 'links.ip');
     await writeFile(batch, `${wiring.links.join('\n')}\n`);
+    links.push(...wiring.management);
     await must(['ip', '-batch', batch]);
     for (const [namespace, lines] of wiring.switches) {
       const file = join(dir, `${namespace}.ip`);
@@ -234,12 +238,14 @@ function wire(definition: LabDefinition) {
     });
     switches.set(namespace, lines);
   }
+  const management: string[] = [];
   definition.nodes.forEach((node, index) => {
     if (node.management === undefined) return;
+    management.push(`mgmt-${index}`);
     links.push(`link add mgmt0 netns ${node.name} type veth peer name mgmt-${index}`);
     links.push(`addr add ${managementAddress} peer ${node.management} dev mgmt-${index}`, `link set mgmt-${index} up`);
   });
-  return { namespaces: [...definition.nodes.map(({ name }) => name), ...switches.keys()], links, switches };
+  return { namespaces: [...definition.nodes.map(({ name }) => name), ...switches.keys()], links, management, switches };
 }
 
 // ------------------------------------------------------------------------------------------------------------ nodes
@@ -331,9 +337,11 @@ async function startNode({
     'nsenter',
     [
       `--net=/run/netns/${node.name}`,
-      'unshare',
-      ...['--mount', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc'],
-      ...['sh', '-c', initScript, 'init', dir, node.name],
+      ...'unshare --mount --uts --pid --fork --kill-child --mount-proc sh -c'.split(' '),
+      initScript,
+      'init',
+      dir,
+      node.name,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
@@ -348,11 +356,9 @@ async function startNode({
     await ended;
     throw error;
   }
-  const inside = [
-    'nsenter',
-    ...['--target', String(init.pid), '--net', '--mount', '--uts', `--pid=/proc/${init.pid}/ns/pid_for_children`],
-    '--',
-  ];
+  // unshare(1) itself stays in the PID namespace of the lab; its child is the first of the node's own
+  const inside =
+    `nsenter --target ${init.pid} --net --mount --uts --pid=/proc/${init.pid}/ns/pid_for_children --`.split(' ');
   const services = new Map<string, { process: ChildProcess; pid: string }>();
   const serviceOf = (name: string) => {
     const service = services.get(name);
@@ -368,11 +374,11 @@ async function startNode({
     exec,
     async start(service) {
       const [tool = '', ...argv] = inside;
-      const process_ = spawn(tool, [...argv, process.execPath, join(labRoot, 'service.mjs'), JSON.stringify(service)], {
+      const server = spawn(tool, [...argv, process.execPath, join(labRoot, 'service.mjs'), JSON.stringify(service)], {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
-      const [, pid = ''] = await said(process_, 'stdout', /^listening (\d+)$/m, `${node.name}: ${service.name}`);
-      services.set(service.name, { process: process_, pid });
+      const [, pid = ''] = await said(server, 'stdout', /^listening (\d+)$/m, `${node.name}: ${service.name}`);
+      services.set(service.name, { process: server, pid });
     },
     async stop(name) {
       const service = serviceOf(name);
@@ -382,10 +388,14 @@ async function startNode({
       await gone;
     },
     async signal(name, signal) {
-      await exec(['kill', `-${signal}`, serviceOf(name).pid]);
+      const service = serviceOf(name);
+      await exec(['kill', `-${signal}`, service.pid]);
+      // nsenter(1) stops itself when its child is stopped, and has to be woken too
+      if (signal === 'CONT') service.process.kill('SIGCONT');
     },
     async end() {
       init.kill('SIGKILL');
+      for (const service of services.values()) service.process.kill('SIGKILL');
       await ended;
     },
   };

@@ -1,0 +1,247 @@
+import type { LabDefinition, LabStep } from './network.ts';
+import { http, plain, reportZero, shortQueue } from './topologies.ts';
+
+/** What a plain connect() meets, without netcheck: the fault itself, proved by the network's own test. */
+export type Felt = 'connected' | 'refused' | 'timedOut' | 'noRoute';
+
+/** Break, ask, expect, mend: one fault on real kernels, as data. */
+export interface Scenario {
+  readonly id: string;
+  /** Field report or entry of the fault catalogue. */
+  readonly fault: string;
+  /** What is real and what is not, in a sentence. */
+  readonly about: string;
+  readonly definition: LabDefinition;
+  readonly break: readonly LabStep[];
+  /** Exactly as a person types it. */
+  readonly ask: string;
+  /** A connect from the node that the question names, while broken. */
+  readonly felt: { readonly from: string; readonly to: string; readonly port: number; readonly as: Felt };
+  readonly expect: {
+    readonly verdict: 'found' | 'clear';
+    /** All findings that are `confirmed`, and no other. */
+    readonly confirmed: readonly { readonly rule: string; readonly node: string }[];
+    /** Nodes that netcheck cannot log in to while broken. */
+    readonly unreachable?: readonly string[];
+    /** A command that the temporary remedy must contain. */
+    readonly remedy?: { readonly node: string; readonly command: string };
+  };
+  /** Afterwards the same question is answered with `clear`. */
+  readonly mend: readonly LabStep[];
+}
+
+const target = '172.16.0.50';
+const on50 = (...run: string[]): LabStep => ({ on: 'node-50', run });
+const onRouter = (...run: string[]): LabStep => ({ on: 'r1', run });
+const sysctl = (on: string, setting: string): LabStep => ({ on, run: ['sysctl', '-qw', setting] });
+
+/** Connects in the background that stay until the far end answers or the limit is over; the command itself returns. */
+const connectMany = (on: string, port: number, count: number, seconds: number): LabStep => ({
+  on,
+  run: [
+    'sh',
+    '-c',
+    `for i in $(seq ${count}); do timeout ${seconds} bash -c 'exec 3<>/dev/tcp/${target}/${port}; sleep ${seconds}' >/dev/null 2>&1 & done; sleep 0.5`,
+  ],
+});
+
+export const scenarios: readonly Scenario[] = [
+  {
+    id: 'tw-recycle',
+    fault: 'field report 0, F01',
+    about:
+      'node-12 and its pods share one address; node-50 drops SYNs whose TCP timestamp is behind the remembered one. The packets, NAT, timestamps and drops are real; the 4.9 kernel that does it is imitated: sysctl file, PAWSPassive, tcp_metrics and uname come from a stand-in, the drop from nftables.',
+    definition: reportZero,
+    break: [],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'tw-recycle', node: 'node-50' }],
+      remedy: { node: 'node-50', command: 'sysctl -w net.ipv4.tcp_tw_recycle=0' },
+    },
+    mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
+  },
+  {
+    id: 'healthy-twin',
+    fault: 'field report 0, false lead',
+    about: 'node-51 runs the identical service while node-50 (an imitated 4.9 kernel) drops: the application is fine.',
+    definition: reportZero,
+    break: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=1')],
+    ask: 'node-51 port 1301 from node-12',
+    felt: { from: 'node-12', to: '172.16.0.51', port: 1301, as: 'connected' },
+    expect: { verdict: 'clear', confirmed: [] },
+    mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
+  },
+  {
+    id: 'healthy',
+    fault: 'none',
+    about: 'Nothing is broken; nothing is imitated.',
+    definition: plain,
+    break: [],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'connected' },
+    expect: { verdict: 'clear', confirmed: [] },
+    mend: [],
+  },
+  {
+    id: 'port-closed',
+    fault: 'F25',
+    about: 'The server process on node-50 is gone; the kernel answers with RST.',
+    definition: plain,
+    break: [{ on: 'node-50', stop: 'http' }],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'port-closed', node: 'node-50' }] },
+    mend: [{ on: 'node-50', start: http }],
+  },
+  {
+    id: 'loopback-only',
+    fault: 'F26',
+    about: 'The server on node-50 listens on 127.0.0.1 only.',
+    definition: plain,
+    break: [
+      { on: 'node-50', stop: 'http' },
+      { on: 'node-50', start: { ...http, address: '127.0.0.1' } },
+    ],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'loopback-only', node: 'node-50' }] },
+    mend: [
+      { on: 'node-50', stop: 'http' },
+      { on: 'node-50', start: http },
+    ],
+  },
+  {
+    id: 'firewall-drop-nft',
+    fault: 'F08',
+    about: 'nftables on node-50 drops the port, with a counter.',
+    definition: plain,
+    break: [
+      on50('nft', 'add table inet edge'),
+      on50('nft', 'add chain inet edge input { type filter hook input priority 0; policy accept; }'),
+      on50('nft', 'add rule inet edge input tcp dport 1301 counter drop'),
+    ],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'fw-input-drop', node: 'node-50' }] },
+    mend: [on50('nft', 'delete table inet edge')],
+  },
+  {
+    id: 'firewall-drop-iptables',
+    fault: 'F08',
+    about: 'iptables on node-50 drops the port.',
+    definition: plain,
+    break: [on50('iptables', '-A', 'INPUT', '-p', 'tcp', '--dport', '1301', '-j', 'DROP')],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'fw-input-drop', node: 'node-50' }] },
+    mend: [on50('iptables', '-D', 'INPUT', '-p', 'tcp', '--dport', '1301', '-j', 'DROP')],
+  },
+  {
+    id: 'firewall-reject',
+    fault: 'F09',
+    about: 'iptables on node-50 rejects the port as firewalld and the old CentOS rules do.',
+    definition: plain,
+    break: [on50(...'iptables -A INPUT -p tcp --dport 1301 -j REJECT --reject-with icmp-host-prohibited'.split(' '))],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'noRoute' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'fw-reject', node: 'node-50' }] },
+    mend: [on50(...'iptables -D INPUT -p tcp --dport 1301 -j REJECT --reject-with icmp-host-prohibited'.split(' '))],
+  },
+  {
+    id: 'accept-queue-overflow',
+    fault: 'F02, field report 3a',
+    about: 'The server on port 1302 (backlog 2) has stopped accepting; connections of node-51 fill its queue.',
+    definition: plain,
+    break: [{ on: 'node-50', freeze: shortQueue.name }, connectMany('node-51', 1302, 5, 1)],
+    ask: 'node-50 port 1302 from node-12',
+    felt: { from: 'node-12', to: target, port: 1302, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'accept-queue-overflow', node: 'node-50' }] },
+    mend: [{ on: 'node-50', thaw: shortQueue.name }],
+  },
+  {
+    id: 'syn-queue-overflow',
+    fault: 'F03',
+    about:
+      'SYN cookies are off on node-50 and the final ACKs of node-51 are lost, so half-open connections fill the SYN queue of port 1302.',
+    definition: plain,
+    break: [
+      sysctl('node-50', 'net.ipv4.tcp_syncookies=0'),
+      { on: 'node-51', run: 'iptables -A OUTPUT -p tcp --dport 1302 --tcp-flags SYN,ACK ACK -j DROP'.split(' ') },
+      { on: 'node-51', run: 'iptables -A OUTPUT -p tcp --dport 1302 --tcp-flags RST RST -j DROP'.split(' ') },
+      connectMany('node-51', 1302, 6, 2),
+    ],
+    ask: 'node-50 port 1302 from node-12',
+    felt: { from: 'node-12', to: target, port: 1302, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'syn-queue-overflow', node: 'node-50' }] },
+    mend: [
+      { on: 'node-51', run: ['iptables', '-F', 'OUTPUT'] },
+      sysctl('node-50', 'net.ipv4.tcp_syncookies=1'),
+      // a restart empties the queue at once; half-open connections would stay for about a minute
+      { on: 'node-50', stop: shortQueue.name },
+      { on: 'node-50', start: shortQueue },
+    ],
+  },
+  {
+    id: 'host-down-same-lan',
+    fault: 'F23',
+    about:
+      'The data interface of node-50 is down (its management network is not), for so long that its neighbours forgot it: no ARP answer on its own LAN.',
+    definition: plain,
+    break: [on50('ip', 'link', 'set', 'eth0', 'down'), { on: 'node-51', run: ['ip', 'neigh', 'flush', 'dev', 'eth0'] }],
+    ask: 'node-50 port 1301 from node-51',
+    felt: { from: 'node-51', to: target, port: 1301, as: 'noRoute' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'neigh-failed', node: 'node-51' }] },
+    mend: [on50('ip', 'link', 'set', 'eth0', 'up'), on50('ip', 'route', 'add', 'default', 'via', '172.16.0.1')],
+  },
+  {
+    id: 'host-off-behind-router',
+    fault: 'F23, field report 3b',
+    about: 'node-50 is off altogether: netcheck cannot log in to it, and the router gets no ARP answer from it.',
+    definition: plain,
+    break: [
+      on50('ip', 'link', 'set', 'eth0', 'down'),
+      on50('ip', 'link', 'set', 'mgmt0', 'down'),
+      onRouter('ip', 'neigh', 'flush', 'dev', 'eth1'),
+    ],
+    ask: 'node-50 port 1301 from node-12 via r1',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'noRoute' },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'neigh-failed', node: 'r1' }],
+      unreachable: ['node-50'],
+    },
+    mend: [
+      on50('ip', 'link', 'set', 'mgmt0', 'up'),
+      on50('ip', 'link', 'set', 'eth0', 'up'),
+      on50('ip', 'route', 'add', 'default', 'via', '172.16.0.1'),
+    ],
+  },
+  {
+    id: 'ip-forward-off',
+    fault: 'F07',
+    about: 'The router between node-12 and node-50 does not forward.',
+    definition: plain,
+    break: [sysctl('r1', 'net.ipv4.ip_forward=0')],
+    ask: 'node-50 port 1301 from node-12 via r1',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'ip-forward-off', node: 'r1' }] },
+    mend: [sysctl('r1', 'net.ipv4.ip_forward=1')],
+  },
+  {
+    id: 'path-drop',
+    fault: 'F12',
+    about: 'Something between the nodes (here a filter on the router, which nobody mentions) drops the port silently.',
+    definition: plain,
+    break: [
+      onRouter('nft', 'add table inet fabric'),
+      onRouter('nft', 'add chain inet fabric forward { type filter hook forward priority 0; policy accept; }'),
+      onRouter('nft', 'add rule inet fabric forward tcp dport 1301 drop'),
+    ],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'path-drop', node: 'node-50' }] },
+    mend: [onRouter('nft', 'delete table inet fabric')],
+  },
+];
