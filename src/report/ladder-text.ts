@@ -2,6 +2,7 @@ import type { Language } from '../model/language.ts';
 import type { Ladder } from '../model/report.ts';
 import { painter, type Paint, type Style } from './ansi.ts';
 import { shortDuration } from './duration-text.ts';
+import { shortenedSteps } from './ladder-steps.ts';
 import { padToWidth } from './pad-to-width.ts';
 import { stringWidth } from './string-width.ts';
 import { truncateToWidth } from './truncate-to-width.ts';
@@ -65,7 +66,7 @@ export function renderLadderText(ladderGiven: Ladder, options: LadderTextOptions
       : [client, padToWidth(target, room, 'right')];
   for (const line of names) lines.push(' '.repeat(before) + paint(line, 'bold'));
 
-  const pick = shortened(ladder.steps, Math.max(4, maxSteps));
+  const pick = shortenedSteps(ladder.steps, Math.max(4, maxSteps));
   let previous: Step | undefined;
   for (const step of pick) {
     if (typeof step === 'number') {
@@ -128,12 +129,4 @@ function arrow(
 
 function lane(glyphs: Glyphs, between: string, paint: Paint, style: readonly Style[]): string {
   return glyphs.lane + paint(between, ...style) + glyphs.lane;
-}
-
-/** The steps, or the first and last of them around the number of those left out. */
-function shortened(steps: readonly Step[], most: number): (Step | number)[] {
-  if (steps.length <= most) return [...steps];
-  const last = Math.floor(most / 4);
-  const first = most - last - 1;
-  return [...steps.slice(0, first), steps.length - first - last, ...steps.slice(steps.length - last)];
 }

@@ -28,7 +28,7 @@ const gap = 2;
 
 /**
  * Renders rows under columns: no frame, two spaces between columns, cells wrapped where the width asks for it, wide
- * characters counted as two. The result ends with a line feed unless there is nothing to show.
+ * characters counted as two. The result has no line feed at its end.
  */
 export function renderTable(
   columns: readonly TableColumn[],
@@ -66,7 +66,7 @@ export function renderTable(
       lines.push((' '.repeat(indent) + parts.join(' '.repeat(gap))).trimEnd());
     }
   }
-  return `${lines.join('\n')}\n`;
+  return lines.join('\n');
 }
 
 /**

@@ -209,7 +209,7 @@ function nodeLines(report: Report, page: Page): string[] {
     rows,
     { width: page.width, colour: page.colour, indent: 2 },
   );
-  return table.trimEnd().split('\n');
+  return table.split('\n');
 }
 
 interface TextStyle {
