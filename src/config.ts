@@ -165,7 +165,7 @@ export function parseConfig(text: string, file: string): Config {
     throw invalid(problems.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`));
   const parsed = Config.safeParse(value ?? {});
   if (!parsed.success)
-    throw invalid(parsed.error.issues.flatMap((issue) => describeIssue(issue, file, positionOf, Config)));
+    throw invalid(tellingFirst(parsed.error.issues).flatMap((issue) => describeIssue(issue, file, positionOf, Config)));
   const { nodes, defaults } = parsed.data;
   const strangers = defaults.probeFrom.filter((name) => nodes[name] === undefined && !parsed.data.sshConfig);
   if (strangers.length > 0) {

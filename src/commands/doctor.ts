@@ -95,31 +95,9 @@ async function checkRedis({ loaded }: Wiring): Promise<readonly Check[]> {
   try {
     const adapter = await openQueue(loaded);
     try {
-      const { version, evictionPolicy, persistent } = await adapter.health();
-      return [
-        {
-          what: 'Redis',
-          state: 'ok',
-          detail: `version ${version}${process.env['REDIS_URL'] ? '' : ' (private)'}`,
-          todo: '',
-        },
-        evictionPolicy === 'noeviction'
-          ? { what: 'Redis eviction', state: 'ok', detail: 'noeviction', todo: '' }
-          : {
-              what: 'Redis eviction',
-              state: 'failed',
-              detail: `maxmemory-policy is ${evictionPolicy}: queued runs may vanish`,
-              todo: 'redis-cli config set maxmemory-policy noeviction (and in redis.conf)',
-            },
-        persistent
-          ? { what: 'Redis persistence', state: 'ok', detail: 'append-only file', todo: '' }
-          : {
-              what: 'Redis persistence',
-              state: 'warning',
-              detail: 'no append-only file: a restart loses queued runs',
-              todo: 'appendonly yes in redis.conf',
-            },
-      ];
+      const { ok, version, evictionPolicy, persistent, where, problems } = await adapter.health();
+      const facts = `${where}, version ${version ?? 'unknown'}, maxmemory-policy ${evictionPolicy ?? 'unknown'}, ${persistent ? 'append-only file' : 'no append-only file'}`;
+      return [{ what: 'Redis', state: ok ? 'ok' : 'failed', detail: facts, todo: problems.join(' ') }];
     } finally {
       await adapter.close();
     }
@@ -129,8 +107,8 @@ async function checkRedis({ loaded }: Wiring): Promise<readonly Check[]> {
 }
 
 async function checkSlack(): Promise<readonly Check[]> {
-  const token = process.env['SLACK_BOT_TOKEN'];
-  if (!token)
+  const botToken = process.env['SLACK_BOT_TOKEN'];
+  if (!botToken)
     return [
       {
         what: 'Slack',
@@ -139,8 +117,13 @@ async function checkSlack(): Promise<readonly Check[]> {
         todo: 'only the bot needs it: docs/slack-setup.md',
       },
     ];
-  const { checkSlackHealth } = await import('../slack-health.ts');
-  return checkSlackHealth(token);
+  const { slackHealth } = await import('../adapters/slack/slack-health.ts');
+  const checks = await slackHealth({
+    botToken,
+    appToken: process.env['SLACK_APP_TOKEN'] || undefined,
+    slackApiUrl: process.env['SLACK_API_URL'] || undefined,
+  });
+  return checks.map(({ name, state, detail, hint }) => ({ what: `Slack ${name}`, state, detail, todo: hint }));
 }
 
 async function checkNodes(wiring: Wiring): Promise<readonly Check[]> {
@@ -168,7 +151,7 @@ async function checkNode(node: InventoryNode, { transport }: Wiring): Promise<re
   const connected = await transport.connect(node, { signal });
   const where = `${node.name} (${node.address}${node.port === 22 ? '' : `:${node.port}`})`;
   if (!connected.ok)
-    return [{ what: where, state: 'failed', detail: connected.exit.message, todo: todoFor[connected.exit.why] }];
+    return [{ what: where, state: 'failed', detail: connected.exit.message, todo: todoFor[connected.exit.why] ?? '' }];
   const { connection } = connected;
   try {
     const features = await lookAt(connection, signal);

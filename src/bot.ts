@@ -1,0 +1,61 @@
+import { createSlackApp } from './adapters/slack/create-slack-app.ts';
+import type { Options } from './cli.ts';
+import { allows } from './access.ts';
+import { loadConfig, requireSecret } from './config.ts';
+import { NetcheckError } from './model/errors.ts';
+import { askHelp } from './help.ts';
+import { openQueue } from './open-queue.ts';
+import { untilStopped } from './until-stopped.ts';
+import { slackOptions, startWorker } from './worker.ts';
+import { wire } from './wiring.ts';
+
+/** `netcheck bot`: the Slack front, with a worker in the same process unless --no-worker. */
+export async function bot(options: Options): Promise<number> {
+  const wiring = wire(loadConfig(options.config));
+  const { config } = wiring.loaded;
+  const botToken = requireSecret(process.env, 'SLACK_BOT_TOKEN', 'the bot cannot talk to Slack without it');
+  const queue = await openQueue(wiring.loaded);
+  const stop = untilStopped();
+  const app = createSlackApp({
+    ...slackOptions(queue, botToken),
+    appToken: process.env['SLACK_APP_TOKEN'] || undefined,
+    signingSecret: process.env['SLACK_SIGNING_SECRET'] || undefined,
+    port: config.slack.httpPort,
+    command: config.slack.command,
+    language: config.language,
+    helpText: (language) => askHelp(language, config.slack.command),
+    queue: queue.queue,
+    onDead: stop.because,
+    // Judged before anything is queued: a question that cannot be answered is answered at once, to the asker only.
+    async ask(text, { user, channel }) {
+      try {
+        const plan = await wiring.plan(text);
+        const refused = allows(config.access, { user, channel, plan });
+        if (refused) return { ok: false, ...refused };
+        return {
+          ok: true,
+          describe: plan.nodes.map(({ node, roles }) => `${node.name} (${roles.join(', ')})`).join(', '),
+        };
+      } catch (error) {
+        if (error instanceof NetcheckError) return { ok: false, message: error.message, hint: error.hint };
+        throw error;
+      }
+    },
+    async mayAct(_action, { user, channel, run }) {
+      const plan = await wiring.plan(run.text);
+      const refused = allows(config.access, { user, channel, plan });
+      return refused ? { ok: false, ...refused } : { ok: true };
+    },
+  });
+  const { team, port } = await app.start();
+  const working = options['no-worker'] ? undefined : await startWorker(wiring, queue, app.sender);
+  process.stderr.write(
+    `netcheck: listening to ${config.slack.command} in ${team}${port === undefined ? '' : ` (health on port ${port})`}${working ? '' : ', without a worker'}\n`,
+  );
+  const status = await stop.stopped;
+  await working?.close();
+  await app.stop();
+  await queue.close();
+  await wiring.close();
+  return status;
+}

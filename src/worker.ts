@@ -1,0 +1,68 @@
+import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
+import { createSlackSender, type SlackSender } from './adapters/slack/slack-sender.ts';
+import type { Options } from './cli.ts';
+import { loadConfig, requireSecret } from './config.ts';
+import { failureOf, handleRun } from './handle-run.ts';
+import { openQueue } from './open-queue.ts';
+import { renderSlackReport } from './report/slack-blocks.ts';
+import { untilStopped } from './until-stopped.ts';
+import { type Wiring, wire } from './wiring.ts';
+
+/** `netcheck worker`: takes runs from the queue and answers in their threads, until it is told to stop. */
+export async function worker(options: Options): Promise<number> {
+  const wiring = wire(loadConfig(options.config));
+  const botToken = requireSecret(process.env, 'SLACK_BOT_TOKEN', 'a worker answers in Slack threads');
+  const queue = await openQueue(wiring.loaded);
+  const stop = untilStopped();
+  const sender = createSlackSender({
+    ...slackOptions(queue, botToken),
+    store: queue.patientStore,
+    onDead: stop.because,
+  });
+  const running = await startWorker(wiring, queue, sender);
+  process.stderr.write('netcheck: worker started\n');
+  const status = await stop.stopped;
+  await running.close();
+  await sender.close(5000);
+  await queue.close();
+  await wiring.close();
+  return status;
+}
+
+/** What every process that talks to Slack has in common. */
+export function slackOptions(queue: QueueAdapter, botToken: string) {
+  return {
+    botToken,
+    slackApiUrl: process.env['SLACK_API_URL'],
+    store: queue.store,
+    renderReport: renderSlackReport,
+    log: (line: string) => process.stderr.write(`netcheck: ${line}\n`),
+  } as const;
+}
+
+/** Starts taking runs. The thread of a run that was lost (crashed too often) still gets its one answer. */
+export async function startWorker(
+  wiring: Wiring,
+  queue: QueueAdapter,
+  sender: SlackSender,
+): Promise<{ close(): Promise<void> }> {
+  const { workers } = wiring.loaded.config;
+  const slots = queue.slots({ perNode: workers.runsPerNode });
+  const taking = queue.worker({ concurrency: workers.concurrency });
+  await taking.start(
+    (request, context) => handleRun(request, context, sender.answerThread(request, context), wiring, slots),
+    (request, lost) =>
+      sender
+        .answerThread(request, { attempt: 2 })
+        .failed(
+          lost.why === 'threw'
+            ? failureOf(lost.error)
+            : {
+                message: `The worker died ${lost.times} times in the middle of this run.`,
+                hint: 'Look at the log and the memory of the workers; Re-check runs it again.',
+                cancelled: false,
+              },
+        ),
+  );
+  return taking;
+}
