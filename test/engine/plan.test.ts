@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { parseAsk } from '../../src/engine/ask.ts';
+import type { Inventory } from '../../src/engine/inventory.ts';
+import { closestNames } from '../../src/engine/inventory.ts';
+import { makePlan } from '../../src/engine/plan.ts';
+import { choosePlaybook, lintPlaybook } from '../../src/engine/playbook-set.ts';
+import type { Collector } from '../../src/model/command.ts';
+import { NetcheckError } from '../../src/model/errors.ts';
+import { InventoryNode } from '../../src/model/inventory.ts';
+import { Budget } from '../../src/model/plan.ts';
+import { Playbook } from '../../src/model/playbook.ts';
+import type { AnyRule } from '../../src/model/rule.ts';
+
+const nodes = [
+  { name: 'node-12', address: '10.0.0.12' },
+  { name: 'node-50', address: '10.0.0.50', target: '10.51.2.2', serves: ['10.51.9.9'] },
+  { name: 'node-51', address: '10.0.0.51' },
+  { name: 'r1', address: '10.0.0.1' },
+].map((node) => InventoryNode.parse(node));
+
+function inventory(externalAllowed = false): Inventory {
+  return {
+    externalAllowed,
+    names: () => nodes.map(({ name }) => name),
+    find: async (name) => nodes.find((node) => node.name === name) ?? null,
+    ownerOf: async (address) =>
+      nodes.find((node) => node.address === address || node.target === address || node.serves.includes(address)) ??
+      null,
+  };
+}
+
+const collector = (id: string, provides: Collector['provides'], params: z.ZodType = z.strictObject({})): Collector => ({
+  id,
+  purpose: '',
+  params,
+  when: 'once',
+  provides,
+  commands: () => [],
+});
+const rule = (id: string, needs: readonly string[]) =>
+  ({
+    id,
+    fault: 'F00',
+    scope: 'node',
+    roles: ['target'],
+    needs,
+    optional: [],
+    params: z.strictObject({ minSyns: z.number().optional() }),
+    text: { en: { title: id }, zh: { title: id } },
+    sources: [],
+    evaluate: () => ({ verdict: 'ruledOut', because: [], remedies: [] }),
+  }) as unknown as AnyRule;
+
+const portCheck = Playbook.parse({
+  id: 'port-check',
+  title: { en: 'Port', zh: '端口' },
+  collect: [
+    { on: ['target', 'client'], use: 'capture' },
+    { on: ['target'], use: 'counters' },
+  ],
+  rules: [{ use: 'tw-recycle' }],
+});
+const dnsSlow = Playbook.parse({ ...portCheck, id: 'dns-slow', words: { en: ['dns slow', '5 s'], zh: ['解析慢'] } });
+const registries = {
+  collectors: new Map(
+    [collector('capture', ['capture']), collector('counters', ['counters'])].map((one) => [one.id, one]),
+  ),
+  rules: new Map([rule('tw-recycle', ['counters'])].map((one) => [one.id, one])),
+  playbooks: new Map([portCheck, dnsSlow].map((one) => [one.id, one])),
+};
+const options = { probeFrom: [], budget: Budget.parse({}) };
+const plan = (text: string, more: Partial<typeof options> & { probeFrom?: string[] } = {}, external = false) =>
+  makePlan(parseAsk(text), inventory(external), registries, { ...options, ...more });
+const roles = async (text: string, more: { probeFrom?: string[] } = {}) =>
+  Object.fromEntries((await plan(text, more)).nodes.map(({ node, roles: held }) => [node.name, held.join('+')]));
+
+async function refusal(promise: Promise<unknown>): Promise<NetcheckError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof NetcheckError) return error;
+  throw new Error('it was not refused', { cause: error });
+}
+
+describe('a plan', () => {
+  it('puts the nodes of the question into their roles', async () => {
+    expect(await roles('node-50 port 1301 from node-12 via r1')).toEqual({
+      'node-50': 'target',
+      r1: 'forwarder',
+      'node-12': 'client',
+    });
+  });
+
+  it('diagnoses the target address that the inventory names, not the one SSH connects to', async () => {
+    const { targetAddress, nodes: planned } = await plan('node-50 port 1301 from node-12');
+    expect(targetAddress).toBe('10.51.2.2');
+    expect(planned.find(({ node }) => node.name === 'node-50')?.node.address).toBe('10.0.0.50');
+  });
+
+  it.each(['10.51.2.2', '10.51.9.9', '10.0.0.50'])('finds the node that owns %s', async (address) => {
+    const found = await plan(`${address} port 1301 from node-12`);
+    expect(found.nodes[0]?.node.name).toBe('node-50');
+    expect(found.targetAddress).toBe(address);
+  });
+
+  it('probes from defaults.probeFrom where the question names nobody', async () => {
+    expect(await roles('node-50 port 1301', { probeFrom: ['node-51', 'node-50'] })).toEqual({
+      'node-50': 'target',
+      'node-51': 'client',
+    });
+  });
+
+  it('probes from the first other node where nothing names one, and says why it is there', async () => {
+    const { nodes: planned } = await plan('node-50 port 1301');
+    expect(planned.find(({ roles: held }) => held.includes('client'))).toMatchObject({
+      node: { name: 'node-12' },
+      why: expect.stringContaining('no "from"') as string,
+    });
+  });
+
+  it('refuses a node that it does not know, with the closest names', async () => {
+    const error = await refusal(plan('nod-50 port 1301'));
+    expect(error).toMatchObject({ code: 'ask/unknown-node', message: expect.stringContaining('nod-50') as string });
+    expect(error.hint).toContain('node-50');
+  });
+
+  it('refuses an address that no node owns, unless the configuration allows it', async () => {
+    expect((await refusal(plan('192.0.2.1 port 80 from node-12'))).code).toBe('ask/external-address');
+    expect((await plan('192.0.2.1 port 80 from node-12', {}, true)).targetAddress).toBe('192.0.2.1');
+    expect((await plan('node-50 port 80 from 192.0.2.1', {}, true)).externalClients).toEqual(['192.0.2.1']);
+  });
+
+  it('refuses a node that would talk to itself, a Kubernetes object and an unknown playbook', async () => {
+    expect((await refusal(plan('node-50 port 80 from node-50'))).code).toBe('ask/same-node');
+    expect((await refusal(plan('pod shop/cart port 80'))).code).toBe('ask/no-kubernetes');
+    expect((await refusal(plan('node-50 port 80 playbook nope'))).hint).toContain('dns-slow');
+  });
+
+  it('gives every node its collectors, after the first look', async () => {
+    const { steps } = await plan('node-50 port 1301 from node-12');
+    const of = (name: string) => steps.filter(({ node }) => node === name).map(({ collector: id }) => id);
+    expect(of('node-50')).toEqual(['look', 'kernel', 'clock', 'capture', 'counters']);
+    expect(of('node-12')).toEqual(['look', 'kernel', 'clock', 'capture']);
+  });
+
+  it('stretches the window to what was asked', async () => {
+    expect((await plan('node-50 port 1301 for 30s')).budget).toMatchObject({ windowMs: 30_000, wallMs: 60_000 });
+  });
+});
+
+describe('choosing a playbook', () => {
+  const chosen = (text: string) => choosePlaybook(parseAsk(text), registries.playbooks);
+  it('takes the default, the one whose words stand there, or the one that was named', () => {
+    expect(chosen('node-50 port 53').playbook.id).toBe('port-check');
+    expect(chosen('node-50 port 53 dns slow today')).toMatchObject({
+      playbook: { id: 'dns-slow' },
+      because: 'dns slow',
+    });
+    expect(chosen('node-50 port 53 域名解析慢')).toMatchObject({ playbook: { id: 'dns-slow' }, because: '解析慢' });
+    expect(chosen('node-50 port 53 dns slow playbook port-check').playbook.id).toBe('port-check');
+  });
+  it('does not take a part of a word for the word', () => {
+    expect(chosen('node-50 port 53 took 15 s').playbook.id).toBe('port-check');
+  });
+});
+
+describe('playbook lint', () => {
+  it('passes a playbook that collects what its rules need', () => {
+    expect(lintPlaybook(portCheck, registries)).toEqual([]);
+  });
+  it.each([
+    [
+      'a fact that nobody collects where it is judged',
+      { collect: [{ on: ['client'], use: 'counters', with: {} }] },
+      'rules[0] (tw-recycle): it needs counters on the target',
+    ],
+    [
+      'an unknown collector',
+      { collect: [{ on: ['target'], use: 'conters', with: {} }] },
+      'collect[0]: there is no collector "conters"',
+    ],
+    ['an unknown rule', { rules: [{ use: 'tw-recyle', with: {} }] }, 'rules[0]: there is no rule "tw-recyle"'],
+    [
+      'a parameter that does not parse',
+      { rules: [{ use: 'tw-recycle', with: { minSyns: 'three' } }] },
+      'rules[0] (tw-recycle): minSyns',
+    ],
+    [
+      'a parameter that does not exist',
+      { collect: [{ on: ['target'], use: 'counters', with: { every: 1 } }] },
+      'collect[0] (counters): Unrecognized key: "every"',
+    ],
+  ])('finds %s', (_what, change, expected) => {
+    expect(lintPlaybook({ ...portCheck, ...(change as Partial<Playbook>) }, registries).join('\n')).toContain(expected);
+  });
+});
+
+describe('closest names', () => {
+  it.each([
+    ['nod-50', ['node-50', 'node-51']],
+    ['node-05', ['node-50', 'node-12', 'node-51']],
+    ['database', []],
+  ])('of %s are %j', (asked, expected) => {
+    expect(closestNames(asked, ['node-12', 'node-50', 'node-51', 'r1'])).toEqual(expected);
+  });
+});
