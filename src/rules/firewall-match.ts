@@ -1,0 +1,180 @@
+import type { Firewall, FirewallRule } from '../model/facts.ts';
+import { familyOf, inPrefix } from './ip-address.ts';
+
+/** The packet whose way through the firewall is followed: the first of a new connection. */
+export interface Flow {
+  readonly protocol: 'tcp' | 'udp';
+  /** As the firewall's node sees it; null where it is not known. */
+  readonly source: string | null;
+  readonly destination: string;
+  readonly port: number;
+  /** Device it comes in by; null where it is not known. */
+  readonly inDevice: string | null;
+  /** Such packets that are known to have come by in the window; 0 where it is not known. */
+  readonly packets: number;
+}
+
+/** Whether a rule's match covers the flow. `maybe`: there is more in the rule than was understood. */
+export type Coverage = 'yes' | 'maybe' | 'no';
+
+/** A rule that the flow reaches. */
+export interface ReachedRule {
+  readonly rule: FirewallRule;
+  /** The weakest match on the way: its own, and the jumps that lead to it. */
+  readonly coverage: Exclude<Coverage, 'no'>;
+  /** The rule names the port, so that other traffic does not move its counter. */
+  readonly namesPort: boolean;
+  /** The base chain that it was reached from. */
+  readonly base: { readonly chain: string; readonly hook: string };
+}
+
+/** Where the kernel asks on the way of a packet to a local socket, in order. */
+const inboundHooks = ['ingress', 'prerouting', 'input'];
+const tableOrder = ['raw', 'mangle', 'nat', 'filter', 'security'];
+const maxJumps = 16;
+
+const weaker = (a: Coverage, b: Coverage): Coverage => {
+  if (a === 'no' || b === 'no') return 'no';
+  return a === 'maybe' || b === 'maybe' ? 'maybe' : 'yes';
+};
+
+const namesPort = (rule: FirewallRule, port: number): boolean =>
+  rule.match.destinationPorts?.some(({ from, to }) => from <= port && port <= to && to - from < 1024) ?? false;
+
+function covers(prefixes: readonly string[] | undefined, address: string | null): Coverage {
+  if (prefixes === undefined) return 'yes';
+  if (address === null) return 'maybe';
+  const answers = prefixes.map((prefix) => inPrefix(address, prefix));
+  if (answers.includes(true)) return 'yes';
+  return answers.includes(null) ? 'maybe' : 'no';
+}
+
+function protocolCovers(protocol: string | undefined, flow: Flow): Coverage {
+  if (protocol === undefined || protocol === 'all' || protocol === '0' || protocol === 'ip') return 'yes';
+  const number = flow.protocol === 'tcp' ? '6' : '17';
+  return protocol.toLowerCase() === flow.protocol || protocol === number ? 'yes' : 'no';
+}
+
+function deviceCovers(pattern: string | undefined, device: string | null): Coverage {
+  if (pattern === undefined) return 'yes';
+  if (pattern === 'lo') return 'no';
+  if (device === null) return 'maybe';
+  // iptables writes eth+, nft eth*
+  const prefix = /^(.*)[+*]$/.exec(pattern);
+  if (prefix !== null) return device.startsWith(prefix[1] ?? '') ? 'yes' : 'no';
+  return pattern === device ? 'yes' : 'no';
+}
+
+/** Whether the packet matches the rule, as far as the rule was understood. */
+export function coverage(rule: FirewallRule, flow: Flow): Coverage {
+  const family = familyOf(flow.destination);
+  if ((rule.family === 4 || rule.family === 6) && rule.family !== family) return 'no';
+  const ports = rule.match.destinationPorts;
+  const parts: readonly Coverage[] = [
+    protocolCovers(rule.match.protocol, flow),
+    covers(rule.match.sources, flow.source),
+    covers(rule.match.destinations, flow.destination),
+    ports === undefined || ports.some(({ from, to }) => from <= flow.port && flow.port <= to) ? 'yes' : 'no',
+    deviceCovers(rule.match.inDevice, flow.inDevice),
+    rule.match.understood || rule.isPolicy ? 'yes' : 'maybe',
+  ];
+  return parts.reduce(weaker, 'yes');
+}
+
+/** An accept that only may match, but names the port and counted as many packets as came by: it took them. */
+function tookTheFlow(rule: FirewallRule, flow: Flow): boolean {
+  return flow.packets > 0 && namesPort(rule, flow.port) && (rule.packets?.delta ?? 0) >= flow.packets;
+}
+
+/** The model calls a return `other`; both tools spell it at the end of the rule. */
+const isReturn = (rule: FirewallRule): boolean => /(?:-j RETURN|\breturn)\s*$/.test(rule.text);
+
+interface Chains {
+  readonly of: (rule: FirewallRule, chain: string) => readonly FirewallRule[];
+  readonly bases: readonly FirewallRule[];
+}
+
+const chainKey = (rule: FirewallRule, chain: string): string => `${rule.tool} ${rule.family} ${rule.table} ${chain}`;
+
+function chainsOf(firewall: Firewall): Chains {
+  const byKey = new Map<string, FirewallRule[]>();
+  const bases = new Map<string, FirewallRule>();
+  for (const rule of firewall.rules) {
+    const key = chainKey(rule, rule.chain);
+    byKey.set(key, [...(byKey.get(key) ?? []), rule]);
+    if (rule.hook !== undefined && inboundHooks.includes(rule.hook) && !bases.has(key)) bases.set(key, rule);
+  }
+  return {
+    // iptables-save prints a policy first; the kernel asks it last
+    of: (rule, chain) => {
+      const rules = byKey.get(chainKey(rule, chain)) ?? [];
+      return [...rules.filter((r) => !r.isPolicy), ...rules.filter((r) => r.isPolicy)];
+    },
+    bases: [...bases.values()].sort(
+      (a, b) =>
+        inboundHooks.indexOf(a.hook ?? '') - inboundHooks.indexOf(b.hook ?? '') ||
+        tableOrder.indexOf(a.table) - tableOrder.indexOf(b.table),
+    ),
+  };
+}
+
+/**
+ * The rules and chain policies with one of `verdicts` that the flow reaches on its way to a local socket: ingress,
+ * prerouting and input hooks, raw before mangle before nat before filter, user chains followed. A rule behind an
+ * accept that certainly takes the flow is not reached. Chains of one hook in different tables are all asked, as the
+ * kernel does.
+ */
+export function reachedRules(
+  firewall: Firewall,
+  flow: Flow,
+  verdicts: readonly FirewallRule['verdict'][],
+): readonly ReachedRule[] {
+  const chains = chainsOf(firewall);
+  const reached: ReachedRule[] = [];
+
+  /** `ended`: nothing behind this chain is reached in this base chain. */
+  const walk = (
+    rules: readonly FirewallRule[],
+    way: Exclude<Coverage, 'no'>,
+    base: ReachedRule['base'],
+    depth: number,
+  ): 'ended' | 'fell-through' => {
+    let sure: Exclude<Coverage, 'no'> = way;
+    for (const rule of rules) {
+      const own = weaker(sure, coverage(rule, flow));
+      if (own === 'no') continue;
+      if (verdicts.includes(rule.verdict)) {
+        reached.push({ rule, coverage: own, namesPort: namesPort(rule, flow.port), base });
+      }
+      if (rule.verdict === 'jump') {
+        if (rule.jumpTo === undefined || depth >= maxJumps) continue;
+        const end = walk(chains.of(rule, rule.jumpTo), own, base, depth + 1);
+        if (end === 'ended' && own === 'yes') return 'ended';
+      } else if (rule.verdict === 'accept') {
+        if (own === 'yes' || tookTheFlow(rule, flow)) return 'ended';
+        // it may well be the one that lets this port in, and there is no counter to tell
+        if (namesPort(rule, flow.port) && (rule.packets?.delta ?? null) === null) sure = 'maybe';
+      } else if (rule.verdict === 'drop' || rule.verdict === 'reject') {
+        if (own === 'yes') return 'ended';
+      } else if (own === 'yes' && isReturn(rule)) {
+        return 'fell-through';
+      }
+    }
+    return 'fell-through';
+  };
+
+  for (const first of chains.bases) {
+    walk(chains.of(first, first.chain), 'yes', { chain: first.chain, hook: first.hook ?? '' }, 0);
+  }
+  return reached;
+}
+
+/**
+ * Whether a nat rule on the way names the port: the answer then comes from somewhere else (a container, a pod, a real
+ * server), and who listens on this node says nothing.
+ */
+export function isTranslated(firewall: Firewall, flow: Flow): boolean {
+  return reachedRules(firewall, flow, ['jump', 'other']).some(
+    ({ rule, namesPort }) => namesPort && rule.table.includes('nat'),
+  );
+}

@@ -1,0 +1,179 @@
+import { z } from 'zod';
+import type { Because } from '../model/report.ts';
+import { defineNodeRule } from '../model/rule.ts';
+import { because, fileOf } from './because.ts';
+import { blindness, captureText, weakness } from './capture-weakness.ts';
+import { type Flow, type ReachedRule, reachedRules } from './firewall-match.ts';
+import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
+import { handshakesTo } from './handshakes.ts';
+import { inboundFlows } from './inbound-flow.ts';
+import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
+
+interface Candidate {
+  readonly found: ReachedRule;
+  readonly flow: Flow;
+}
+
+const deltaOf = ({ found }: Candidate): number | null => found.rule.packets?.delta ?? null;
+const isSure = ({ found }: Candidate): boolean => found.coverage === 'yes';
+const countedAll = (c: Candidate): boolean => (deltaOf(c) ?? 0) >= Math.max(1, c.flow.packets);
+/** What says most first: counted and certain, certain without a counter, counted and possible … a flat counter last. */
+const score = (c: Candidate): number => {
+  const delta = deltaOf(c);
+  const own =
+    delta === null
+      ? isSure(c)
+        ? 80
+        : 20
+      : delta <= 0
+        ? 0
+        : countedAll(c)
+          ? isSure(c)
+            ? 100
+            : 60
+          : isSure(c)
+            ? 50
+            : 10;
+  return own + (c.found.namesPort ? 1 : 0);
+};
+
+/** F08: the node's own firewall throws the SYN away. No SNMP counter moves; only the rule's own counter tells. */
+export const fwInputDrop = defineNodeRule({
+  id: 'fw-input-drop',
+  fault: 'F08',
+  scope: 'node',
+  roles: ['target'],
+  needs: ['firewall'],
+  optional: ['capture', 'links', 'routeGet'],
+  params: z.strictObject({}),
+  sources: ['iptables(8), nft(8): order of hooks and tables', 'lab: no counter of /proc/net/snmp or netstat moves'],
+  text: {
+    en: {
+      ...captureText.en,
+      ...firewallRemedyText.en,
+      title: "The node's firewall drops the packets",
+      answered: (v: { connections: number; port: number }) =>
+        `${v.connections} connects to port ${v.port} were answered in the window, none went unanswered: the firewall lets them in`,
+      rule: (v: { tool: string; table: string; chain: string; rule: string; delta: string }) =>
+        `${v.tool}, table ${v.table}, chain ${v.chain}: "${v.rule}" ${v.delta}`,
+      plus: (v: { packets: number }) => `+${v.packets} packets in the window`,
+      noCounter: 'has no counter',
+      unanswered: (v: { syns: number; source: string; port: number }) =>
+        `${v.syns} SYNs from ${v.source} to port ${v.port} reached the node and got no answer`,
+      covers: 'The rule covers this connection, and no accept stands before it',
+      maybe: 'Whether the rule matches this connection was not fully understood, so the match is possible, not certain',
+      fewer: (v: { packets: number; syns: number }) =>
+        `it counted ${v.packets} packets, fewer than the ${v.syns} unanswered SYNs`,
+      notSeen: (v: { why: string }) => `The SYNs themselves were not seen: ${v.why}`,
+      noneYet: 'no SYN went unanswered for long enough',
+      shared: 'The rule also counts other traffic, so its packets are not tied to this port',
+      waiting: (v: { port: number }) => `nothing arrived on port ${v.port} in this window, but the rule would drop it`,
+      flat: (v: { rules: number; syns: number; port: number }) =>
+        `${v.rules} drop rules and policies can see this connection; all counted +0 while ${v.syns} SYNs to port ${v.port} went unanswered`,
+      flatUnseen: (v: { rules: number }) =>
+        `${v.rules} drop rules and policies can see this connection; all counted +0 in the window`,
+      none: (v: { rules: number }) => `none of the ${v.rules} rules and policies that were read drops this connection`,
+      nothingArrived: (v: { port: number }) => `no SYN to port ${v.port} reached the node: there was nothing to drop`,
+      unclear: (v: { rule: string }) =>
+        `the rule "${v.rule}" has no counter and was not fully understood: whether it drops this connection cannot be told`,
+    },
+    zh: {
+      ...captureText.zh,
+      ...firewallRemedyText.zh,
+      title: '节点自己的防火墙丢弃了报文',
+      answered: (v) => `窗口内到端口 ${v.port} 的 ${v.connections} 次连接都有应答，没有未应答的：防火墙是放行的`,
+      rule: (v) => `${v.tool}，表 ${v.table}，链 ${v.chain}：“${v.rule}” ${v.delta}`,
+      plus: (v) => `窗口内 +${v.packets} 个包`,
+      noCounter: '没有计数器',
+      unanswered: (v) => `来自 ${v.source}、到端口 ${v.port} 的 ${v.syns} 个 SYN 已到达节点，没有应答`,
+      covers: '该规则匹配这条连接，前面也没有放行规则',
+      maybe: '该规则的匹配条件没有完全看懂，可能命中，但不确定',
+      fewer: (v) => `它计数 ${v.packets} 个包，少于未应答的 ${v.syns} 个 SYN`,
+      notSeen: (v) => `没有直接看到 SYN：${v.why}`,
+      noneYet: '还没有 SYN 等待足够久而未得到应答',
+      shared: '该规则也会计入其他流量，无法确定这些包属于这个端口',
+      waiting: (v) => `本次窗口内没有包到达端口 ${v.port}，但到了就会被这条规则丢弃`,
+      flat: (v) =>
+        `这条连接会经过 ${v.rules} 条丢弃规则/默认策略，端口 ${v.port} 有 ${v.syns} 个 SYN 未应答，而它们全部 +0`,
+      flatUnseen: (v) => `这条连接会经过 ${v.rules} 条丢弃规则/默认策略，窗口内全部 +0`,
+      none: (v) => `读到的 ${v.rules} 条规则和默认策略都不会丢弃这条连接`,
+      nothingArrived: (v) => `没有到端口 ${v.port} 的 SYN 到达节点：没有可丢的包`,
+      unclear: (v) => `规则“${v.rule}”没有计数器，匹配条件也没有完全看懂：无法判断它是否丢弃了这条连接`,
+    },
+  },
+  evaluate({ node, facts, symptom, target, plan, say }) {
+    const { firewall } = facts;
+    const firewallAt = fileOf(firewall.rules);
+    const blind = symptom.protocol === 'udp' ? say.noCapture : blindness(facts.capture, say);
+    const capture = blind === null ? facts.capture : undefined;
+    const seen = capture === undefined ? null : handshakesTo(capture, target);
+    const failed = seen?.unanswered ?? [];
+    const passed = (seen?.answered.length ?? 0) + (seen?.refused.length ?? 0);
+    if (capture !== undefined && seen !== null && failed.length === 0 && passed > 0) {
+      return ruledOut(because(say.answered({ connections: passed, port: target.port }), capture.at));
+    }
+
+    const flows = inboundFlows({ protocol: symptom.protocol, target, failed, plan, node, facts });
+    const candidates: Candidate[] = flows
+      .flatMap((flow) => reachedRules(firewall, flow, ['drop']).map((found) => ({ found, flow })))
+      .sort((a, b) => score(b) - score(a));
+    const best = candidates[0];
+    if (best === undefined) return ruledOut(because(say.none({ rules: firewall.rules.length }), firewallAt));
+
+    const weak = weakness(facts.capture, say);
+    const nothingArrived = capture !== undefined && seen?.syns === 0 && weak === null;
+    const delta = deltaOf(best);
+    const shown = rowOf(best);
+    const certainty = because(isSure(best) ? say.covers : say.maybe, best.found.rule.at);
+    const remedies = letInRemedies(node, best.found, best.flow, say);
+
+    if (nothingArrived) {
+      const waiting = candidates.find((c) => isSure(c) && c.found.namesPort);
+      if (waiting === undefined) return ruledOut(because(say.nothingArrived({ port: target.port }), capture.at));
+      const why = because(say.waiting({ port: target.port }), capture.at);
+      return likely([rowOf(waiting), why], letInRemedies(node, waiting.found, waiting.flow, say));
+    }
+
+    const arrived: Because[] =
+      capture === undefined || best.flow.packets === 0 || best.flow.source === null
+        ? []
+        : [
+            because(
+              say.unanswered({ syns: best.flow.packets, source: best.flow.source, port: target.port }),
+              capture.at,
+            ),
+          ];
+
+    if (delta === null) {
+      if (isSure(best)) return likely([shown, certainty, ...arrived], remedies);
+      return undecided('firewall', node, say.unclear({ rule: best.found.rule.text }));
+    }
+    if (delta <= 0) {
+      const rules = new Set(candidates.map((c) => c.found.rule.id)).size;
+      const syns = seen?.unansweredSyns ?? 0;
+      const flat = syns > 0 ? say.flat({ rules, syns, port: target.port }) : say.flatUnseen({ rules });
+      return ruledOut(because(flat, best.found.rule.at));
+    }
+
+    if (arrived.length === 0) {
+      const unseen = because(say.notSeen({ why: blind ?? weak ?? say.noneYet }), best.found.rule.at);
+      if (isSure(best) && best.found.namesPort) return confirmed([shown, certainty, unseen], remedies);
+      return likely([shown, certainty, unseen, because(say.shared, best.found.rule.at)], remedies);
+    }
+    if (!countedAll(best)) {
+      const fewer = because(say.fewer({ packets: delta, syns: best.flow.packets }), best.found.rule.at);
+      if (!isSure(best)) return ruledOut(shown, fewer);
+      return likely([shown, certainty, ...arrived, fewer], remedies);
+    }
+    if (isSure(best) && weak === null) return confirmed([shown, certainty, ...arrived], remedies);
+    const doubt = weak === null || capture === undefined ? [] : [because(weak, capture.at)];
+    return likely([shown, certainty, ...arrived, ...doubt], remedies);
+
+    function rowOf(candidate: Candidate): Because {
+      const { tool, table, chain, text, at } = candidate.found.rule;
+      const counted = deltaOf(candidate);
+      const words = counted === null ? say.noCounter : say.plus({ packets: counted });
+      return because(say.rule({ tool, table, chain, rule: text, delta: words }), at);
+    }
+  },
+});

@@ -1,0 +1,214 @@
+import { z } from 'zod';
+import type { IcmpError } from '../model/facts.ts';
+import type { Because } from '../model/report.ts';
+import { defineNodeRule } from '../model/rule.ts';
+import { because, fileOf } from './because.ts';
+import { blindness, captureText, weakness } from './capture-weakness.ts';
+import { type Flow, type ReachedRule, reachedRules } from './firewall-match.ts';
+import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
+import { handshakesTo } from './handshakes.ts';
+import { rejectionOf } from './icmp-meaning.ts';
+import { inboundFlows } from './inbound-flow.ts';
+import { sameAddress } from './ip-address.ts';
+import { listenersFor } from './listeners.ts';
+import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
+
+interface Candidate {
+  readonly found: ReachedRule;
+  readonly flow: Flow;
+}
+const deltaOf = ({ found }: Candidate): number => found.rule.packets?.delta ?? 0;
+
+/** F09: the node's own firewall refuses the SYN with an ICMP error or an RST. */
+export const fwReject = defineNodeRule({
+  id: 'fw-reject',
+  fault: 'F09',
+  scope: 'node',
+  roles: ['target'],
+  needs: [],
+  optional: ['capture', 'firewall', 'listeners', 'addresses', 'links', 'routeGet'],
+  params: z.strictObject({}),
+  sources: [
+    'RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1 (codes 9, 10, 13)',
+    'iptables-extensions(8) REJECT',
+    'lab: code 10 gives EHOSTUNREACH at once, the default REJECT gives ECONNREFUSED',
+  ],
+  text: {
+    en: {
+      ...captureText.en,
+      ...firewallRemedyText.en,
+      title: "The node's firewall rejects the connection",
+      nothingToSee: 'neither a packet capture nor the firewall rules of it could be read',
+      icmp: (v: { count: number; name: string; code: number; from: string; application: string }) =>
+        `${v.count} x ICMP ${v.name} (code ${v.code}) from ${v.from} in answer to the connects: the application sees "${v.application}"`,
+      refused: 'Connection refused',
+      unreachable: 'No route to host',
+      reset: (v: { count: number; process: string }) =>
+        `${v.count} connects were answered by RST although a process listens${v.process}`,
+      rule: (v: { tool: string; table: string; chain: string; rule: string; packets: string }) =>
+        `${v.tool}, table ${v.table}, chain ${v.chain}: "${v.rule}" ${v.packets}`,
+      plus: (v: { packets: number }) => `+${v.packets} packets in the window`,
+      noCounter: 'has no counter',
+      maybe: 'Whether the rule matches this connection was not fully understood, so the link is possible, not certain',
+      noRules: 'The firewall rules could not be read, so which rule it is stays open',
+      noRule: 'No reject rule that was read has counted for this connection, so which rule it is stays open',
+      middlebox: (v: { from: string; name: string }) =>
+        `the ICMP ${v.name} came from ${v.from}, not from this node: see path-drop`,
+      none: (v: { connects: number; port: number }) =>
+        `${v.connects} connects to port ${v.port} in the capture, none answered by an ICMP rejection or a firewall's RST`,
+      flat: (v: { rules: number }) =>
+        `${v.rules} reject rules can see this connection, all +0 in the window, and no ICMP rejection was seen`,
+      noRejects: (v: { rules: number }) => `none of the ${v.rules} rules that were read rejects this connection`,
+      countedOnly: (v: { why: string }) => `The rejection itself was not seen on the wire: ${v.why}`,
+    },
+    zh: {
+      ...captureText.zh,
+      ...firewallRemedyText.zh,
+      title: '节点自己的防火墙拒绝（REJECT）了连接',
+      nothingToSee: '既没有抓到包，也读不到防火墙规则',
+      icmp: (v) =>
+        `收到 ${v.count} 个来自 ${v.from} 的 ICMP ${v.name}（code ${v.code}）作为应答：应用看到“${v.application}”`,
+      refused: 'Connection refused（连接被拒绝）',
+      unreachable: 'No route to host（没有到主机的路由）',
+      reset: (v) => `${v.count} 次连接被 RST 应答，尽管有进程在监听${v.process}`,
+      rule: (v) => `${v.tool}，表 ${v.table}，链 ${v.chain}：“${v.rule}” ${v.packets}`,
+      plus: (v) => `窗口内 +${v.packets} 个包`,
+      noCounter: '没有计数器',
+      maybe: '该规则的匹配条件没有完全看懂，可能相关，但不确定',
+      noRules: '读不到防火墙规则，无法确定是哪一条',
+      noRule: '读到的 REJECT 规则都没有为这条连接计数，无法确定是哪一条',
+      middlebox: (v) => `ICMP ${v.name} 来自 ${v.from}，不是本节点：见 path-drop`,
+      none: (v) => `抓包里到端口 ${v.port} 的 ${v.connects} 次连接，没有一次被 ICMP 拒绝或被防火墙 RST`,
+      flat: (v) => `这条连接会经过 ${v.rules} 条 REJECT 规则，窗口内全部 +0，也没有看到 ICMP 拒绝`,
+      noRejects: (v) => `读到的 ${v.rules} 条规则都不会拒绝这条连接`,
+      countedOnly: (v) => `没有直接看到拒绝报文：${v.why}`,
+    },
+  },
+  evaluate({ node, facts, symptom, target, plan, say }) {
+    const blind = blindness(facts.capture, say);
+    const capture = blind === null ? facts.capture : undefined;
+    if (capture === undefined && facts.firewall === undefined) {
+      return {
+        undecided: [
+          { fact: 'capture', node, why: blind ?? say.noCapture },
+          { fact: 'firewall', node, why: say.nothingToSee },
+        ],
+      };
+    }
+
+    const isOwn = (address: string): boolean =>
+      sameAddress(address, target.address) || (facts.addresses?.some((a) => sameAddress(a.address, address)) ?? false);
+    const protocolNumber = symptom.protocol === 'tcp' ? 6 : 17;
+    const rejections = (capture?.icmpErrors ?? []).filter(
+      (e) =>
+        rejectionOf(e, symptom.protocol) !== null &&
+        e.about.protocol === protocolNumber &&
+        sameAddress(e.about.destination, target.address) &&
+        (e.about.destinationPort === null || e.about.destinationPort === target.port),
+    );
+    const own = rejections.filter((e) => isOwn(e.from));
+    const foreign = rejections.find((e) => !isOwn(e.from));
+
+    const seen = capture === undefined ? null : handshakesTo(capture, target);
+    const listens = facts.listeners === undefined ? undefined : listenersFor(facts.listeners, symptom.protocol, target);
+    const listener = listens?.onlyIfDual === true ? undefined : listens?.covering[0];
+    // without a listener an RST is the kernel's own answer
+    const resets = listener === undefined ? [] : (seen?.refused ?? []);
+
+    const sourcesOfIcmp = new Set(own.map((e) => e.about.source));
+    const failed = [
+      ...(seen?.all.filter((c) => c.handshake === 'icmpError' && sourcesOfIcmp.has(c.client.address)) ?? []),
+      ...resets,
+    ];
+    const flows = inboundFlows({ protocol: symptom.protocol, target, failed, plan, node, facts });
+    const candidates: Candidate[] =
+      facts.firewall === undefined
+        ? []
+        : flows
+            .flatMap((flow) =>
+              reachedRules(facts.firewall ?? { rules: [] }, flow, ['reject']).map((found) => ({ found, flow })),
+            )
+            .filter(
+              ({ found }) =>
+                own.length > 0 || resets.length === 0 || found.rule.rejectWith?.includes('reset') !== false,
+            )
+            .sort((a, b) => rank(b) - rank(a));
+    const counted = candidates.find((c) => deltaOf(c) > 0);
+    const best = counted ?? candidates.find((c) => c.found.rule.packets === null);
+
+    const wire: Because[] = [];
+    const example = own[0];
+    if (capture !== undefined && example !== undefined) {
+      wire.push(
+        because(
+          say.icmp({ ...meaning(example), count: own.length, code: example.code, from: example.from }),
+          capture.at,
+        ),
+      );
+    }
+    if (capture !== undefined && resets.length > 0 && listener !== undefined) {
+      const process = listener.process === undefined ? '' : ` (${listener.process})`;
+      wire.push(because(say.reset({ count: resets.length, process }), capture.at));
+    }
+
+    if (wire.length === 0) {
+      if (capture !== undefined && foreign !== undefined) {
+        return ruledOut(because(say.middlebox({ from: foreign.from, name: foreign.name }), capture.at));
+      }
+      const weak = weakness(facts.capture, say);
+      const answered = (seen?.answered.length ?? 0) + (seen?.unanswered.length ?? 0) + (seen?.refused.length ?? 0);
+      if (counted !== undefined && (weak !== null || (seen?.syns === 0 && counted.found.namesPort))) {
+        return likely(
+          [row(counted), because(say.countedOnly({ why: weak ?? say.noCapture }), counted.found.rule.at)],
+          letInRemedies(node, counted.found, counted.flow, say),
+        );
+      }
+      if (capture !== undefined && (answered > 0 || weak === null)) {
+        return ruledOut(because(say.none({ connects: seen?.all.length ?? 0, port: target.port }), capture.at));
+      }
+      if (facts.firewall === undefined) return undecided('capture', node, weak ?? say.noCapture);
+      const first = candidates[0];
+      return first === undefined
+        ? ruledOut(because(say.noRejects({ rules: facts.firewall.rules.length }), fileOf(facts.firewall.rules)))
+        : ruledOut(because(say.flat({ rules: candidates.length }), first.found.rule.at));
+    }
+
+    if (best === undefined) {
+      // an RST while somebody listens has other causes too; with rules that could be read and did not count it is not this
+      const readable = facts.firewall !== undefined && own.length === 0;
+      const where = wire[0];
+      if (readable && facts.firewall !== undefined) {
+        const flat =
+          candidates.length > 0
+            ? say.flat({ rules: candidates.length })
+            : say.noRejects({ rules: facts.firewall.rules.length });
+        return ruledOut(because(flat, fileOf(facts.firewall.rules)));
+      }
+      const words = facts.firewall === undefined ? say.noRules : say.noRule;
+      return likely([...wire, because(words, { evidence: where?.evidence ?? 'run.json' })]);
+    }
+    const remedies = letInRemedies(node, best.found, best.flow, say);
+    if (counted === undefined || best.found.coverage === 'maybe') {
+      const doubt = best.found.coverage === 'maybe' ? [because(say.maybe, best.found.rule.at)] : [];
+      return likely([...wire, row(best), ...doubt], remedies);
+    }
+    return confirmed([...wire, row(best)], remedies);
+
+    function row({ found }: Candidate): Because {
+      const { tool, table, chain, text, packets, at } = found.rule;
+      const words = packets?.delta === null || packets === null ? say.noCounter : say.plus({ packets: packets.delta });
+      return because(say.rule({ tool, table, chain, rule: text, packets: words }), at);
+    }
+
+    function meaning(e: IcmpError): { name: string; application: string } {
+      return {
+        name: e.name,
+        application: rejectionOf(e, symptom.protocol) === 'refused' ? say.refused : say.unreachable,
+      };
+    }
+  },
+});
+
+function rank(c: Candidate): number {
+  return (c.found.coverage === 'yes' ? 2 : 0) + (deltaOf(c) > 0 ? 4 : 0) + (c.found.namesPort ? 1 : 0);
+}
