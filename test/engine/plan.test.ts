@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseAsk } from '../../src/engine/ask.ts';
 import type { Inventory } from '../../src/engine/inventory.ts';
 import { closestNames } from '../../src/engine/inventory.ts';
-import { makePlan } from '../../src/engine/plan.ts';
+import { makePlan, type PlanOptions } from '../../src/engine/plan.ts';
 import { choosePlaybook, lintPlaybook } from '../../src/engine/playbook-set.ts';
 import type { Collector } from '../../src/model/command.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
@@ -69,10 +69,10 @@ const registries = {
   rules: new Map([rule('tw-recycle', ['counters'])].map((one) => [one.id, one])),
   playbooks: new Map([portCheck, dnsSlow].map((one) => [one.id, one])),
 };
-const options = { probeFrom: [], budget: Budget.parse({}) };
-const plan = (text: string, more: Partial<typeof options> & { probeFrom?: string[] } = {}, external = false) =>
+const options: PlanOptions = { probeFrom: [], budget: Budget.parse({}) };
+const plan = (text: string, more: Partial<PlanOptions> = {}, external = false) =>
   makePlan(parseAsk(text), inventory(external), registries, { ...options, ...more });
-const roles = async (text: string, more: { probeFrom?: string[] } = {}) =>
+const roles = async (text: string, more: Partial<PlanOptions> = {}) =>
   Object.fromEntries((await plan(text, more)).nodes.map(({ node, roles: held }) => [node.name, held.join('+')]));
 
 async function refusal(promise: Promise<unknown>): Promise<NetcheckError> {

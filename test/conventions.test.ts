@@ -1,0 +1,110 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { collectors } from '../src/collectors/index.ts';
+import { readPlaybooks } from '../src/load-playbooks.ts';
+import { parsers } from '../src/parsers/index.ts';
+import { rules } from '../src/rules/index.ts';
+
+const root = path.join(import.meta.dirname, '..');
+const read = (...parts: readonly string[]): string => readFileSync(path.join(root, ...parts), 'utf8');
+
+/** What a rule has to bring with it, as sentences about what is missing. */
+function missingOf(id: string, page: string, test: string): readonly string[] {
+  return [
+    ...(page.includes(`\`${id}\``) || page.includes(`# ${id}`) ? [] : [`the page does not name ${id}`]),
+    ...['Remedy', 'False positives', 'Sources']
+      .filter((heading) => !new RegExp(heading, 'i').test(page))
+      .map((heading) => `the page has no "${heading}"`),
+    ...['fires', 'stays silent', 'missing evidence']
+      .filter((kind) => !new RegExp(`['"\`]${kind}: `).test(test))
+      .map((kind) => `no case "${kind}: …"`),
+  ];
+}
+
+describe.each([...rules.values()].map((rule) => ({ id: rule.id, rule })))('rule $id', ({ id, rule }) => {
+  it('has code, page, and the three kinds of cases', () => {
+    for (const file of [`src/rules/${id}.ts`, `docs/rules/${id}.md`, `test/rules/${id}.test.ts`])
+      expect(existsSync(path.join(root, file)), file).toBe(true);
+    expect(missingOf(id, read('docs', 'rules', `${id}.md`), read('test', 'rules', `${id}.test.ts`))).toEqual([]);
+  });
+
+  it('speaks English and Chinese with the same keys', () => {
+    expect(Object.keys(rule.text.zh).sort()).toEqual(Object.keys(rule.text.en).sort());
+    expect(rule.text.zh.title).toMatch(/[\u4e00-\u9fff]/);
+    expect(rule.text.en.title).not.toMatch(/[\u4e00-\u9fff]/);
+  });
+
+  it('needs and reads only facts that a collector gives', () => {
+    const provided = new Set([...collectors.values()].flatMap((collector) => collector.provides));
+    const read =
+      rule.scope === 'path'
+        ? [...rule.needs.client, ...rule.needs.target, ...rule.optional]
+        : [...rule.needs, ...rule.optional];
+    expect(read.filter((fact) => !provided.has(fact))).toEqual([]);
+    expect(read.length).toBeGreaterThan(0);
+  });
+
+  it('says where its knowledge comes from', () => {
+    expect(rule.sources.length).toBeGreaterThan(0);
+    expect(rule.fault).toMatch(/^F\d{2,3}$|^-$/);
+  });
+});
+
+describe('the rule conventions', () => {
+  it('look at every rule file', () => {
+    expect(rules.size).toBeGreaterThanOrEqual(11);
+    const defined = readdirSync(path.join(root, 'src', 'rules')).filter((file) =>
+      /define(Node|Path)Rule\(/.test(read('src', 'rules', file)),
+    );
+    expect(defined.map((file) => file.replace(/\.ts$/, '')).sort()).toEqual([...rules.keys()].sort());
+  });
+  it('catch a rule without a page, and one without a silent case', () => {
+    expect(missingOf('x', '', '')).toHaveLength(7);
+    expect(missingOf('x', '# x\nRemedy False positives Sources', "'fires: a' 'missing evidence: b'")).toEqual([
+      'no case "stays silent: …"',
+    ]);
+  });
+});
+
+describe('collectors', () => {
+  it('are read by a parser that exists', () => {
+    const kinds = new Set<string>();
+    for (const collector of collectors.values()) {
+      const params = collector.params.safeParse({});
+      const context = {
+        target: '192.0.2.1',
+        port: 80,
+        protocol: 'tcp',
+        clientAddresses: [],
+        ownAddresses: [],
+        roles: ['target'],
+        budget: { wallMs: 1, windowMs: 1, maxPackets: 1, maxCaptureBytes: 1, maxOutputBytes: 1 },
+      } as const;
+      for (
+        let [command] = collector.commands(params.success ? params.data : { keys: ['net.ipv4.ip_forward'] }, context);
+        command;
+        command = command.otherwise
+      )
+        kinds.add(command.kind);
+    }
+    expect(kinds.size).toBeGreaterThan(10);
+    expect([...kinds].filter((kind) => kind !== 'pcap' && !parsers.has(kind))).toEqual([]);
+  });
+});
+
+describe('playbooks', () => {
+  it('are all in order', () => {
+    const { playbooks, problems } = readPlaybooks([], { collectors, rules });
+    expect(problems).toEqual([]);
+    expect([...playbooks.keys()]).toContain('port-check');
+  });
+  it('use every rule but the table-driven one somewhere', () => {
+    const used = new Set(
+      [...readPlaybooks([], { collectors, rules }).playbooks.values()].flatMap((playbook) =>
+        playbook.rules.map((rule) => rule.use),
+      ),
+    );
+    expect([...rules.keys()].filter((id) => !used.has(id) && id !== 'expect')).toEqual([]);
+  });
+});
