@@ -71,48 +71,34 @@ interface ReadableFacts {
 
 function read(expectation: Expectation, facts: ReadableFacts): Reading {
   const { source, name } = parts(expectation);
-  switch (source) {
-    case 'sysctl': {
-      const entry = facts.sysctl?.[name];
-      if (entry === undefined) return { kind: 'unread' };
-      const value = entry.value?.trim().replace(/\s+/g, ' ');
-      return value === undefined ? { kind: 'absent', at: entry.at } : { kind: 'value', value, at: entry.at };
-    }
-    case 'counter':
-    case 'conntrack': {
-      const counters = source === 'counter' ? facts.counters : facts.conntrackStats;
-      if (counters === undefined) return { kind: 'unread' };
-      const entry = counters[name];
-      if (entry === undefined) return { kind: 'absent', at: Object.values(counters)[0]?.at ?? askedAt };
-      return entry.delta === null ? { kind: 'unread' } : { kind: 'value', value: entry.delta, at: entry.at };
-    }
-    default: {
-      if (facts.links === undefined) return { kind: 'unread' };
-      const link = facts.links.find((l) => l.name === name);
-      if (link === undefined) return { kind: 'absent', at: facts.links[0]?.at ?? askedAt };
-      return { kind: 'value', value: source === 'mtu' ? link.mtu : link.state, at: link.at };
-    }
+  if (source === 'sysctl') {
+    const entry = facts.sysctl?.[name];
+    if (entry === undefined) return { kind: 'unread' };
+    const value = entry.value?.trim().replace(/\s+/g, ' ');
+    return value === undefined ? { kind: 'absent', at: entry.at } : { kind: 'value', value, at: entry.at };
   }
+  if (source === 'counter' || source === 'conntrack') {
+    const counters = source === 'counter' ? facts.counters : facts.conntrackStats;
+    if (counters === undefined) return { kind: 'unread' };
+    const entry = counters[name];
+    if (entry === undefined) return { kind: 'absent', at: Object.values(counters)[0]?.at ?? askedAt };
+    return entry.delta === null ? { kind: 'unread' } : { kind: 'value', value: entry.delta, at: entry.at };
+  }
+  if (facts.links === undefined) return { kind: 'unread' };
+  const link = facts.links.find((l) => l.name === name);
+  if (link === undefined) return { kind: 'absent', at: facts.links[0]?.at ?? askedAt };
+  return { kind: 'value', value: source === 'mtu' ? link.mtu : link.state, at: link.at };
 }
 
 const equal = (found: string | number, wanted: string | number): boolean =>
   String(found) === String(wanted).trim().replace(/\s+/g, ' ');
 
 function holds(expectation: Expectation, found: string | number): boolean {
-  switch (expectation.op) {
-    case 'eq':
-      return equal(found, expectation.value);
-    case 'ne':
-      return !equal(found, expectation.value);
-    case 'in':
-      return expectation.value.some((wanted) => equal(found, wanted));
-    case 'min':
-      return Number(found) >= expectation.value;
-    case 'max':
-      return Number(found) <= expectation.value;
-    default:
-      return false;
-  }
+  if (expectation.op === 'absent') return false;
+  if (expectation.op === 'in') return expectation.value.some((wanted) => equal(found, wanted));
+  if (expectation.op === 'min') return Number(found) >= expectation.value;
+  if (expectation.op === 'max') return Number(found) <= expectation.value;
+  return equal(found, expectation.value) === (expectation.op === 'eq');
 }
 
 const maxShown = 8;
@@ -123,7 +109,7 @@ const maxShown = 8;
  */
 export const expect = defineNodeRule({
   id: 'expect',
-  fault: 'table',
+  fault: '-',
   scope: 'node',
   roles: ['target', 'client', 'forwarder'],
   needs: [],
@@ -179,7 +165,7 @@ export const expect = defineNodeRule({
       if (found.kind === 'unread') {
         unread.push({ fact: expectationReads(expectation).fact, node, why: say.unread({ fact }) });
       } else if (found.kind === 'absent') {
-        absent.push(because(say.absent({ fact }), found.at));
+        (expectation.op === 'absent' ? met : absent).push(because(say.absent({ fact }), found.at));
       } else if (holds(expectation, found.value)) {
         met.push(
           because(say.met({ fact, found: shown(expectation, found.value), expected: wanted(expectation) }), found.at),
@@ -198,19 +184,12 @@ export const expect = defineNodeRule({
 
     if (broken.length > 0) return likely(broken, remedies);
     if (unread.length > 0) return { undecided: unread };
-    const holding = [...met, ...absent.filter((_, i) => isAbsenceExpected(i))];
-    if (holding.length === 0) return notApplicable(...absent.slice(0, maxShown));
-    const more = holding.length - maxShown;
-    const last = holding[maxShown];
+    if (met.length === 0) return notApplicable(...absent.slice(0, maxShown));
+    const next = met[maxShown];
     return ruledOut(
-      ...holding.slice(0, maxShown),
-      ...(more > 0 && last !== undefined ? [because(say.more({ count: more }), { evidence: last.evidence })] : []),
+      ...met.slice(0, maxShown),
+      ...(next === undefined ? [] : [because(say.more({ count: met.length - maxShown }), { evidence: next.evidence })]),
     );
-
-    function isAbsenceExpected(index: number): boolean {
-      const rows = params.table.filter((r) => read(r, facts).kind === 'absent');
-      return rows[index]?.op === 'absent';
-    }
 
     function inLanguage(words: Expectation['why']): string {
       if (typeof words === 'string') return words;
@@ -225,20 +204,12 @@ export const expect = defineNodeRule({
     }
 
     function wanted(expectation: Expectation): string {
-      switch (expectation.op) {
-        case 'eq':
-          return String(expectation.value);
-        case 'ne':
-          return say.not({ value: String(expectation.value) });
-        case 'in':
-          return say.oneOf({ list: expectation.value.join(', ') });
-        case 'min':
-          return say.atLeast({ value: expectation.value });
-        case 'max':
-          return say.atMost({ value: expectation.value });
-        default:
-          return say.nothing;
-      }
+      if (expectation.op === 'absent') return say.nothing;
+      if (expectation.op === 'in') return say.oneOf({ list: expectation.value.join(', ') });
+      if (expectation.op === 'min') return say.atLeast({ value: expectation.value });
+      if (expectation.op === 'max') return say.atMost({ value: expectation.value });
+      const value = String(expectation.value);
+      return expectation.op === 'eq' ? value : say.not({ value });
     }
 
     /** With the command where the row itself says what the value should be. */

@@ -96,10 +96,20 @@ interface Chains {
 
 const chainKey = (rule: FirewallRule, chain: string): string => `${rule.tool} ${rule.family} ${rule.table} ${chain}`;
 
+/**
+ * `nft list ruleset` shows the tables of iptables-nft once more, with matches and policy counters that it cannot
+ * print. Where iptables-save printed the same chain, that is the better reading.
+ */
+function withoutSecondReading(rules: readonly FirewallRule[]): readonly FirewallRule[] {
+  const key = (rule: FirewallRule): string => `${rule.family} ${rule.table} ${rule.chain}`;
+  const byIptables = new Set(rules.filter((r) => r.tool === 'iptables').map(key));
+  return rules.filter((r) => r.tool !== 'nft' || !byIptables.has(key(r)));
+}
+
 function chainsOf(firewall: Firewall): Chains {
   const byKey = new Map<string, FirewallRule[]>();
   const bases = new Map<string, FirewallRule>();
-  for (const rule of firewall.rules) {
+  for (const rule of withoutSecondReading(firewall.rules)) {
     const key = chainKey(rule, rule.chain);
     byKey.set(key, [...(byKey.get(key) ?? []), rule]);
     if (rule.hook !== undefined && inboundHooks.includes(rule.hook) && !bases.has(key)) bases.set(key, rule);
