@@ -36,6 +36,8 @@ export interface CaptureReader {
   readonly format: 'unknown' | 'pcap' | 'pcapng' | 'not a capture';
   /** Link types in the order in which they were declared. */
   readonly linkTypes: readonly number[];
+  /** Interfaces declared so far, in all sections; 1 in a pcap. */
+  readonly interfaces: number;
 }
 
 /** Longest packet that libpcap and Wireshark accept for ordinary link types (MAXIMUM_SNAPLEN, pcap-int.h). */
@@ -44,12 +46,17 @@ export const maxPacketBytes = 262_144;
 const maxBlockBytes = 1_048_576;
 const maxInterfaces = 4096;
 export const maxProblems = 50;
+/** `linkType` of a record that takes a frame number and is no packet. */
+export const noLinkType = -1;
 
 const blockSection = 0x0a0d0d0a;
 const blockInterface = 1;
 const blockPacket = 2;
 const blockSimplePacket = 3;
 const blockEnhancedPacket = 6;
+/** Custom blocks hold no packet, but Wireshark gives each a frame number: without them, ours would not be the same. */
+const blockCustom = 0x0bad;
+const blockCustomNotCopied = 0x4000_0bad;
 
 interface Interface {
   readonly linkType: number;
@@ -78,6 +85,7 @@ class Reader implements CaptureReader {
   format: CaptureReader['format'] = 'unknown';
   readonly problems: ParseProblem[] = [];
   readonly linkTypes: number[] = [];
+  interfaces = 0;
 
   readonly #onRecord: (record: CaptureRecord) => void;
   readonly #record: CaptureRecord = {
@@ -235,6 +243,7 @@ class Reader implements CaptureReader {
     const linkType = view.getUint32(at + 20, this.#littleEndian) & 0x03ff_ffff;
     this.#record.linkType = linkType;
     this.linkTypes.push(linkType);
+    this.interfaces = 1;
     return 24;
   }
 
@@ -303,6 +312,7 @@ class Reader implements CaptureReader {
       return 0;
     }
     if (!minimumLengths.has(type)) {
+      if (type === blockCustom || type === blockCustomNotCopied) this.#notAPacket();
       this.#skip = total;
       this.#need = 8;
       return this.#skipNow(length - at);
@@ -320,9 +330,13 @@ class Reader implements CaptureReader {
       return 0;
     }
     const end = at + total - 4;
-    if (type === blockSection) this.#interfaces = [];
-    else if (type === blockInterface) this.#interfaceDescription(view, at + 8, end);
-    else this.#packetBlock(type, view, at + 8, end, where);
+    if (type === blockSection) {
+      const major = view.getUint16(at + 12, this.#littleEndian);
+      if (major !== 1) this.#damaged(`pcapng version ${major} is not known (${where})`);
+      this.#interfaces = [];
+    }
+    if (type === blockInterface) this.#interfaceDescription(view, at + 8, end);
+    else if (type !== blockSection) this.#packetBlock(type, view, at + 8, end, where);
     return this.#stopped ? 0 : total;
   }
 
@@ -330,6 +344,16 @@ class Reader implements CaptureReader {
     const passed = Math.min(this.#skip, available);
     this.#skip -= passed;
     return passed;
+  }
+
+  #notAPacket(): void {
+    const record = this.#record;
+    record.frame++;
+    record.capturedLength = 0;
+    record.wireLength = 0;
+    record.linkType = noLinkType;
+    record.direction = null;
+    this.#onRecord(record);
   }
 
   #interfaceDescription(view: DataView, at: number, end: number): void {
@@ -355,6 +379,7 @@ class Reader implements CaptureReader {
     }
     const linkType = view.getUint16(at, this.#littleEndian);
     if (!this.linkTypes.includes(linkType)) this.linkTypes.push(linkType);
+    this.interfaces++;
     this.#interfaces.push({
       linkType,
       snaplen: view.getUint32(at + 4, this.#littleEndian),
@@ -448,13 +473,15 @@ class Reader implements CaptureReader {
   }
 }
 
-interface PcapMagic {
+/** How a pcap is laid out, by its magic number. */
+export interface PcapLayout {
   readonly littleEndian: boolean;
   readonly nanoseconds: boolean;
+  /** Bytes before each packet's data. */
   readonly recordHeader: 16 | 24;
 }
 /** First four bytes, read little-endian. */
-const pcapMagics: ReadonlyMap<number, PcapMagic> = new Map<number, PcapMagic>([
+export const pcapMagics: ReadonlyMap<number, PcapLayout> = new Map<number, PcapLayout>([
   [0xa1b2c3d4, { littleEndian: true, nanoseconds: false, recordHeader: 16 }],
   [0xd4c3b2a1, { littleEndian: false, nanoseconds: false, recordHeader: 16 }],
   [0xa1b23c4d, { littleEndian: true, nanoseconds: true, recordHeader: 16 }],

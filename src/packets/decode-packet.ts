@@ -1,4 +1,4 @@
-import type { CaptureRecord } from './capture-reader.ts';
+import { type CaptureRecord, noLinkType } from './capture-reader.ts';
 
 /**
  * The innermost layer that was recognised:
@@ -116,9 +116,9 @@ const maxDepth = 12;
 export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void {
   const view = record.view;
   const start = record.start;
-  const end = start + record.capturedLength;
-  // Lengths in headers are bounded by what was on the wire, not by what was captured.
-  const wireEnd = start + Math.max(record.wireLength, record.capturedLength);
+  // Lengths in headers are bounded by what was on the wire, reading by what was captured of it.
+  const wireEnd = start + record.wireLength;
+  const end = start + Math.min(record.capturedLength, record.wireLength);
   packet.kind = 'none';
   packet.ipVersion = 0;
   packet.ipId = 0;
@@ -174,7 +174,7 @@ export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void
       if (end - start >= 44) etherType(view.getUint16(start + 40), view, start + 44, end, wireEnd, packet);
       return;
     default:
-      packet.unknownLink = true;
+      packet.unknownLink = record.linkType !== noLinkType;
   }
 }
 
