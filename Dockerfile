@@ -11,7 +11,7 @@ COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts && rm -rf node_modules/.cache
 
 FROM ${BASE}
-ENV NODE_ENV=production
+ENV NODE_ENV=production NETCHECK_DATA=/var/lib/netcheck
 # `sshConfig: true` asks `ssh -G`; everything else needs nothing but Node.
 RUN if ! command -v ssh >/dev/null; then apt-get update && apt-get install -y --no-install-recommends openssh-client && rm -rf /var/lib/apt/lists/*; fi \
  && if ! id -u netcheck >/dev/null 2>&1; then useradd --system --uid 10001 --create-home --home-dir /home/netcheck --shell /usr/sbin/nologin netcheck; fi \

@@ -287,6 +287,11 @@ function childOf(schema: unknown, key: PropertyKey): unknown {
   return undefined;
 }
 
+/** Where the private Redis, saved runs and the audit log live: NETCHECK_DATA (set in the container image), else `data`. */
+export function dataDirectory({ config, directory }: LoadedConfig): string {
+  return path.resolve(directory, process.env['NETCHECK_DATA'] || config.data);
+}
+
 /** The nodes of the file as the rest of netcheck knows them, with the defaults of `ssh`. */
 export function inventoryNodes({ config }: Pick<LoadedConfig, 'config'>): readonly InventoryNode[] {
   return Object.entries(config.nodes).map(([name, node]) =>

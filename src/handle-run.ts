@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { stopReasonOf } from './adapters/queue/stop-reason.ts';
+import { dataDirectory } from './config.ts';
 import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
 import { NetcheckError } from './model/errors.ts';
 import { createRunDirectory, type Wiring } from './wiring.ts';
@@ -15,7 +16,6 @@ export async function handleRun(
   wiring: Wiring,
   slots: NodeSlots,
 ): Promise<void> {
-  const { loaded } = wiring;
   let outcome: { readonly report: Awaited<ReturnType<Wiring['run']>> } | { readonly error: unknown };
   try {
     const plan = await wiring.plan(request.text);
@@ -24,7 +24,7 @@ export async function handleRun(
       language: request.language,
       signal,
       onProgress: (event) => thread.progress(event),
-      sink: createRunDirectory(path.resolve(loaded.directory, loaded.config.data, 'runs', request.id)),
+      sink: createRunDirectory(path.join(dataDirectory(wiring.loaded), 'runs', request.id)),
       slots,
       askedBy: request.askedBy,
     });

@@ -8,7 +8,7 @@ import { createInProcessSlots } from './adapters/ssh/in-process-slots.ts';
 import { listSshConfigHosts, resolveSshConfig } from './adapters/ssh/ssh-config.ts';
 import { createSshTransport } from './adapters/ssh/ssh-transport.ts';
 import { collectors } from './collectors/index.ts';
-import { inventoryNodes, type LoadedConfig } from './config.ts';
+import { dataDirectory, inventoryNodes, type LoadedConfig } from './config.ts';
 import { parseAsk } from './engine/ask.ts';
 import type { Inventory } from './engine/inventory.ts';
 import { learnOwner } from './engine/learn-owner.ts';
@@ -78,7 +78,7 @@ export function wire(loaded: LoadedConfig): Wiring {
     findNode: (name) => nodes.get(name) ?? null,
   });
   const inventory = createInventory(loaded, nodes, transport);
-  const audit = createAuditLog(path.resolve(directory, config.data, 'audit.ndjson'));
+  const audit = createAuditLog(path.join(dataDirectory(loaded), 'audit.ndjson'));
   const ownSlots = createInProcessSlots({ perNode: config.workers.runsPerNode });
   const { wall, window, maxPackets, maxCaptureBytes, maxOutputBytes } = config.defaults.budget;
   const budget = Budget.parse({ wallMs: wall, windowMs: window, maxPackets, maxCaptureBytes, maxOutputBytes });
@@ -102,15 +102,20 @@ export function wire(loaded: LoadedConfig): Wiring {
         { transport, slots, sink, redact: (bytes) => redactSecrets(bytes).bytes, now: Date.now },
         { signal, onProgress },
       );
-      await audit.append({
-        atMs: Date.now(),
-        run: id,
-        askedBy,
-        text: plan.symptom.text,
-        nodes: plan.nodes.map(({ node }) => node.name),
-        verdict: report.verdict,
-        headline: report.headline,
-      });
+      await audit
+        .append({
+          atMs: Date.now(),
+          run: id,
+          askedBy,
+          text: plan.symptom.text,
+          nodes: plan.nodes.map(({ node }) => node.name),
+          verdict: report.verdict,
+          headline: report.headline,
+        })
+        // The answer must not be lost because the log cannot be written.
+        .catch((error: unknown) =>
+          process.stderr.write(`netcheck: ${error instanceof Error ? error.message : String(error)}\n`),
+        );
       return report;
     },
     close: () => transport.close(),
