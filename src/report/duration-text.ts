@@ -1,24 +1,28 @@
 import type { Language } from '../model/language.ts';
 
-/** A length of time for people: `0 ms`, `850 ms`, `1.02 s`, `14.2 s`, `2 min 05 s`. */
+/** A length of time for people: `0 ms`, `850 ms`, `1.02 s`, `5 s`, `14.2 s`, `2 min 05 s`, `1 min`. */
 export function durationText(ms: number, language: Language): string {
   if (!Number.isFinite(ms)) return '?';
-  const zh = language === 'zh';
+  const unit = language === 'zh' ? { ms: '毫秒', s: '秒', min: '分' } : { ms: 'ms', s: 's', min: 'min' };
   const sign = ms < 0 ? '−' : '';
   const size = Math.abs(ms);
-  if (size < 999.5) {
-    const shown = size < 10 && size % 1 !== 0 ? size.toFixed(1) : size.toFixed(0);
-    return `${sign}${shown} ${zh ? '毫秒' : 'ms'}`;
-  }
-  if (size < 9_995) return `${sign}${(size / 1000).toFixed(2)} ${zh ? '秒' : 's'}`;
-  if (size < 59_950) return `${sign}${(size / 1000).toFixed(1)} ${zh ? '秒' : 's'}`;
+  if (size < 999.5) return `${sign}${size < 10 ? trimmed(size, 1) : size.toFixed(0)} ${unit.ms}`;
+  if (size < 59_950) return `${sign}${trimmed(size / 1000, size < 9_995 ? 2 : 1)} ${unit.s}`;
   const seconds = Math.round(size / 1000);
-  const minutes = Math.floor(seconds / 60);
-  const rest = String(seconds % 60).padStart(2, '0');
-  return zh ? `${sign}${minutes} 分 ${rest} 秒` : `${sign}${minutes} min ${rest} s`;
+  const minutes = `${sign}${Math.floor(seconds / 60)} ${unit.min}`;
+  return seconds % 60 === 0 ? minutes : `${minutes} ${String(seconds % 60).padStart(2, '0')} ${unit.s}`;
 }
 
-/** The same in symbols only, for columns of numbers: `850 ms`, `1.02 s`. */
+/** For columns of measurements, at most 8 columns wide: `0.2 ms`, `850 ms`, `1.00 s`, `61.2 s`, `125 s`. */
 export function shortDuration(ms: number): string {
-  return durationText(ms, 'en');
+  const seconds = ms / 1000;
+  if (!Number.isFinite(ms) || seconds >= 999_999.5 || seconds < 0) return '?';
+  if (ms < 999.5) return `${ms < 10 ? trimmed(ms, 1) : ms.toFixed(0)} ms`;
+  if (seconds < 9.995) return `${seconds.toFixed(2)} s`;
+  return `${seconds.toFixed(seconds < 99.95 ? 1 : 0)} s`;
+}
+
+/** Whole numbers lose their zeros (`5 s`); others keep them, so that a column of measurements lines up. */
+function trimmed(value: number, digits: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(digits);
 }

@@ -47,9 +47,10 @@ function escapeEntities(text: string): string {
 
 /** Pieces that must not be torn apart, each with what stands for it. */
 function* units(text: string): Generator<{ readonly escaped: string }> {
-  const pattern = /@(?=channel|here|everyone|group)|:\/\/|[&<>`]|[^]/giu;
-  for (const [piece] of text.matchAll(pattern)) {
-    if (piece === '@') yield { escaped: `@${joiner}` };
+  // `@name` and `#name` where a word begins; `root@node-50` stays as it is, so that it can be copied.
+  const pattern = /(?<![\p{L}\p{N}])([@#])(?=[\p{L}\p{N}])|:\/\/|[^]/gu;
+  for (const [piece, mention] of text.matchAll(pattern)) {
+    if (mention !== undefined) yield { escaped: `${mention}${joiner}` };
     else if (piece === '://') yield { escaped: `:${joiner}//` };
     else if (piece === '`') yield { escaped: 'ˋ' };
     else yield { escaped: entities[piece] ?? piece };

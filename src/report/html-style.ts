@@ -1,9 +1,9 @@
 /** The style of the HTML report, once for light and dark, screen, phone and paper. No file, font or image is loaded. */
 export const htmlStyle = `
 :root{--ground:#f5f7f9;--card:#fff;--ink:#1b242d;--muted:#5f6c79;--edge:#dde3e9;--code:#f1f4f7;--link:#0067a3;
---red:#b3261e;--red-soft:#fdeeec;--amber:#8a5a00;--amber-soft:#fff5e0;--green:#1a7042;--green-soft:#e9f6ee;--bar:#5b8fb9;--bar-look:#9aa7b3;--bar-during:#c24f00}
+--red:#b3261e;--red-soft:#fdeeec;--amber:#8a5a00;--amber-soft:#fff5e0;--green:#1a7042;--green-soft:#e9f6ee;--bar:#5b8fb9;--bar-look:#9aa7b3;--bar-during:#7a5bb5}
 @media(prefers-color-scheme:dark){:root{--ground:#0e1216;--card:#14191f;--ink:#e4e9ee;--muted:#93a1af;--edge:#28313a;--code:#1d242c;--link:#6db9f2;
---red:#ff8a80;--red-soft:#2c1614;--amber:#f2b84b;--amber-soft:#2a2010;--green:#6fd39b;--green-soft:#12261b;--bar:#4f86b3;--bar-look:#566370;--bar-during:#e07b39}}
+--red:#ff8a80;--red-soft:#2c1614;--amber:#f2b84b;--amber-soft:#2a2010;--green:#6fd39b;--green-soft:#12261b;--bar:#4f86b3;--bar-look:#566370;--bar-during:#a68be0}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue","Noto Sans","PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;overflow-wrap:anywhere}

@@ -24,8 +24,8 @@ export const slackLimits = {
   sectionCharacters: 2800,
   headerCharacters: 150,
   contextCharacters: 1900,
-  jsonCharacters: 12_000,
-  plainCharacters: 12_000,
+  jsonCharacters: 11_000,
+  plainCharacters: 11_500,
 } as const;
 
 /** Never green for what is not known. */

@@ -32,7 +32,7 @@ export function renderSlackStatus(
   const blocks: SlackBlock[] = [
     section(`${mark} *${title}*  \`netcheck ${question}\``),
     context([
-      escapeMrkdwn(words.status.asked('\u0000')).replace('\u0000', mention(state.askedBy)),
+      escapeMrkdwn(words.status.asked('\u0000')).replace('\u0000', () => mention(state.askedBy)),
       ...playbooks(state, words),
     ]),
   ];
@@ -50,7 +50,7 @@ export function renderSlackStatus(
     const { rule, node, title: found } = state.decided;
     blocks.push(
       section(
-        `*${words.status.decided}*${words.colon}${escapeMrkdwnUpTo(found, 300)} (\`${escapeInlineCode(truncateToWidth(rule, 80))}\`, ${escapeMrkdwnUpTo(node, 80)})`,
+        `*${words.status.decided}${words.colon.trimEnd()}* ${escapeMrkdwnUpTo(found, 300)} (\`${escapeInlineCode(truncateToWidth(rule, 80))}\`, ${escapeMrkdwnUpTo(node, 80)})`,
       ),
     );
   }

@@ -117,7 +117,13 @@ const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Splits a text into what a person sees as characters (UAX #29). */
 export function graphemes(text: string): string[] {
-  return isAscii(text) ? text.split('') : Array.from(segmenter.segment(text), (segment) => segment.segment);
+  const found: string[] = [];
+  // Between two ASCII characters there is always a boundary, and the segmenter is slow: it gets only what it must.
+  for (const [piece, ascii] of text.matchAll(/([ -~]+)(?=[ -~]|$)|[ -~]?[^ -~]+/g)) {
+    if (ascii === undefined) for (const { segment } of segmenter.segment(piece)) found.push(segment);
+    else for (let at = 0; at < ascii.length; at += 1) found.push(ascii.charAt(at));
+  }
+  return found;
 }
 
 function isAscii(text: string): boolean {

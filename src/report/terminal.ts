@@ -189,11 +189,11 @@ function nodeLines(report: Report, page: Page): string[] {
     const offset = node.clockOffsetMs;
     const clock = offset === undefined ? '' : `${offset >= 0 ? '+' : ''}${durationText(Math.round(offset), language)}`;
     return [
-      { text: node.name, style: ['bold'] as const },
+      { text: cutText(node.name, 200, language), style: ['bold'] as const },
       node.roles.map((role) => words.role[role]).join(words.list),
-      node.address,
+      cutText(node.address, 200, language),
       node.unseen === undefined
-        ? (node.kernel ?? '')
+        ? cutText(node.kernel ?? '', 200, language)
         : { text: `${words.notSeen}${words.colon}${cutText(node.unseen, 200, language)}`, style: ['yellow'] as const },
       clock,
     ];

@@ -24,8 +24,6 @@ export interface Wording {
   readonly causes: string;
   readonly whatToDo: string;
   readonly remedy: Readonly<Record<RemedyKind, string>>;
-  /** The same in two or three words, for narrow places. */
-  readonly remedyShort: Readonly<Record<RemedyKind, string>>;
   readonly risk: string;
   readonly undo: string;
   readonly packets: string;
@@ -66,12 +64,9 @@ export interface Wording {
   readonly evidenceAbout: string;
   readonly timeline: string;
   readonly command: string;
-  readonly phaseColumn: string;
   readonly ended: string;
   readonly bytes: string;
   readonly asRoot: string;
-  readonly question: string;
-  readonly legend: string;
   readonly evidencePhase: Readonly<Record<EvidenceEntry['phase'], string>>;
   readonly exited: (code: number) => string;
   readonly signalled: (signal: string) => string;
@@ -109,6 +104,7 @@ export interface Wording {
     readonly why: string;
     readonly outsideClients: (addresses: string) => string;
     readonly bound: string;
+    readonly boundColumn: string;
     readonly privilege: Readonly<Record<'none' | 'root', string>>;
     readonly privilegeColumn: string;
     readonly whenColumn: string;
@@ -143,7 +139,6 @@ const en: Wording = {
     kubernetes: 'In Kubernetes',
     application: 'In the application',
   },
-  remedyShort: { temporary: 'Now', permanent: 'For good', kubernetes: 'Kubernetes', application: 'Application' },
   risk: 'Risk',
   undo: 'Undo',
   packets: 'Packets',
@@ -202,12 +197,9 @@ const en: Wording = {
   evidenceAbout: 'Every command that ran, where, and how it ended. The raw output is in the run bundle.',
   timeline: 'Timeline',
   command: 'command',
-  phaseColumn: 'when',
   ended: 'ended',
   bytes: 'bytes',
   asRoot: 'root',
-  question: 'Asked',
-  legend: 'Legend',
   evidencePhase: { look: 'look', once: 'once', before: 'before', during: 'during', after: 'after' },
   exited: (code) => (code === 0 ? 'ok' : `exit ${code}`),
   signalled: (signal) => `killed by ${signal}`,
@@ -261,7 +253,8 @@ const en: Wording = {
     capture: ({ packets, bytes }) => `a capture at most ${packets} packets or ${bytes}`,
     why: 'here because',
     outsideClients: (addresses) => `Not a node of ours, watched for in the captures only: ${addresses}`,
-    bound: 'bound',
+    bound: 'Bounds',
+    boundColumn: 'at most',
     privilege: { none: '', root: 'root' },
     privilegeColumn: 'as',
     whenColumn: 'when',
@@ -296,7 +289,6 @@ const zh: Wording = {
     kubernetes: 'Kubernetes 侧',
     application: '应用侧',
   },
-  remedyShort: { temporary: '临时处理', permanent: '永久修复', kubernetes: 'Kubernetes 侧', application: '应用侧' },
   risk: '风险',
   undo: '回退',
   packets: '抓包',
@@ -355,12 +347,9 @@ const zh: Wording = {
   evidenceAbout: '所有执行过的命令、所在节点和结束情况。原始输出在证据包里。',
   timeline: '时间线',
   command: '命令',
-  phaseColumn: '阶段',
   ended: '结果',
   bytes: '字节',
   asRoot: 'root',
-  question: '提问',
-  legend: '图例',
   evidencePhase: { look: '摸底', once: '一次', before: '探测前', during: '探测中', after: '探测后' },
   exited: (code) => (code === 0 ? '正常' : `退出码 ${code}`),
   signalled: (signal) => `被 ${signal} 终止`,
@@ -415,6 +404,7 @@ const zh: Wording = {
     why: '选它的原因',
     outsideClients: (addresses) => `不是我们的节点，只在抓包里留意：${addresses}`,
     bound: '上限',
+    boundColumn: '上限',
     privilege: { none: '', root: 'root' },
     privilegeColumn: '权限',
     whenColumn: '阶段',

@@ -1,7 +1,9 @@
 import type { EvidenceEntry } from '../../src/model/evidence.ts';
+import type { Plan } from '../../src/model/plan.ts';
 import type { Finding, Report } from '../../src/model/report.ts';
+import type { ExplainStep } from '../../src/report/explain.ts';
 
-/** Reports made by hand, after the field reports and the numbers of the recorded 4.9 kernel. */
+// Reports made by hand, after the field reports and the numbers of the recorded 4.9 kernel.
 
 const startedAtMs = Date.UTC(2026, 9, 17, 2, 39, 1, 250);
 
@@ -654,3 +656,80 @@ export const fixtures = {
   twoCauses,
   hostile,
 } as const;
+
+/** A plan as `--explain` gets it, with one command per kind of bound. */
+export const plan: Plan = {
+  symptom: fieldReport0.symptom,
+  playbooks: ['connect'],
+  targetAddress: '172.16.0.50',
+  externalClients: ['10.9.8.7'],
+  nodes: [
+    {
+      node: { name: 'node-50', address: '172.16.0.50', port: 22, serves: [], labels: {}, sudo: true },
+      roles: ['target'],
+      address: '172.16.0.50',
+      why: 'asked',
+    },
+    {
+      node: { name: 'node-12', address: '172.16.0.12', port: 22, serves: [], labels: {}, sudo: false },
+      roles: ['client'],
+      address: '172.16.0.12',
+      why: 'asked (from)',
+    },
+    {
+      node: { name: 'node-30', address: '172.16.0.30', port: 22, serves: [], labels: {}, sudo: false },
+      roles: ['forwarder'],
+      address: '172.16.0.30',
+      why: 'asked (via)',
+    },
+  ],
+  steps: [],
+  rules: [
+    { rule: 'tw-recycle', params: {} },
+    { rule: 'accept-queue-overflow', params: {} },
+    { rule: 'fw-input-drop', params: {} },
+  ],
+  budget: {
+    wallMs: 60_000,
+    windowMs: 12_000,
+    maxPackets: 20_000,
+    maxCaptureBytes: 16 * 1024 * 1024,
+    maxOutputBytes: 4 * 1024 * 1024,
+  },
+};
+
+export const steps: readonly ExplainStep[] = [
+  {
+    node: 'node-50',
+    phase: 'once',
+    argv: ['sysctl', 'net.ipv4.tcp_tw_recycle', 'net.ipv4.tcp_timestamps'],
+    privilege: 'none',
+    timeoutMs: 5000,
+    maxBytes: 65_536,
+  },
+  {
+    node: 'node-50',
+    phase: 'after',
+    argv: ['conntrack', '-S'],
+    privilege: 'root',
+    timeoutMs: 5000,
+    maxBytes: 65_536,
+    note: 'skipped where it would load nf_conntrack; else cat /proc/net/stat/nf_conntrack',
+  },
+  {
+    node: 'node-50',
+    phase: 'during',
+    argv: ['tcpdump', '-i', 'any', '-w', '-', "host 172.16.0.12 and (tcp port 1301 or icmp[0]=3) and not it's"],
+    privilege: 'root',
+    timeoutMs: 20_000,
+    maxBytes: 16 * 1024 * 1024,
+  },
+  {
+    node: 'node-12',
+    phase: 'during',
+    argv: ['bash', '-c', 'exec 3<>/dev/tcp/172.16.0.50/1301'],
+    privilege: 'none',
+    timeoutMs: 20_000,
+    maxBytes: 4096,
+  },
+];
