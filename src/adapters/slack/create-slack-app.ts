@@ -3,12 +3,13 @@ import { App, HTTPReceiver, type Logger, LogLevel } from '@slack/bolt';
 import type { RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
-import { type Ask, createFront, type Front, type MayAct } from './front.ts';
+import { type Ask, type ClickDelivery, createFront, type Front, type MayAct } from './front.ts';
 import { isRecord } from './is-record.ts';
 import { pause } from './pause.ts';
 import { refusalOf } from './refusals.ts';
-import { cancelAction, recheckAction } from './run-status.ts';
+import { cancelAction, recheckAction } from './status-message.ts';
 import { createSlackSender, type SlackSender, type SlackSenderOptions } from './slack-sender.ts';
+import { stringOf } from './string-of.ts';
 import { SocketReceiver, type SocketReceiverOptions } from './socket-receiver.ts';
 
 export interface SlackAppOptions extends SlackSenderOptions {
@@ -192,8 +193,8 @@ function listen(app: App, front: Front, command: string, botUserId: () => string
     });
   });
   for (const [actionId, press] of [
-    [cancelAction, front.cancel],
-    [recheckAction, front.recheck],
+    [cancelAction, (click: ClickDelivery) => front.cancel(click)],
+    [recheckAction, (click: ClickDelivery) => front.recheck(click)],
   ] as const) {
     app.action({ type: 'block_actions', action_id: actionId }, async ({ ack, body, action }) => {
       if (!(await acknowledged(ack))) return;
@@ -238,7 +239,7 @@ function httpReceiver(
     logger,
     customRoutes: [{ path: '/healthz', method: 'GET', handler: (_request, response) => healthz(response) }],
     // Scanners ask for all kinds of paths; that is not worth a stack trace.
-    dispatchErrorHandler: async ({ response }) => {
+    dispatchErrorHandler({ response }) {
       response.writeHead(404).end();
     },
   });
@@ -252,7 +253,7 @@ async function whoAmI(sender: SlackSender): Promise<{ botUserId: string; botId: 
     switch (outcome.outcome) {
       case 'ok': {
         const { user_id, bot_id, team } = outcome.response;
-        return { botUserId: String(user_id ?? ''), botId: String(bot_id ?? ''), team: String(team ?? '') };
+        return { botUserId: stringOf(user_id), botId: stringOf(bot_id), team: stringOf(team) };
       }
       case 'refused': {
         const refusal = refusalOf(outcome.error, 'en');

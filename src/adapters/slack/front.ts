@@ -6,7 +6,7 @@ import { answerOf, claim } from './claim.ts';
 import { clipMrkdwn, plainTextOf } from './fit-blocks.ts';
 import { isRecord } from './is-record.ts';
 import { escapeMrkdwn } from './mrkdwn.ts';
-import type { Outbox, Sent } from './outbox.ts';
+import type { MessageBody, Outbox, Sent } from './outbox.ts';
 import { refusalOf } from './refusals.ts';
 import {
   answerKey,
@@ -21,7 +21,7 @@ import {
   statusKey,
 } from './run-keys.ts';
 import { findRunMessage, metadataOf } from './run-messages.ts';
-import { clip, queuedStatus, type RunStage, type RunStatus, statusMessage } from './run-status.ts';
+import { clip, type RunStage, statusMessage } from './status-message.ts';
 import type { SlackCalls } from './slack-calls.ts';
 import { unmangle } from './unmangle.ts';
 import { languageOf, wordingIn } from './wording.ts';
@@ -174,7 +174,7 @@ export function createFront(options: FrontOptions): Front {
       askedBy: asker.user,
       ...(asked.recheckOf === undefined ? {} : { recheckOf: asked.recheckOf }),
     };
-    const shown = await showStatus(asked, about, queuedStatus(judged.describe));
+    const shown = await showStatus(asked, about, { stage: 'queued', describe: judged.describe });
     if (!shown.sent) {
       await tell(twoLines(shown.because === 'refused' ? refusalOf(shown.error, language) : wording.slackTrouble));
       await release();
@@ -191,7 +191,7 @@ export function createFront(options: FrontOptions): Front {
       await queue.submit(request);
     } catch (error) {
       log(`slack: run ${runId} could not be queued: ${String(error)}`);
-      await paint(request, { stage: 'notStarted', ...wording.queueDown });
+      await paint(request, statusMessage(request, { stage: 'notStarted', ...wording.queueDown }, language), true);
       await release();
       return;
     }
@@ -212,7 +212,7 @@ export function createFront(options: FrontOptions): Front {
   async function showStatus(
     asked: Asked,
     about: Pick<RunRequest, 'id' | 'text' | 'askedBy' | 'recheckOf'>,
-    status: RunStatus,
+    now: RunStage,
   ): Promise<Sent> {
     const { channel, language } = asked.asker;
     const known = await answerOf(() => store.get(statusKey(about.id)));
@@ -228,7 +228,7 @@ export function createFront(options: FrontOptions): Front {
       const found = await find();
       if (found.found === 'yes') return { sent: true, ts: found.ts, shape: 'blocks' };
     }
-    const body = statusMessage(about, status, language);
+    const body = statusMessage(about, now, language);
     const sent = await outbox.post({
       channel,
       threadTs: asked.rootTs,
@@ -242,10 +242,8 @@ export function createFront(options: FrontOptions): Front {
   }
 
   /** Edits a run's status message from here, where no worker does. */
-  async function paint(request: RunRequest, now: RunStage): Promise<void> {
-    const body = statusMessage(request, { ...queuedStatus(), now }, request.language);
+  async function paint(request: RunRequest, body: MessageBody, final: boolean): Promise<void> {
     const { channel, statusTs } = request.thread;
-    const final = now.stage !== 'cancelling';
     await outbox.update({ channel, ts: statusTs, body, plain: plainTextOf(body.blocks), final });
   }
 
@@ -364,11 +362,11 @@ export function createFront(options: FrontOptions): Front {
         }
         await once.keep(keepMs);
         if (outcome === 'cancelling') {
-          await paint(run, { stage: 'cancelling', by: click.user });
+          await paint(run, statusMessage(run, { stage: 'cancelling', by: click.user }, run.language), false);
           // The worker may have been faster: what it said last is painted again, over our "cancelling".
           const last = await answerOf(() => store.get(finalStatusKey(run.id)));
-          const stage = last.answered && last.value !== null ? stageOf(last.value) : undefined;
-          if (stage !== undefined) await paint(run, stage);
+          const body = last.answered && last.value !== null ? messageBodyOf(last.value) : undefined;
+          if (body !== undefined) await paint(run, body, true);
           return;
         }
         // Nobody else will end this run: it was waiting, or the queue has lost it.
@@ -437,17 +435,10 @@ function runRequestOf(json: string): RunRequest | undefined {
   };
 }
 
-function stageOf(json: string): RunStage | undefined {
+function messageBodyOf(json: string): MessageBody | undefined {
   const value = parsed(json);
-  if (!isRecord(value)) return undefined;
-  const { stage, verdict, headline, by, message, hint } = value;
-  if (stage === 'finished' && typeof headline === 'string') {
-    if (verdict !== 'found' && verdict !== 'clear' && verdict !== 'inconclusive') return undefined;
-    return { stage, verdict, headline };
-  }
-  if (stage === 'cancelled') return { stage, by: typeof by === 'string' ? by : undefined };
-  if (stage === 'failed' && typeof message === 'string' && typeof hint === 'string') return { stage, message, hint };
-  return undefined;
+  if (!isRecord(value) || typeof value['text'] !== 'string' || !Array.isArray(value['blocks'])) return undefined;
+  return { text: value['text'], blocks: value['blocks'] };
 }
 
 function parsed(json: string): unknown {

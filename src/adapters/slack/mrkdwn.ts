@@ -69,7 +69,7 @@ function walk(value: unknown): unknown {
   // rich_text holds mentions as elements, not as text.
   const type = 'type' in value ? value.type : undefined;
   if (type === 'broadcast' || type === 'user' || type === 'usergroup') {
-    return { type: 'text', text: `(${String(type)})` };
+    return { type: 'text', text: `(${type})` };
   }
   return guarded;
 }

@@ -345,8 +345,9 @@ function sentenceOf(outcome: Exclude<CallOutcome, { outcome: 'ok' }>): string {
     case 'notSent':
       return `not sent: ${outcome.why}`;
     case 'ambiguous':
-      return `outcome unknown: ${outcome.why}`;
+      break;
   }
+  return `outcome unknown: ${outcome.why}`;
 }
 
 /** Forgets the oldest beyond a thousand. */

@@ -93,7 +93,7 @@ export function outcomeOf(error: unknown): Exclude<CallOutcome, { outcome: 'ok' 
   if (error === undefined) return { outcome: 'ambiguous', why: 'the connection was closed' };
   const code = systemCodeOf(error);
   if (code !== undefined && notSentCodes.has(code)) return { outcome: 'notSent', why: code };
-  return { outcome: 'ambiguous', why: code ?? (error instanceof Error ? error.message : String(error)) };
+  return { outcome: 'ambiguous', why: code ?? (error instanceof Error ? error.message : 'an unknown error') };
 }
 
 function detailOf(data: object): string {

@@ -10,16 +10,9 @@ import type { MessageBody, Outbox, Sent } from './outbox.ts';
 import { pause } from './pause.ts';
 import { isDeadToken, refusalOf } from './refusals.ts';
 import { blockIdOf, findRunMessage, metadataOf } from './run-messages.ts';
-import {
-  afterProgress,
-  button,
-  clip,
-  queuedStatus,
-  recheckAction,
-  type RunStatus,
-  statusMessage,
-} from './run-status.ts';
-import { cancelKey, keepMs, readAnswer, answerKey, finalStatusKey } from './run-keys.ts';
+import { button, clip, recheckAction, type RunStage, statusMessage } from './status-message.ts';
+import { newStatus, reduceStatus, type StatusState } from '../../report/run-status.ts';
+import { cancelKey, keepMs, readAnswer, answerKey, buttonMs, finalStatusKey } from './run-keys.ts';
 import type { SlackCalls } from './slack-calls.ts';
 import { wordingIn } from './wording.ts';
 
@@ -60,12 +53,12 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
   const wording = wordingIn(language);
   const { channel, rootTs, statusTs } = request.thread;
   const holder = randomUUID();
-  let status: RunStatus = { ...queuedStatus(), attempt };
+  let state: StatusState = newStatus({ question: clip(request.text, 300), askedBy: request.askedBy });
   let over: Promise<void> | undefined;
 
   /** Edits are paced and coalesced by the outbox; what became of one is told to nobody but the log. */
-  function show(next: RunStatus, final: boolean): Promise<Sent> {
-    const body = statusMessage(request, next, language);
+  function show(now: RunStage, final: boolean): Promise<Sent> {
+    const body = statusMessage(request, now, language);
     return outbox.update({ channel, ts: statusTs, body, plain: plainTextOf(body.blocks), final });
   }
 
@@ -154,11 +147,11 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     return sent.sent;
   }
 
-  /** The last state of the status message. Kept in the store, so that a late "cancelling" can be painted over. */
-  async function showFinal(next: RunStatus): Promise<Sent> {
-    status = next;
-    await answerOf(() => store.set(finalStatusKey(request.id), JSON.stringify(next.now), { ttlMs: keepMs }));
-    const sent = await show(next, true);
+  /** The last state of the status message. Kept in the store, so that a late "being cancelled" can be painted over. */
+  async function showFinal(now: RunStage): Promise<Sent> {
+    const last = JSON.stringify(statusMessage(request, now, language));
+    await answerOf(() => store.set(finalStatusKey(request.id), last, { ttlMs: buttonMs }));
+    const sent = await show(now, true);
     if (!sent.sent && sent.because !== 'superseded') {
       log(`slack: the status of ${request.id} stays as it was: ${sent.because === 'refused' ? sent.error : sent.why}`);
     }
@@ -184,7 +177,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     };
   }
 
-  async function finish(answer: () => { body: MessageBody; plain: string }, last: RunStatus): Promise<void> {
+  async function finish(answer: () => { body: MessageBody; plain: string }, last: RunStage): Promise<void> {
     if (await mustPost()) {
       const { body, plain } = answer();
       await postAnswer(body, plain);
@@ -196,25 +189,27 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     progress(event) {
       // `finished` belongs to `report`, which comes with the whole answer.
       if (over !== undefined || event.type === 'finished') return;
-      status = afterProgress(status, event);
-      void show(status, false);
+      state = reduceStatus(state, event);
+      void show({ stage: 'running', state, attempt }, false);
     },
     report(report) {
+      const { verdict, headline } = report;
       over ??= finish(() => answerBody(options.renderReport(report, { language })), {
-        ...status,
-        now: { stage: 'finished', verdict: report.verdict, headline: report.headline },
+        stage: 'ended',
+        state: { ...state, ended: { how: 'finished', verdict, headline } },
       }).catch(forgetAndThrow);
       return over;
     },
     failed(why) {
-      over ??= (
-        why.cancelled
-          ? cancelled(why)
-          : finish(() => answerBody(failureBody(why)), {
-              ...status,
-              now: { stage: 'failed', message: why.message, hint: why.hint },
-            })
-      ).catch(forgetAndThrow);
+      const { message, hint } = why;
+      const ending = why.cancelled
+        ? () => cancelled()
+        : () =>
+            finish(() => answerBody(failureBody(why)), {
+              stage: 'ended',
+              state: { ...state, ended: { how: 'failed', message, hint } },
+            });
+      over ??= ending().catch(forgetAndThrow);
       return over;
     },
   };
@@ -225,14 +220,14 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
   }
 
   /** A cancelled run ends in its status message; a reply comes only where that message is gone. */
-  async function cancelled(why: { readonly message: string; readonly hint: string }): Promise<void> {
+  async function cancelled(): Promise<void> {
     const known = await answerOf(() => store.get(answerKey(request.id)));
     if (known.answered && known.value !== null && readAnswer(known.value).state === 'done') return;
     const by = await answerOf(() => store.get(cancelKey(request.id)));
     const who = by.answered && by.value !== null ? by.value : undefined;
-    const sent = await showFinal({ ...status, now: { stage: 'cancelled', by: who } });
+    const sent = await showFinal({ stage: 'cancelled', state, by: who });
     if (!sent.sent && (await mustPost())) {
-      const { body, plain } = answerBody(failureBody(why));
+      const { body, plain } = answerBody(failureBody({ message: wording.cancelled, hint: '' }));
       await postAnswer(body, plain);
       return;
     }

@@ -1,5 +1,5 @@
 /** Removed: zero-width characters, soft hyphen, directional marks and isolates, byte order mark. */
-const invisible = /[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]/gu;
+const invisible = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]|\u034f|\ufe0e|\ufe0f/gu;
 /** Every other kind of white space, NBSP and ideographic space among them. */
 const spaces = /[\s\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/gu;
 const doubleQuotes = /[\u201c-\u201f\u00ab\u00bb\u2033\u2036\u301d-\u301f]/gu;

@@ -136,7 +136,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     });
     ws.on('error', () => {});
     ws.on('message', (data) => {
-      const message: unknown = JSON.parse(String(data));
+      const message: unknown = JSON.parse(Buffer.isBuffer(data) ? data.toString('utf8') : '{}');
       if (!isObject(message) || typeof message['envelope_id'] !== 'string') return;
       waitingAcks.get(message['envelope_id'])?.(message['payload']);
     });
@@ -176,7 +176,9 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
       return;
     }
     const args = argsOf(request, body);
-    const token = /^Bearer (.+)$/u.exec(request.headers.authorization ?? '')?.[1] ?? String(args['token'] ?? '');
+    const token =
+      /^Bearer (.+)$/u.exec(request.headers.authorization ?? '')?.[1] ??
+      (typeof args['token'] === 'string' ? args['token'] : '');
     const answer = world.handle(path.slice('/api/'.length), token, args);
     if (answer === 'reset') {
       request.socket.resetAndDestroy();
@@ -396,14 +398,14 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
       await awaitFound(() => (sockets.length >= count ? true : undefined), `${count} connections`, withinMs);
     },
     refresh(reason = 'refresh_requested') {
-      for (const ws of [...sockets])
+      for (const ws of sockets)
         ws.send(JSON.stringify({ type: 'disconnect', reason, debug_info: { host: 'applink-practice' } }));
     },
     cutConnections() {
-      for (const ws of [...sockets]) ws.terminate();
+      for (const ws of sockets) ws.terminate();
     },
     async close() {
-      for (const ws of [...sockets]) ws.terminate();
+      for (const ws of sockets) ws.terminate();
       for (const response of silent) response.destroy();
       for (const socket of tcp) socket.destroy();
       sockServer.close();

@@ -199,7 +199,7 @@ function hardWrap(line: string, width: number): string[] {
 function columnsOf(text: string): number {
   let columns = 0;
   for (const character of text) {
-    if (/[\u200b-\u200f\u2060\ufe0f\p{Mn}]/u.test(character)) continue;
+    if (/[\u200b-\u200f\u2060]|\p{Mn}|\ufe0f/u.test(character)) continue;
     columns += /[\p{Script=Han}\u3000-\u303f\uff00-\uff60\p{Emoji_Presentation}]/u.test(character) ? 2 : 1;
   }
   return columns;
