@@ -17,6 +17,9 @@ export const flagSyn = 0x02;
 export const flagRst = 0x04;
 export const flagPush = 0x08;
 export const flagAck = 0x10;
+export const flagUrg = 0x20;
+export const flagEce = 0x40;
+export const flagCwr = 0x80;
 
 /**
  * What the headers of one packet say. One object is filled again and again ({@link decodePacket}); fields that do not
@@ -606,8 +609,8 @@ function udp(view: DataView, at: number, end: number, datagramEnd: number, packe
   const captured = Math.min(end, udpEnd);
   if (captured - body < 8) return;
   if (isPort(4789, source, destination) || isPort(8472, source, destination)) {
-    // The I flag has to be set (RFC 7348 5).
-    if ((view.getUint8(body) & 0x08) === 0) return;
+    // The I flag has to be set (RFC 7348 5). 8472 is only Linux's old default: there, be sure.
+    if (destination !== 4789 && source !== 4789 && (view.getUint8(body) & 0x08) === 0) return;
     packet.headersEnd = body + 8;
     tunnelled('vxlan', packet);
     if (packet.depth <= maxDepth) ethernet(view, body + 8, captured, udpEnd, packet);
@@ -650,7 +653,7 @@ function gtpu(view: DataView, from: number, end: number, wireEnd: number, packet
   if (packet.depth <= maxDepth) rawIp(view, at, end, wireEnd, packet);
 }
 
-/** GRE (RFC 2784, RFC 2890) and its version 1 for PPTP (RFC 2637). */
+/** GRE (RFC 2784, RFC 2890), its version 1 for PPTP (RFC 2637), and MikroTik's EoIP on that (protocol 6400). */
 function gre(view: DataView, from: number, end: number, wireEnd: number, packet: DecodedPacket): void {
   if (end - from < 4) return;
   const flags = view.getUint16(from);
@@ -670,7 +673,12 @@ function gre(view: DataView, from: number, end: number, wireEnd: number, packet:
   packet.headersEnd = at;
   tunnelled('gre', packet);
   if (packet.depth > maxDepth) return;
-  if (protocol === 0x88be || protocol === 0x22eb) ethernet(view, at, end, wireEnd, packet);
+  if (protocol === 0x883e) {
+    // WCCP: version 2 puts a 4-byte redirect header before the IP packet (draft-mclaggan-wccp-v2rev1).
+    if (end - at < 1) return;
+    ipv4(view, view.getUint8(at) >> 4 === 4 ? at : at + 4, end, wireEnd, packet);
+  } else if (protocol === 0x88be || protocol === 0x22eb || (version === 1 && protocol === 0x6400))
+    ethernet(view, at, end, wireEnd, packet);
   else etherType(protocol, view, at, end, wireEnd, packet);
 }
 

@@ -50,9 +50,10 @@ const names: readonly string[] = [
   'tfo_ignored',
 ];
 
-/** Wireshark's names without `tcp.analysis.`, in the order of the bits. */
-export function flagNames(bits: number): string[] {
-  if (bits === 0) return [];
+/** Wireshark's names without `tcp.analysis.`, in the order of the bits; a fast or spurious one is a retransmission, too. */
+export function flagNames(verdicts: number): string[] {
+  if (verdicts === 0) return [];
+  const bits = (verdicts & tcpAnyRetransmission) === 0 ? verdicts : verdicts | tcpRetransmission;
   const found: string[] = [];
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
@@ -110,6 +111,9 @@ export class TcpConversation {
  * 2. A segment that looks like a keep-alive while the peer's window is shut is a zero-window probe (Linux sends probes
  *    without data, one before the next sequence number: net/ipv4/tcp_output.c, tcp_xmit_probe_skb).
  * 3. A repeated SYN is a retransmission and nothing else.
+ *
+ * MPTCP repeats ACKs to carry its own signals (RFC 8684 4): they are no duplicate ACKs for `netcheck` (nor for
+ * Wireshark after 4.0).
  *
  * @param atNs time of capture on any scale that grows with time
  * @returns bits, see {@link flagNames}
@@ -230,9 +234,8 @@ function compare(
           else if (window === 0 && own.window === 0 && (peer.lastFlags & tcpZeroWindowProbe) !== 0) {
             bits |= tcpZeroWindowProbeAck;
           } else if (window !== 0 && window === own.window) {
-            // MPTCP repeats ACKs to carry its own signals (RFC 8684 4).
-            if (!(conversation.hasMptcp && packet.mptcpSubtypes !== own.mptcpSubtypes)) {
-              own.duplicateAcks = own.duplicateAcks === -1 ? 1 : own.duplicateAcks + 1;
+            if (mode === 'wireshark' || !conversation.hasMptcp || packet.mptcpSubtypes === own.mptcpSubtypes) {
+              own.duplicateAcks++;
               bits |= tcpDuplicateAck;
             }
           }
@@ -246,14 +249,9 @@ function compare(
 
   if (ack !== own.lastAck) own.duplicateAcks = 0;
   if ((flags & flagAck) !== 0 && peer.maxAckable !== 0 && ((ack - peer.maxAckable) | 0) > 0) {
-    // Reported once; after that, what was acknowledged counts as seen. The unsigned comparison is Wireshark's.
-    if (peer.maxAckable >>> 0 > peer.nextSequence >>> 0) {
-      peer.maxAckable = peer.nextSequence;
-      bits |= tcpAckLostSegment;
-    } else {
-      if (peer.duplicateAcks === 0) bits |= tcpAckLostSegment;
-      peer.duplicateAcks = -1;
-    }
+    bits |= tcpAckLostSegment;
+    // Reported once: after this, what was acknowledged counts as seen.
+    peer.maxAckable = peer.nextSequence;
   }
 
   if (length > 0 || synFin === 1) {

@@ -1,0 +1,125 @@
+import type { Capture, ParseProblem } from '../model/facts.ts';
+import { addressText } from './address-text.ts';
+import { createCaptureAnalyser } from './analyse-capture.ts';
+import {
+  type DecodedPacket,
+  flagAck,
+  flagCwr,
+  flagEce,
+  flagFin,
+  flagPush,
+  flagRst,
+  flagSyn,
+  flagUrg,
+} from './decode-packet.ts';
+import { type FlagMode, flagNames } from './tcp-flags.ts';
+
+/** One TCP packet, for `netcheck pcap --packets`. */
+export interface TcpPacketLine {
+  /** Number of the packet in the file, as Wireshark counts. */
+  readonly frame: number;
+  /** Milliseconds since the epoch, with fractions. */
+  readonly atMs: number;
+  /** `192.0.2.1:80`, `[2001:db8::1]:80` */
+  readonly src: string;
+  readonly dst: string;
+  /** `SYN`, `SYN,ACK`, `PSH,ACK` …; empty where no flag is set, `?` where the header was cut before the flags. */
+  readonly flagsText: string;
+  /** Sequence number as on the wire. */
+  readonly seq: number;
+  /** TCP payload on the wire, bytes; -1 where it cannot be known (first fragment of a datagram, cut header). */
+  readonly len: number;
+  /** Wireshark's verdicts without `tcp.analysis.`: `retransmission`, `duplicate_ack` … */
+  readonly analysis: readonly string[];
+}
+
+export interface PcapSessionOptions {
+  /** `netcheck pcap --as wireshark`, or our own rules. */
+  readonly mode: FlagMode;
+  /** Whether `onTcpPacket` is to be called. Costs about as much as the rest of the analysis. */
+  readonly packets: boolean;
+  readonly onTcpPacket?: (line: TcpPacketLine) => void;
+  /** What `at.evidence` is to say: the file's name; default `capture`. */
+  readonly evidence?: string;
+  /** Connections kept at once; default 200 000. */
+  readonly maxConnections?: number;
+}
+
+export interface PcapSession {
+  /** Takes the next bytes of the file (already unpacked, where it was gzip). Never throws because of them. */
+  push(chunk: Uint8Array): void;
+  /** What is known so far, for progress. */
+  snapshot(): Capture;
+  finish(): { readonly capture: Capture; readonly problems: readonly ParseProblem[] };
+}
+
+/** Analyses one capture file for the command line. The bytes are read, and unpacked, by the caller. */
+export function createPcapSession(options: PcapSessionOptions): PcapSession {
+  const { onTcpPacket } = options;
+  const analyser = createCaptureAnalyser({
+    evidence: options.evidence ?? 'capture',
+    maxConnections: options.maxConnections ?? 200_000,
+    mode: options.mode,
+    ...(options.packets && onTcpPacket !== undefined
+      ? {
+          onTcpPacket: (packet, frame, atMs, verdicts) => {
+            onTcpPacket(lineOf(packet, frame, atMs, verdicts));
+          },
+        }
+      : {}),
+  });
+  return {
+    push: (chunk) => {
+      analyser.push(chunk);
+    },
+    snapshot: () => analyser.snapshot(),
+    finish: () => {
+      const capture = analyser.finish();
+      return { capture, problems: capture.problems };
+    },
+  };
+}
+
+function lineOf(packet: DecodedPacket, frame: number, atMs: number, verdicts: number): TcpPacketLine {
+  const whole = packet.kind === 'tcp';
+  return {
+    frame,
+    atMs,
+    src: endpointText(
+      packet.ipVersion,
+      addressText(packet.ipVersion, packet.source0, packet.source1, packet.source2, packet.source3),
+      packet.sourcePort,
+    ),
+    dst: endpointText(
+      packet.ipVersion,
+      addressText(packet.ipVersion, packet.destination0, packet.destination1, packet.destination2, packet.destination3),
+      packet.destinationPort,
+    ),
+    flagsText: whole ? (flagTexts[packet.flags] ?? '') : '?',
+    seq: whole ? packet.sequence >>> 0 : 0,
+    len: whole ? packet.payloadLength : -1,
+    analysis: flagNames(verdicts),
+  };
+}
+
+function endpointText(version: 0 | 4 | 6, address: string, port: number): string {
+  return version === 6 ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** In the order in which people say them: SYN,ACK and PSH,ACK, not ACK,SYN. */
+const flagOrder: readonly (readonly [number, string])[] = [
+  [flagSyn, 'SYN'],
+  [flagFin, 'FIN'],
+  [flagRst, 'RST'],
+  [flagPush, 'PSH'],
+  [flagAck, 'ACK'],
+  [flagUrg, 'URG'],
+  [flagEce, 'ECE'],
+  [flagCwr, 'CWR'],
+];
+const flagTexts: readonly string[] = Array.from({ length: 256 }, (_, bits) =>
+  flagOrder
+    .filter(([bit]) => (bits & bit) !== 0)
+    .map(([, name]) => name)
+    .join(','),
+);
