@@ -168,7 +168,7 @@ function partsOfDirectory(directory: string, limits: LoadLimits): Parts {
   };
   return {
     read,
-    nodes: async () => (await readdir(join(directory, evidenceFolder)).catch(() => [])).sort(),
+    nodes: async () => (await readdir(join(directory, evidenceFolder)).catch(() => [])).sort(byName),
   };
 }
 
@@ -185,7 +185,7 @@ async function partsOfArchive(path: string, limits: LoadLimits): Promise<Parts> 
       .map((name) => name.slice(inEvidence.length).split('/')[0] ?? '');
     return {
       read: async (name) => files.get(`${folder}${name}`),
-      nodes: async () => [...new Set(nodes)].sort(),
+      nodes: async () => [...new Set(nodes)].sort(byName),
     };
   } catch (cause) {
     const why = cause instanceof TarProblem ? cause.message : whyOf(cause);
@@ -212,6 +212,11 @@ async function unzipped(path: string): Promise<AsyncIterable<Uint8Array>> {
   const gunzip = createGunzip();
   bytes.once('error', (error) => gunzip.destroy(error));
   return bytes.pipe(gunzip);
+}
+
+/** By code units: the order must not depend on a locale. */
+function byName(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function whyOf(cause: unknown): string {

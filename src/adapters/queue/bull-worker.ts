@@ -39,10 +39,15 @@ type Outcome = 'answered' | 'unanswered' | 'handedBack' | 'takenOver';
 
 interface ActiveRun {
   readonly controller: AbortController;
+  /** Resolves when the handler (or `onLost`) has settled; recording that may have to wait for Redis. */
+  readonly handled: Promise<void>;
   readonly outcome: Promise<Outcome>;
   /** Token of the lock that this process holds on the job. */
   token: string;
 }
+
+/** How long a closing worker waits for Redis. */
+const recordWithinMs = 5_000;
 
 /**
  * Takes back the lock of a run that goes on here, after Redis was away for longer than the lock lives. Only where
@@ -115,10 +120,16 @@ export function createBullWorker(
     return 'answered';
   };
 
-  const giveUp = async (request: RunRequest, lost: LostRun, onLost: OnLostRun | undefined): Promise<Outcome> => {
+  const giveUp = async (
+    request: RunRequest,
+    lost: LostRun,
+    onLost: OnLostRun | undefined,
+    handled: () => void,
+  ): Promise<Outcome> => {
     if (onLost === undefined) return 'unanswered';
     try {
       await onLost(request, lost);
+      handled();
       return await answered(request.id);
     } catch (error) {
       log('error', `run ${request.id}: no answer could be given: ${String(error)}`);
@@ -129,25 +140,26 @@ export function createBullWorker(
   const work = async (
     request: RunRequest,
     job: Job<RunJob>,
-    controller: AbortController,
+    { signal }: AbortController,
     handle: HandleRun,
     onLost: OnLostRun | undefined,
+    handled: () => void,
   ): Promise<Outcome> => {
     if ((await client.exists(names.answeredKey(request.id))) === 1) return 'answered';
     if (job.stalledCounter > options.maxCrashes) {
-      return giveUp(request, { why: 'crashed', times: job.stalledCounter }, onLost);
+      return giveUp(request, { why: 'crashed', times: job.stalledCounter }, onLost, handled);
     }
     await noteCancelled(request.id);
-    const { signal } = controller;
     const stopped = (): StopReason['why'] | undefined => (signal.reason as StopReason | undefined)?.why;
     try {
       await handle(request, { signal, attempt: job.attemptsStarted });
+      handled();
       return stopped() === 'takenOver' ? 'takenOver' : await answered(request.id);
     } catch (error) {
       if (stopped() === 'closing') return 'handedBack';
       if (stopped() === 'takenOver') return 'takenOver';
       log('error', `run ${request.id}: the handler threw: ${String(error)}`);
-      return giveUp(request, { why: 'threw', error }, onLost);
+      return giveUp(request, { why: 'threw', error }, onLost, handled);
     }
   };
 
@@ -186,8 +198,14 @@ export function createBullWorker(
           }
           const controller = new AbortController();
           // The entry must be there before the first await of `work`: a cancellation may arrive right now.
-          const begun = Promise.resolve().then(() => work(request, job, controller, handle, onLost));
-          const run: ActiveRun = { controller, outcome: begun, token };
+          let handled = (): void => undefined;
+          const whenHandled = new Promise<void>((resolve) => {
+            handled = resolve;
+          });
+          const begun = Promise.resolve()
+            .then(() => work(request, job, controller, handle, onLost, handled))
+            .finally(() => handled());
+          const run: ActiveRun = { controller, handled: whenHandled, outcome: begun, token };
           active.set(runId, run);
           if (closing !== undefined) stop(runId, { why: 'closing' });
           try {
@@ -239,11 +257,14 @@ export function createBullWorker(
     if (worker !== undefined) {
       await worker.pause(true);
       for (const runId of active.keys()) stop(runId, { why: 'closing' });
-      const outcomes = Promise.allSettled([...active.values()].map((run) => run.outcome));
-      const quiet = await settledWithin(outcomes, options.closeWithinMs);
+      const runs = [...active.values()];
+      const quiet = await settledWithin(Promise.all(runs.map((run) => run.handled)), options.closeWithinMs);
       // Without Redis nothing can be recorded: the runs stall there, and are answered or begun again later.
-      const orderly = quiet && client.status === 'ready';
-      if (!(await settledWithin(worker.close(!orderly), 5_000))) log('warn', 'worker: closed without Redis');
+      const recorded =
+        quiet &&
+        client.status === 'ready' &&
+        (await settledWithin(Promise.allSettled(runs.map((run) => run.outcome)), recordWithinMs));
+      if (!(await settledWithin(worker.close(!recorded), recordWithinMs))) log('warn', 'worker: closed without Redis');
     }
     subscriber.disconnect();
   }

@@ -18,7 +18,16 @@ export function readRedisUrl(redisUrl: string): RedisPlace {
   if (path !== undefined) return { options: { path }, shown: path };
   const url = URL.canParse(redisUrl) ? new URL(redisUrl) : undefined;
   const db = url === undefined ? '' : url.pathname.replace(/^\//, '');
-  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === '' || !/^\d*$/.test(db)) {
+  const username = decoded(url?.username ?? '');
+  const password = decoded(url?.password ?? '');
+  if (
+    url === undefined ||
+    !/^rediss?:$/.test(url.protocol) ||
+    url.hostname === '' ||
+    !/^\d*$/.test(db) ||
+    username === undefined ||
+    password === undefined
+  ) {
     throw new NetcheckError(
       'config/invalid',
       'REDIS_URL is not an address of a Redis.',
@@ -30,13 +39,22 @@ export function readRedisUrl(redisUrl: string): RedisPlace {
     options: {
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port,
-      ...(url.username === '' ? {} : { username: decodeURIComponent(url.username) }),
-      ...(url.password === '' ? {} : { password: decodeURIComponent(url.password) }),
+      ...(username === '' ? {} : { username }),
+      ...(password === '' ? {} : { password }),
       ...(db === '' ? {} : { db: Number(db) }),
-      ...(url.protocol === 'rediss:' ? { tls: { servername: url.hostname } } : {}),
+      ...(url.protocol === 'rediss:' ? { tls: {} } : {}),
     },
     shown: `${url.hostname}:${port}`,
   };
+}
+
+/** Undefined where the percent-encoding is broken. */
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -87,21 +105,27 @@ export function openClient(place: RedisPlace, whileAway: WhileAway, name: string
 export async function whenReady(client: Redis, place: RedisPlace, withinMs: number): Promise<void> {
   if (client.status === 'ready') return;
   let last: unknown = new Error(`no answer in ${withinMs} ms`);
-  const onError = (error: unknown): void => {
-    last = error;
-  };
-  client.on('error', onError);
   const ready = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(() => resolve(false), withinMs);
-    const settle = (answer: boolean) => (): void => {
+    const settle = (answer: boolean): void => {
       clearTimeout(timer);
+      client.off('ready', onReady).off('end', onEnd).off('error', onError);
       resolve(answer);
     };
-    client.once('ready', settle(true));
-    client.once('end', settle(false));
+    const onReady = (): void => settle(true);
+    const onEnd = (): void => settle(false);
+    const onError = (error: unknown): void => {
+      last = error;
+      // No use in trying again with the same password.
+      if (isRefusal(reasonOf(error))) settle(false);
+    };
+    const timer = setTimeout(onEnd, withinMs);
+    client.on('ready', onReady).on('end', onEnd).on('error', onError);
   });
-  client.off('error', onError);
   if (!ready) throw queueDown(place, last);
+}
+
+function isRefusal(reason: string): boolean {
+  return /^(NOAUTH|WRONGPASS|NOPERM)/.test(reason);
 }
 
 /** `queue/down` with the reason and what to do about it. */
@@ -114,7 +138,7 @@ export function queueDown(place: RedisPlace, cause: unknown): NetcheckError {
 
 /** Redis's own words for states in which it lives and yet does not serve; everything else is about the connection. */
 function hintFor(reason: string): string {
-  if (/^(NOAUTH|WRONGPASS|NOPERM)/.test(reason)) return 'Check the user and the password in REDIS_URL.';
+  if (isRefusal(reason)) return 'Check the user and the password in REDIS_URL.';
   if (reason.startsWith('OOM')) return 'Redis is full: raise its maxmemory, then try again.';
   if (/^(MISCONF|READONLY)/.test(reason)) return 'Redis does not take writes: see its log, then try again.';
   return 'Check that Redis runs and that REDIS_URL points to it, then try again.';
