@@ -125,8 +125,9 @@ export function firewallRule(
   values: Partial<Omit<FirewallRule, 'match'>> & { match?: Partial<FirewallRule['match']>; rose?: number | null } = {},
 ): FirewallRule {
   const { match, rose, ...rest } = values;
-  const base =
-    rest.jumpTo === undefined && rest.hook === undefined && rest.chain !== undefined ? {} : { hook: 'input' };
+  const base = /^(?:input|prerouting|forward|output)$/i.test(rest.chain ?? 'INPUT')
+    ? { hook: (rest.chain ?? 'INPUT').toLowerCase() }
+    : {};
   const delta = rose === undefined ? 0 : rose;
   ruleCount += 1;
   return {

@@ -1,0 +1,259 @@
+import { describe, expect, it } from 'vitest';
+import type { Facts } from '../../src/model/facts.ts';
+import type { AnyRule } from '../../src/model/rule.ts';
+import { rules } from '../../src/rules/index.ts';
+import {
+  capture,
+  connection,
+  counters,
+  firewall,
+  firewallRule,
+  icmp,
+  judgeNode,
+  judgePath,
+  listener,
+  metric,
+  neighbour,
+  port1301,
+  probe,
+  refused,
+  routeVerdict,
+  socket,
+  sysctls,
+} from './facts.ts';
+
+/**
+ * The table "the SYN reaches the server, and there is no SYN+ACK" of the fault catalogue (A.3), walked: one thing moves,
+ * and only the rule that it belongs to says so. The node is the worst case for false positives: an old kernel with
+ * tcp_tw_recycle=1, syncookies off, ip_forward off, a remembered timestamp, a firewall that drops by default.
+ */
+const sent = connection({ syn: { tsval: 500 } });
+const calm = {
+  'TcpExt.PAWSPassive': 0,
+  'TcpExt.ListenOverflows': 0,
+  'TcpExt.ListenDrops': 0,
+  'TcpExt.TCPReqQFullDrop': 0,
+  'TcpExt.TCPReqQFullDoCookies': 0,
+  'TcpExt.SyncookiesSent': 0,
+  'TcpExt.IPReversePathFilter': 0,
+  'TcpExt.TCPChallengeACK': 0,
+  'Ip.InAddrErrors': 0,
+  'IpExt.InNoRoutes': 0,
+  'Tcp.InErrs': 0,
+  'Tcp.InCsumErrors': 0,
+  'Tcp.OutRsts': 0,
+} as const;
+const settings = {
+  'net.ipv4.tcp_tw_recycle': '1',
+  'net.ipv4.tcp_timestamps': '1',
+  'net.ipv4.tcp_syncookies': '0',
+  'net.ipv4.tcp_max_syn_backlog': '128',
+  'net.core.somaxconn': '128',
+  'net.ipv4.ip_forward': '0',
+} as const;
+const letsIn = firewallRule({
+  verdict: 'accept',
+  match: port1301,
+  text: '-A INPUT -p tcp --dport 1301 -j ACCEPT',
+  rose: 3,
+});
+const policy = firewallRule({ isPolicy: true, text: ':INPUT DROP', rose: 25 });
+const base: Facts = {
+  sysctl: sysctls(settings),
+  counters: counters(calm),
+  listeners: [listener()],
+  sockets: [],
+  firewall: firewall(letsIn, policy),
+  routeGet: [routeVerdict({ verdict: 'local', device: 'lo' })],
+  tcpMetrics: [metric('10.12.1.2')],
+  capture: capture([sent]),
+};
+const moved = (rise: Readonly<Record<string, number>>): Facts => ({
+  ...base,
+  counters: counters({ ...calm, ...rise }),
+});
+const dropsHere = firewallRule({ match: port1301, rose: 3 });
+const clientFacts: Facts = {
+  capture: capture([sent]),
+  probes: [probe()],
+  neighbours: [neighbour({ address: '10.12.1.254' })],
+  routeGet: [routeVerdict({ via: '10.12.1.254' })],
+};
+
+/** Everything that says confirmed or likely, over the target, the client, and the path between them. */
+function accused(target: Facts, client: Facts): Readonly<Record<string, string>> {
+  const findings: [string, string][] = [];
+  for (const rule of rules.values()) {
+    if (rule.id === 'expect') continue;
+    for (const verdict of verdictsOf(rule, target, client)) {
+      if (verdict === 'confirmed' || verdict === 'likely') findings.push([rule.id, verdict]);
+    }
+  }
+  return Object.fromEntries(findings);
+}
+
+function verdictsOf(rule: AnyRule, target: Facts, client: Facts): readonly string[] {
+  if (rule.scope === 'path') return [judgePath(rule, { client, target }).verdict];
+  return [
+    ...(rule.roles.includes('target') ? [judgeNode(rule, { facts: target }).verdict] : []),
+    ...(rule.roles.includes('client') ? [judgeNode(rule, { node: 'node-12', facts: client }).verdict] : []),
+  ];
+}
+
+interface Row {
+  readonly moves: string;
+  readonly target: Facts;
+  readonly client?: Facts;
+  readonly accuses: Readonly<Record<string, string>>;
+}
+
+const halfOpen = Array.from({ length: 100 }, () =>
+  socket({ state: 'SYN-RECV', local: { address: '10.51.2.2', port: 1301 } }),
+);
+const rejectedSyn = connection({ handshake: 'icmpError', tries: 1 });
+const refusedSyn = refused();
+
+const rows: readonly Row[] = [
+  {
+    moves: 'TcpExt PAWSPassive',
+    target: {
+      ...moved({ 'TcpExt.PAWSPassive': 3, 'TcpExt.ListenDrops': 3 }),
+      tcpMetrics: [metric('10.12.1.2', { value: 900_000, ageSec: 20 })],
+    },
+    accuses: { 'tw-recycle': 'confirmed' },
+  },
+  {
+    moves: 'TcpExt ListenOverflows = ListenDrops',
+    target: {
+      ...moved({ 'TcpExt.ListenOverflows': 15, 'TcpExt.ListenDrops': 15 }),
+      listeners: [listener({ recvq: 129, sendq: 128 })],
+    },
+    accuses: { 'accept-queue-overflow': 'confirmed' },
+  },
+  {
+    moves: 'TcpExt ListenDrops only',
+    target: { ...moved({ 'TcpExt.ListenDrops': 3 }), sockets: halfOpen },
+    accuses: { 'syn-queue-overflow': 'confirmed' },
+  },
+  {
+    moves: 'TcpExt TCPReqQFullDrop',
+    target: { ...moved({ 'TcpExt.TCPReqQFullDrop': 3, 'TcpExt.ListenDrops': 3 }), sockets: halfOpen },
+    accuses: { 'syn-queue-overflow': 'confirmed' },
+  },
+  {
+    moves: 'TcpExt TCPReqQFullDoCookies and SyncookiesSent (full, not lossy)',
+    target: {
+      ...moved({ 'TcpExt.TCPReqQFullDoCookies': 7, 'TcpExt.SyncookiesSent': 7 }),
+      sysctl: sysctls({ ...settings, 'net.ipv4.tcp_syncookies': '1' }),
+      sockets: halfOpen,
+    },
+    accuses: {},
+  },
+  {
+    moves: 'TcpExt IPReversePathFilter (rp-filter-drop)',
+    target: moved({ 'TcpExt.IPReversePathFilter': 3 }),
+    accuses: {},
+  },
+  { moves: 'rt_cache in_martian_src (martian-local-source)', target: base, accuses: {} },
+  { moves: 'Ip InAddrErrors on a node that owns the address', target: moved({ 'Ip.InAddrErrors': 3 }), accuses: {} },
+  { moves: 'IpExt InNoRoutes (no-route)', target: moved({ 'IpExt.InNoRoutes': 3 }), accuses: {} },
+  {
+    moves: 'Tcp InCsumErrors and InErrs (bad-checksum)',
+    target: moved({ 'Tcp.InCsumErrors': 3, 'Tcp.InErrs': 3 }),
+    accuses: {},
+  },
+  {
+    moves: 'conntrack drop and insert_failed',
+    target: { ...base, conntrackStats: counters({ drop: 10, insert_failed: 3 }) },
+    accuses: {},
+  },
+  {
+    moves: "a drop rule's packet count",
+    target: { ...base, firewall: firewall(dropsHere, policy) },
+    accuses: { 'fw-input-drop': 'confirmed' },
+  },
+  {
+    moves: 'TcpExt TCPChallengeACK (challenge-ack)',
+    target: { ...moved({ 'TcpExt.TCPChallengeACK': 1 }), capture: capture([{ ...sent, handshake: 'challengeAck' }]) },
+    client: { ...clientFacts, capture: capture([{ ...sent, handshake: 'challengeAck' }]) },
+    // nothing unanswered is left for the setting to be cleared by: it stays a risk
+    accuses: { 'tw-recycle': 'likely' },
+  },
+  { moves: 'nothing at all, and the SYN is in the capture', target: base, accuses: {} },
+  {
+    moves: "a reject rule's packet count, and ICMP host-prohibited",
+    target: {
+      ...base,
+      sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
+      firewall: firewall(firewallRule({ verdict: 'reject', text: '-A INPUT -j REJECT', rose: 1 })),
+      capture: capture([rejectedSyn], { icmpErrors: [icmp()] }),
+    },
+    client: {
+      ...clientFacts,
+      capture: capture([rejectedSyn], { icmpErrors: [icmp()] }),
+      probes: [probe({ outcome: 'noRoute', tookMs: 1 })],
+    },
+    accuses: { 'fw-reject': 'confirmed' },
+  },
+  {
+    moves: 'Tcp OutRsts, and nothing listens',
+    target: {
+      ...moved({ 'Tcp.OutRsts': 1 }),
+      sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
+      listeners: [],
+      capture: capture([refusedSyn]),
+    },
+    client: { ...clientFacts, capture: capture([refusedSyn]), probes: [probe({ outcome: 'refused', tookMs: 1 })] },
+    accuses: { 'port-closed': 'confirmed' },
+  },
+  {
+    moves: 'Tcp OutRsts, and the listener is on loopback',
+    target: {
+      ...moved({ 'Tcp.OutRsts': 1 }),
+      sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
+      listeners: [listener({ address: '127.0.0.1' })],
+      capture: capture([refusedSyn]),
+    },
+    client: { ...clientFacts, capture: capture([refusedSyn]), probes: [probe({ outcome: 'refused', tookMs: 1 })] },
+    accuses: { 'loopback-only': 'confirmed' },
+  },
+  {
+    moves: 'nothing on the target, and the SYN is not in its capture',
+    target: { ...base, sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }), capture: capture([]) },
+    accuses: { 'path-drop': 'confirmed' },
+  },
+  {
+    moves: "the client's neighbour table",
+    target: { ...base, sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }), capture: capture([]) },
+    client: {
+      ...clientFacts,
+      capture: capture([]),
+      neighbours: [neighbour({ address: '10.12.1.254', state: 'FAILED' })],
+      probes: [probe({ outcome: 'noRoute', tookMs: 3060 })],
+    },
+    accuses: { 'neigh-failed': 'confirmed' },
+  },
+];
+
+describe('one thing moves, one rule says so', () => {
+  it.each(rows)('$moves', ({ target, client = clientFacts, accuses }) => {
+    expect(accused(target, client)).toEqual(accuses);
+  });
+
+  it('on a forwarder: Ip InAddrErrors', () => {
+    const facts: Facts = {
+      sysctl: sysctls({ 'net.ipv4.ip_forward': '0' }),
+      counters: counters({ ...calm, 'Ip.InAddrErrors': 3 }),
+      routeGet: [routeVerdict()],
+      neighbours: [neighbour()],
+      capture: capture([sent]),
+      firewall: firewall(),
+    };
+    const verdicts = [...rules.values()].flatMap((rule) =>
+      rule.scope === 'node' && rule.roles.includes('forwarder') && rule.id !== 'expect'
+        ? [[rule.id, judgeNode(rule, { node: 'router-30', facts }).verdict]]
+        : [],
+    );
+    expect(Object.fromEntries(verdicts)).toMatchObject({ 'ip-forward-off': 'confirmed', 'neigh-failed': 'ruledOut' });
+  });
+});
