@@ -1,8 +1,9 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { App, HTTPReceiver, type Logger, LogLevel } from '@slack/bolt';
+import { App, HTTPReceiver, type Logger } from '@slack/bolt';
 import type { RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
+import { boltLogger } from './bolt-logger.ts';
 import { type Ask, type ClickDelivery, createFront, type Front, type MayAct } from './front.ts';
 import { isRecord } from './is-record.ts';
 import { pause } from './pause.ts';
@@ -282,18 +283,4 @@ function portOf(server: unknown): { readonly port?: number } {
   if (typeof server.address !== 'function') return {};
   const address: unknown = server.address();
   return isRecord(address) && typeof address['port'] === 'number' ? { port: address['port'] } : {};
-}
-
-/** Bolt's warnings and errors as lines of our log. Its debug output holds message bodies and stays off. */
-function boltLogger(log: (line: string) => void): Logger {
-  const line = (...parts: unknown[]) => log(`slack: ${parts.map(String).join(' ')}`);
-  return {
-    debug() {},
-    info() {},
-    warn: line,
-    error: line,
-    setLevel() {},
-    getLevel: () => LogLevel.WARN,
-    setName() {},
-  };
 }

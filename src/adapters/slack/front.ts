@@ -164,7 +164,7 @@ export function createFront(options: FrontOptions): Front {
       return;
     }
     if (delivery.got === 'down') {
-      await tell(twoLines(wording.queueDown));
+      await tell(ownWords(wording.queueDown));
       return;
     }
 
@@ -176,7 +176,7 @@ export function createFront(options: FrontOptions): Front {
     };
     const shown = await showStatus(asked, about, { stage: 'queued', describe: judged.describe });
     if (!shown.sent) {
-      await tell(twoLines(shown.because === 'refused' ? refusalOf(shown.error, language) : wording.slackTrouble));
+      await tell(ownWords(shown.because === 'refused' ? refusalOf(shown.error, language) : wording.slackTrouble));
       await release();
       return;
     }
@@ -255,22 +255,22 @@ export function createFront(options: FrontOptions): Front {
   ): Promise<RunRequest | undefined> {
     const fallback = wordingIn(options.language);
     if (!/^[A-Za-z0-9_-]{1,64}$/u.test(click.runId)) {
-      await refuse(escapeMrkdwn(fallback.expired(options.command)));
+      await refuse(fallback.expired(options.command));
       return undefined;
     }
     const stored = await answerOf(() => store.get(runKey(click.runId)));
     if (!stored.answered) {
-      await refuse(twoLines(fallback.queueDown));
+      await refuse(ownWords(fallback.queueDown));
       return undefined;
     }
     const run = stored.value === null ? undefined : runRequestOf(stored.value);
     if (run === undefined || Date.now() - run.askedAtMs > buttonMs) {
-      await refuse(escapeMrkdwn(fallback.expired(options.command)));
+      await refuse(fallback.expired(options.command));
       return undefined;
     }
     const wording = wordingIn(run.language);
     if (run.thread.channel !== click.channel) {
-      await refuse(escapeMrkdwn(wording.otherChannel));
+      await refuse(wording.otherChannel);
       return undefined;
     }
     if (options.mayAct === undefined) return run;
@@ -280,7 +280,7 @@ export function createFront(options: FrontOptions): Front {
       await refuse(twoLines(allowed));
     } catch (error) {
       log(`slack: the access check failed: ${String(error)}`);
-      await refuse(twoLines(wording.notAllowed));
+      await refuse(ownWords(wording.notAllowed));
     }
     return undefined;
   }
@@ -343,12 +343,12 @@ export function createFront(options: FrontOptions): Front {
         const wording = wordingIn(run.language);
         const answered = await answerOf(() => store.get(answerKey(run.id)));
         if (answered.answered && answered.value !== null && readAnswer(answered.value).state === 'done') {
-          await refuse(escapeMrkdwn(wording.alreadyOver));
+          await refuse(wording.alreadyOver);
           return;
         }
         const once = await claim(store, cancelKey(run.id), click.user, deliveryLeaseMs);
         if (once.got !== 'first') {
-          await refuse(once.got === 'again' ? escapeMrkdwn(wording.alreadyCancelling) : twoLines(wording.queueDown));
+          await refuse(once.got === 'again' ? wording.alreadyCancelling : ownWords(wording.queueDown));
           return;
         }
         let outcome: 'cancelling' | 'removed' | 'unknown';
@@ -357,7 +357,7 @@ export function createFront(options: FrontOptions): Front {
         } catch (error) {
           log(`slack: ${run.id} could not be cancelled: ${String(error)}`);
           await once.release();
-          await refuse(twoLines(wording.queueDown));
+          await refuse(ownWords(wording.queueDown));
           return;
         }
         await once.keep(keepMs);
@@ -381,7 +381,7 @@ export function createFront(options: FrontOptions): Front {
         const once = await claim(store, recheckKey(run.id), click.user, recheckPauseMs);
         if (once.got !== 'first') {
           const wording = wordingIn(run.language);
-          await refuse(once.got === 'again' ? escapeMrkdwn(wording.alreadyRechecking) : twoLines(wording.queueDown));
+          await refuse(once.got === 'again' ? wording.alreadyRechecking : ownWords(wording.queueDown));
           return;
         }
         await start({
@@ -397,6 +397,12 @@ export function createFront(options: FrontOptions): Front {
   };
 }
 
+/** Our own words, with their own formatting. */
+function ownWords(why: { readonly message: string; readonly hint: string }): string {
+  return `${why.message}\n${why.hint}`;
+}
+
+/** Words that may quote what a person typed. */
 function twoLines(why: { readonly message: string; readonly hint: string }): string {
   const message = escapeMrkdwn(clip(why.message, 1500));
   const hint = escapeMrkdwn(clip(why.hint, 1500));

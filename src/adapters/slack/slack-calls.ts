@@ -1,4 +1,5 @@
 import { webApi } from '@slack/bolt';
+import { boltLogger } from './bolt-logger.ts';
 import { isRecord } from './is-record.ts';
 
 /** What became of one call of the Web API. Only `ok` and `refused` are certain answers of Slack. */
@@ -25,7 +26,6 @@ export interface SlackCallsOptions {
   readonly slackApiUrl?: string | undefined;
   /** Time-out of one request. Default 10 s. */
   readonly timeoutMs?: number | undefined;
-  readonly logger?: webApi.WebClientOptions['logger'] | undefined;
 }
 
 /** Options that every WebClient of netcheck has: no hidden retries, no queue that one 429 stops for all. */
@@ -34,8 +34,9 @@ export function webClientOptions(options: Omit<SlackCallsOptions, 'token'>): web
     timeout: options.timeoutMs ?? 10_000,
     rejectRateLimitedCalls: true,
     retryConfig: { retries: 0 },
+    // Every failure comes back as an outcome; the client's own warnings would only say it twice.
+    logger: boltLogger(() => {}),
     ...(options.slackApiUrl === undefined ? {} : { slackApiUrl: options.slackApiUrl }),
-    ...(options.logger === undefined ? {} : { logger: options.logger }),
   };
 }
 

@@ -20,6 +20,7 @@ export type RunStage =
   | { readonly stage: 'cancelled'; readonly state: StatusState; readonly by: string | undefined }
   /** `state.ended` says how. */
   | { readonly stage: 'ended'; readonly state: StatusState }
+  /** Our own words, which may carry formatting. */
   | { readonly stage: 'notStarted'; readonly message: string; readonly hint: string };
 
 /** The living message of a run. All text that a person or a node wrote is escaped here or in the renderer. */
@@ -74,7 +75,7 @@ export function statusMessage(
     case 'notStarted':
       break;
   }
-  const why = `${escapeMrkdwn(clip(now.message, 900))}\n${escapeMrkdwn(clip(now.hint, 900))}`;
+  const why = `${now.message}\n${now.hint}`;
   return own(`❗ *${wording.notStarted}*`, why);
 }
 

@@ -67,8 +67,8 @@ export interface FakeSlack {
   fail(method: string, trouble: Trouble, options?: { readonly times?: number; readonly channel?: string }): void;
   /** Sockets that are greeted and open. */
   connections(): number;
-  /** Resolves when at least `count` sockets are open. */
-  awaitConnections(count: number, withinMs?: number): Promise<void>;
+  /** Resolves when sockets have been greeted `count` times since the start. */
+  awaitGreetings(count: number, withinMs?: number): Promise<void>;
   /** Slack asks every app to connect anew, as it does every few hours. */
   refresh(reason?: 'refresh_requested' | 'warning'): void;
   /** The network cuts every socket without a goodbye. */
@@ -85,6 +85,9 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
   const tcp = new Set<Socket>();
   const tickets = new Set<string>();
   const sockets: WebSocket[] = [];
+  /** Told to go: nothing is delivered there any more. */
+  const retired = new WeakSet<WebSocket>();
+  let greetings = 0;
   const waitingAcks = new Map<string, (response: unknown) => void>();
   const responseUrls = new Map<string, { user: string; channel: string; uses: number; untilMs: number }>();
   const watchers = new Set<() => void>();
@@ -127,6 +130,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
       return;
     }
     sockets.push(ws);
+    greetings += 1;
     const ping = setInterval(() => ws.ping('ping from slack'), options.pingEveryMs ?? 2000);
     ws.on('close', () => {
       clearInterval(ping);
@@ -207,7 +211,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
 
     function overSocket(): Promise<'acked' | 'dispatch_failed' | 'operation_timeout'> {
       // Slack hands each delivery to one of the connections.
-      const open = sockets.filter((ws) => ws.readyState === ws.OPEN);
+      const open = sockets.filter((ws) => ws.readyState === ws.OPEN && !retired.has(ws));
       const ws = open[nextSocket++ % Math.max(1, open.length)];
       if (ws === undefined) return Promise.resolve('dispatch_failed');
       return new Promise((resolve) => {
@@ -393,16 +397,21 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     history: () => world.changes,
     onChange: (listener) => world.onChange(listener),
     fail: (method, trouble, scope) => world.script(method, trouble, scope),
-    connections: () => sockets.length,
-    async awaitConnections(count, withinMs) {
-      await awaitFound(() => (sockets.length >= count ? true : undefined), `${count} connections`, withinMs);
+    connections: () => sockets.filter((ws) => ws.readyState === ws.OPEN && !retired.has(ws)).length,
+    async awaitGreetings(count, withinMs) {
+      await awaitFound(() => (greetings >= count ? true : undefined), `${count} connections`, withinMs);
     },
     refresh(reason = 'refresh_requested') {
-      for (const ws of sockets)
+      for (const ws of sockets) {
+        retired.add(ws);
         ws.send(JSON.stringify({ type: 'disconnect', reason, debug_info: { host: 'applink-practice' } }));
+      }
     },
     cutConnections() {
-      for (const ws of sockets) ws.terminate();
+      for (const ws of sockets) {
+        retired.add(ws);
+        ws.terminate();
+      }
     },
     async close() {
       for (const ws of sockets) ws.terminate();
