@@ -77,7 +77,8 @@ export class TcpDirection {
   maxAckable = 0;
   lastAck = 0;
   lastAckAtNs = 0;
-  window = 0;
+  /** -1: nothing seen yet. */
+  window = -1;
   /** -1 unknown, -2 known not to be in use. */
   windowScale = -1;
   /** The next ACK is the first after a SYN: its window counts as not scaled. */
@@ -204,8 +205,6 @@ function compare(
   const plain = (flags & (flagSyn | flagFin | flagRst)) === 0;
   const synFin = (flags & (flagSyn | flagFin)) === 0 ? 0 : 1;
   const end = (sequence + length) | 0;
-  // Wireshark takes a peer that it has never seen for one whose window is shut.
-  const peerShut = peer.window === 0 && (mode === 'wireshark' || peer.nextSequence !== 0);
   let bits = before;
 
   if (!own.hasBase) {
@@ -217,14 +216,14 @@ function compare(
     peer.hasBase = true;
   }
 
-  if (length === 1 && sequence === next && peerShut) {
+  if (length === 1 && sequence === next && peer.window === 0) {
     bits |= tcpZeroWindowProbe;
   } else {
     if (plain && window === 0) bits |= tcpZeroWindow;
     if (next !== 0 && ((sequence - next) | 0) > 0 && (flags & flagRst) === 0) bits |= tcpLostSegment;
     if (plain) {
       if (length <= 1 && sequence === ((next - 1) | 0)) {
-        bits |= mode === 'netcheck' && peerShut ? tcpZeroWindowProbe : tcpKeepAlive;
+        bits |= mode === 'netcheck' && peer.window === 0 ? tcpZeroWindowProbe : tcpKeepAlive;
       }
       if (length === 0) {
         const repeats = sequence === next && ack === own.lastAck;
@@ -235,7 +234,7 @@ function compare(
             bits |= tcpZeroWindowProbeAck;
           } else if (window !== 0 && window === own.window) {
             if (mode === 'wireshark' || !conversation.hasMptcp || packet.mptcpSubtypes === own.mptcpSubtypes) {
-              own.duplicateAcks++;
+              own.duplicateAcks = own.duplicateAcks === -1 ? 1 : own.duplicateAcks + 1;
               bits |= tcpDuplicateAck;
             }
           }
@@ -249,9 +248,15 @@ function compare(
 
   if (ack !== own.lastAck) own.duplicateAcks = 0;
   if ((flags & flagAck) !== 0 && peer.maxAckable !== 0 && ((ack - peer.maxAckable) | 0) > 0) {
-    bits |= tcpAckLostSegment;
-    // Reported once: after this, what was acknowledged counts as seen.
-    peer.maxAckable = peer.nextSequence;
+    // Reported once for the same bytes: what was acknowledged counts as seen, or a mark stands where the peer's
+    // duplicate ACKs are counted, until the peer's own acknowledgement moves.
+    if (((peer.nextSequence - peer.maxAckable) | 0) > 0) {
+      peer.maxAckable = peer.nextSequence;
+      bits |= tcpAckLostSegment;
+    } else {
+      if (peer.duplicateAcks === 0) bits |= tcpAckLostSegment;
+      peer.duplicateAcks = -1;
+    }
   }
 
   if (length > 0 || synFin === 1) {
@@ -300,7 +305,9 @@ function repeated(
   const notAdvanced = next !== 0 && ((sequence - next) | 0) < 0 && !(length > 1 && sequence === ((next - 1) | 0));
   if (length > 0 && peer.lastAck !== 0 && ((end - peer.lastAck) | 0) <= 0) return tcpSpuriousRetransmission;
   if (!notAdvanced) return 0;
-  if (peer.duplicateAcks >= 2 && peer.lastAck === sequence && atNs - peer.lastAckAtNs < 20_000_000) {
+  // Wireshark's count is unsigned: its mark -1 is at least 2 as well.
+  const enoughAcks = peer.duplicateAcks >= 2 || (mode === 'wireshark' && peer.duplicateAcks === -1);
+  if (enoughAcks && peer.lastAck === sequence && atNs - peer.lastAckAtNs < 20_000_000) {
     return tcpFastRetransmission;
   }
   const soon = atNs - own.nextSequenceAtNs < (conversation.initialRttNs === 0 ? 3_000_000 : conversation.initialRttNs);
