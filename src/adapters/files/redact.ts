@@ -13,8 +13,10 @@ const captureMagic = new Set([0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x
  * byte A0 as a blank, and here that is half of a UTF-8 letter.
  */
 const patterns: readonly RegExp[] = [
-  // scheme://user:password@host. A password may hold an @ itself: the last one before the path counts.
+  // scheme://user:password@host. A password may hold an @ itself (the last one before the path counts), or a slash
+  // (unless what stands before the slash is a port).
   /(?<head>:\/\/[^ \t\r\n/:@"'<>]*:)(?<secret>[^ \t\r\n/"'<>]+)(?<tail>@)/g,
+  /(?<head>:\/\/[^ \t\r\n/:@"'<>]*:)(?!\d{1,5}\/)(?<secret>[^ \t\r\n@"'<>,]{1,200})(?<tail>@)/g,
   /(?<head>https?:\/\/)(?<secret>[A-Za-z0-9_-]{20,})(?<tail>@)/g,
 
   // HTTP headers. Digest, AWS4 and OAuth have several name=value parts.

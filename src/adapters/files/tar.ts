@@ -25,8 +25,19 @@ export interface TarLimits {
  *   holds: links, devices, absolute paths, `..`, the same path twice
  */
 export async function readTar(chunks: AsyncIterable<Uint8Array>, limits: TarLimits): Promise<Map<string, Uint8Array>> {
-  const files = new Map<string, Uint8Array>();
   const source = createReader(chunks, limits.maxBytes);
+  try {
+    const files = await readFiles(source, limits);
+    // To the very end: only there a gzip stream tells whether it is whole.
+    await source.drain();
+    return files;
+  } finally {
+    await source.close();
+  }
+}
+
+async function readFiles(source: Reader, limits: TarLimits): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
   let longName: string | undefined;
   let seen = 0;
   for (;;) {
@@ -90,6 +101,8 @@ function tooBig(maxBytes: number): string {
 interface Reader {
   /** Exactly so many bytes, or undefined where fewer are left. */
   take(bytes: number): Promise<Uint8Array | undefined>;
+  drain(): Promise<void>;
+  close(): Promise<void>;
 }
 
 function createReader(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Reader {
@@ -97,15 +110,26 @@ function createReader(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Read
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   let total = 0;
+  const nextChunk = async (): Promise<Uint8Array | undefined> => {
+    const next = await iterator.next();
+    if (next.done === true) return undefined;
+    total += next.value.length;
+    if (total > maxBytes) throw new TarProblem(tooBig(maxBytes));
+    return next.value;
+  };
   return {
+    async drain() {
+      while ((await nextChunk()) !== undefined);
+    },
+    async close() {
+      await iterator.return?.();
+    },
     async take(bytes) {
       while (waitingBytes < bytes) {
-        const next = await iterator.next();
-        if (next.done === true) return undefined;
-        total += next.value.length;
-        if (total > maxBytes) throw new TarProblem(tooBig(maxBytes));
-        waiting.push(next.value);
-        waitingBytes += next.value.length;
+        const chunk = await nextChunk();
+        if (chunk === undefined) return undefined;
+        waiting.push(chunk);
+        waitingBytes += chunk.length;
       }
       const all = waiting.length === 1 ? waiting[0] : undefined;
       const joined = all ?? Buffer.concat(waiting);

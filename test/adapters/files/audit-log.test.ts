@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AuditRecord, createAuditLog } from '../../../src/adapters/files/audit-log.ts';
+
+let root: string;
+let file: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'netcheck-audit-'));
+  file = join(root, 'data', 'audit.ndjson');
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+const line = (run: string, more: Partial<AuditRecord> = {}): AuditRecord => ({
+  atMs: 1,
+  run,
+  askedBy: 'U1',
+  text: 'node-50 port 1301',
+  nodes: ['node-50'],
+  verdict: 'clear',
+  ...more,
+});
+const lines = (path = file): unknown[] =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((text) => text !== '')
+    .map((text): unknown => JSON.parse(text));
+
+describe('the audit log', () => {
+  it('has one line per run, for its owner only, and only grows', async () => {
+    const log = createAuditLog(file);
+    const records = [line('r1'), line('r2', { verdict: 'refused', channel: 'C1', headline: 'Not allowed.' })];
+    for (const one of records) await log.append(one);
+    await createAuditLog(file).append(line('r3', { text: 'a\nb' }));
+    expect(lines()).toEqual([...records, line('r3', { text: 'a\nb' })]);
+    for (const one of lines()) expect(AuditRecord.safeParse(one).success).toBe(true);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('holds no secret', async () => {
+    await createAuditLog(file).append(line('r1', { text: 'node-50 password=hunter2', headline: 'token=hunter2' }));
+    expect(readFileSync(file, 'utf8')).not.toContain('hunter2');
+  });
+
+  it('starts on a line of its own after a torn one', async () => {
+    const log = createAuditLog(file);
+    await log.append(line('r1'));
+    appendFileSync(file, '{"atMs":2,"ru');
+    await log.append(line('r2'));
+    const texts = readFileSync(file, 'utf8').trim().split('\n');
+    expect(JSON.parse(texts.at(-1) ?? '')).toEqual(line('r2'));
+    expect(texts).toHaveLength(3);
+  });
+
+  it('goes on in a new file after a rotation', async () => {
+    const log = createAuditLog(file);
+    await log.append(line('r1'));
+    renameSync(file, `${file}.1`);
+    await log.append(line('r2'));
+    expect(lines()).toEqual([line('r2')]);
+    expect(lines(`${file}.1`)).toEqual([line('r1')]);
+  });
+
+  it('says in one sentence that it cannot be written', async () => {
+    mkdirSync(file, { recursive: true });
+    await expect(createAuditLog(file).append(line('r1'))).rejects.toMatchObject({
+      code: 'fault/internal',
+      message: expect.stringMatching(/^The audit log .*audit\.ndjson cannot be written: /) as string,
+    });
+  });
+
+  it('loses and mixes nothing where several processes write', async () => {
+    const source = pathToFileURL(join(import.meta.dirname, '../../../src/adapters/files/audit-log.ts')).href;
+    const text = 'x'.repeat(5_000);
+    const script = `
+      import { createAuditLog } from ${JSON.stringify(source)};
+      const log = createAuditLog(${JSON.stringify(file)});
+      const one = (n) => ({ atMs: n, run: process.argv[1] + '-' + n, askedBy: 'U1', text: ${JSON.stringify(text)}, nodes: [], verdict: 'clear' });
+      await Promise.all(Array.from({ length: 25 }, (_, n) => log.append(one(n))));`;
+    const write = (name: string): Promise<number | null> =>
+      new Promise((resolve) => {
+        const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script, name], {
+          stdio: ['ignore', 'ignore', 'inherit'],
+          cwd: join(import.meta.dirname, '../../..'),
+        });
+        child.once('exit', resolve);
+      });
+    expect(await Promise.all(['a', 'b', 'c'].map(write))).toEqual([0, 0, 0]);
+    const runs = lines().map((one) => AuditRecord.parse(one).run);
+    expect(new Set(runs).size).toBe(75);
+    expect(runs).toHaveLength(75);
+  }, 30_000);
+});
