@@ -6,6 +6,7 @@ import { answerOf, claim } from './claim.ts';
 import { clipMrkdwn, plainTextOf } from './fit-blocks.ts';
 import { isRecord } from './is-record.ts';
 import { escapeMrkdwn } from './mrkdwn.ts';
+import { messageBodyOf, parsedJson } from './message-body.ts';
 import type { MessageBody, Outbox, Sent } from './outbox.ts';
 import { refusalOf } from './refusals.ts';
 import {
@@ -423,7 +424,7 @@ function afterMention(text: string, botUserId: string): string {
 
 /** Reads what we stored ourselves; anything else counts as not there. */
 function runRequestOf(json: string): RunRequest | undefined {
-  const value = parsed(json);
+  const value = parsedJson(json);
   if (!isRecord(value) || !isRecord(value['thread'])) return undefined;
   const { id, text, language, askedBy, askedAtMs, thread, recheckOf } = value;
   const { channel, rootTs, statusTs } = thread;
@@ -439,18 +440,4 @@ function runRequestOf(json: string): RunRequest | undefined {
     thread: { channel, rootTs, statusTs },
     ...(typeof recheckOf === 'string' ? { recheckOf } : {}),
   };
-}
-
-function messageBodyOf(json: string): MessageBody | undefined {
-  const value = parsed(json);
-  if (!isRecord(value) || typeof value['text'] !== 'string' || !Array.isArray(value['blocks'])) return undefined;
-  return { text: value['text'], blocks: value['blocks'] };
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
 }

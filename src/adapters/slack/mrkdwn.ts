@@ -12,7 +12,7 @@ const looksLikeBacktick = '\u02cb';
  */
 export function escapeMrkdwn(text: string): string {
   return escapeEntities(text.replace(hidden, ''))
-    .replace(/(?<![\p{L}\p{N}])([@#])(?=[\p{L}\p{N}])/gu, `$1${joiner}`)
+    .replace(/(?<![\p{L}\p{N}])[@#](?=[\p{L}\p{N}])|@(?=here|channel|everyone)/giu, `$&${joiner}`)
     .replace(/:\/\//gu, `:${joiner}//`);
 }
 

@@ -6,6 +6,7 @@ import type { Report } from '../../model/report.ts';
 import { answerOf } from './claim.ts';
 import { clipMrkdwn, fitBlocks, maxPlainChars, maxTextChars, plainTextOf } from './fit-blocks.ts';
 import { codeSpan, escapeMrkdwn, mentionOf, withoutMentions, withoutMentionsInText } from './mrkdwn.ts';
+import { messageBodyOf } from './message-body.ts';
 import type { MessageBody, Outbox, Sent } from './outbox.ts';
 import { pause } from './pause.ts';
 import { isDeadToken, refusalOf } from './refusals.ts';
@@ -57,10 +58,8 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
   let over: Promise<void> | undefined;
 
   /** Edits are paced and coalesced by the outbox; what became of one is told to nobody but the log. */
-  function show(now: RunStage, final: boolean): Promise<Sent> {
-    const body = statusMessage(request, now, language);
-    return outbox.update({ channel, ts: statusTs, body, plain: plainTextOf(body.blocks), final });
-  }
+  const show = (body: MessageBody, final: boolean): Promise<Sent> =>
+    outbox.update({ channel, ts: statusTs, body, plain: plainTextOf(body.blocks), final });
 
   const lookForAnswer = () => findRunMessage(calls, 'answer', request.id, { channel, rootTs, oldestTs: rootTs });
 
@@ -147,11 +146,12 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     return sent.sent;
   }
 
-  /** The last state of the status message. Kept in the store, so that a late "being cancelled" can be painted over. */
-  async function showFinal(now: RunStage): Promise<Sent> {
-    const last = JSON.stringify(statusMessage(request, now, language));
-    await answerOf(() => store.set(finalStatusKey(request.id), last, { ttlMs: buttonMs }));
-    const sent = await show(now, true);
+  /** The last state of the status message, as kept in the store by whoever gave the answer. */
+  const keepFinal = (body: MessageBody) =>
+    answerOf(() => store.set(finalStatusKey(request.id), JSON.stringify(body), { ttlMs: buttonMs }));
+
+  async function showFinal(body: MessageBody): Promise<Sent> {
+    const sent = await show(body, true);
     if (!sent.sent && sent.because !== 'superseded') {
       log(`slack: the status of ${request.id} stays as it was: ${sent.because === 'refused' ? sent.error : sent.why}`);
     }
@@ -178,11 +178,17 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
   }
 
   async function finish(answer: () => { body: MessageBody; plain: string }, last: RunStage): Promise<void> {
+    const own = statusMessage(request, last, language);
     if (await mustPost()) {
+      await keepFinal(own);
       const { body, plain } = answer();
       await postAnswer(body, plain);
+      await showFinal(own);
+      return;
     }
-    await showFinal(last);
+    // Somebody else answered: the status says what that answer says, which may not be what we would say.
+    const kept = await answerOf(() => store.get(finalStatusKey(request.id)));
+    await showFinal((kept.answered && kept.value !== null ? messageBodyOf(kept.value) : undefined) ?? own);
   }
 
   return {
@@ -190,7 +196,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       // `finished` belongs to `report`, which comes with the whole answer.
       if (over !== undefined || event.type === 'finished') return;
       state = reduceStatus(state, event);
-      void show({ stage: 'running', state, attempt }, false);
+      void show(statusMessage(request, { stage: 'running', state, attempt }, language), false);
     },
     report(report) {
       const { verdict, headline } = report;
@@ -225,7 +231,9 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     if (known.answered && known.value !== null && readAnswer(known.value).state === 'done') return;
     const by = await answerOf(() => store.get(cancelKey(request.id)));
     const who = by.answered && by.value !== null ? by.value : undefined;
-    const sent = await showFinal({ stage: 'cancelled', state, by: who });
+    const last = statusMessage(request, { stage: 'cancelled', state, by: who }, language);
+    await keepFinal(last);
+    const sent = await showFinal(last);
     if (!sent.sent && (await mustPost())) {
       const { body, plain } = answerBody(failureBody({ message: wording.cancelled, hint: '' }));
       await postAnswer(body, plain);

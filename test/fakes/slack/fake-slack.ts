@@ -67,6 +67,8 @@ export interface FakeSlack {
   fail(method: string, trouble: Trouble, options?: { readonly times?: number; readonly channel?: string }): void;
   /** Sockets that are greeted and open. */
   connections(): number;
+  /** Resolves when at least `count` sockets are open. */
+  awaitConnections(count: number, withinMs?: number): Promise<void>;
   /** Resolves when sockets have been greeted `count` times since the start. */
   awaitGreetings(count: number, withinMs?: number): Promise<void>;
   /** Slack asks every app to connect anew, as it does every few hours. */
@@ -122,6 +124,8 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     tickets.add(ticket);
     return `${world.origin.ws}/link/?ticket=${ticket}&app_id=A0NETCHECK`;
   };
+
+  const open = () => sockets.filter((ws) => ws.readyState === ws.OPEN && !retired.has(ws));
 
   function greet(ws: WebSocket): void {
     if (sockets.length >= 10) {
@@ -211,8 +215,8 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
 
     function overSocket(): Promise<'acked' | 'dispatch_failed' | 'operation_timeout'> {
       // Slack hands each delivery to one of the connections.
-      const open = sockets.filter((ws) => ws.readyState === ws.OPEN && !retired.has(ws));
-      const ws = open[nextSocket++ % Math.max(1, open.length)];
+      const ready = open();
+      const ws = ready[nextSocket++ % Math.max(1, ready.length)];
       if (ws === undefined) return Promise.resolve('dispatch_failed');
       return new Promise((resolve) => {
         const timer = setTimeout(() => end('operation_timeout'), ackWithinMs);
@@ -397,7 +401,10 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     history: () => world.changes,
     onChange: (listener) => world.onChange(listener),
     fail: (method, trouble, scope) => world.script(method, trouble, scope),
-    connections: () => sockets.filter((ws) => ws.readyState === ws.OPEN && !retired.has(ws)).length,
+    connections: () => open().length,
+    async awaitConnections(count, withinMs) {
+      await awaitFound(() => (open().length >= count ? true : undefined), `${count} connections`, withinMs);
+    },
     async awaitGreetings(count, withinMs) {
       await awaitFound(() => (greetings >= count ? true : undefined), `${count} connections`, withinMs);
     },

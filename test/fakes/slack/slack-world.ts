@@ -157,6 +157,11 @@ export class SlackWorld {
     this.#script.push({ method, channel: options.channel, left: options.times ?? 1, trouble });
   }
 
+  /** Forgets all scripted trouble. */
+  mend(): void {
+    this.#script = [];
+  }
+
   message(channel: string, ts: string): FakeMessage | undefined {
     return this.#messages.get(`${channel}:${ts}`);
   }

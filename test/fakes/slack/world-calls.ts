@@ -1,4 +1,5 @@
-import type { CallOutcome, SlackCalls } from '../../../src/adapters/slack/slack-calls.ts';
+import { webApi } from '@slack/bolt';
+import { type CallOutcome, outcomeOf, type SlackCalls } from '../../../src/adapters/slack/slack-calls.ts';
 import type { SlackWorld } from './slack-world.ts';
 import { isObject } from './validate-blocks.ts';
 
@@ -21,7 +22,7 @@ export function worldCalls(world: SlackWorld, options: { latencyMs?: number; tim
       }
       if (answer.status !== 200) return { outcome: 'ambiguous', why: `Slack answered HTTP ${answer.status}` };
       if (body['ok'] === true) return { outcome: 'ok', response: body, scopes: world.scopes };
-      return { outcome: 'refused', error: String(body['error']), detail: '' };
+      return outcomeOf(new webApi.WebAPIPlatformError({ ok: false, error: String(body['error']) }));
     },
   };
 }
