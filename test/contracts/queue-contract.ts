@@ -255,6 +255,17 @@ export function queueContract(title: string, open: () => Promise<QueueHarness>):
       });
     });
 
+    it('a run that was handed back is owed an answer: cancel leaves it to the next worker', async () => {
+      await front.queue.submit(runRequest('r1'));
+      const { calls, close } = await begin(back);
+      const first = await nth(calls, 1);
+      first.signal.addEventListener('abort', () => first.fail(first.signal.reason));
+      await close();
+      expect(await front.queue.cancel('r1', 'U2')).toBe('cancelling');
+      const again = await nth((await begin(front)).calls, 1);
+      expect(stopReasonOf(again.signal)).toEqual({ why: 'cancelled', by: 'U2' });
+    });
+
     describe('a worker that dies', () => {
       it('leaves its run to another one, which can tell', async () => {
         await front.queue.submit(runRequest('r1'));

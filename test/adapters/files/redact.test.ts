@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { redactSecrets } from '../../../src/adapters/files/redact.ts';
 
@@ -115,7 +115,7 @@ describe('redactSecrets', () => {
       );
     });
     it('also where the output was cut off', () => {
-      expect(redacted(`${key.slice(0, 3).join('\n')}`)).toBe(`${key[0]}\n[redacted]\n[redacted]`);
+      expect(redacted(key.slice(0, 3).join('\n'))).toBe(`${key[0]}\n[redacted]\n[redacted]`);
       expect(redacted(`${key.slice(0, 3).join('\n')}\neth0: 10.0.0.1 is up\n`)).toBe(
         `${key[0]}\n[redacted]\n[redacted]\neth0: 10.0.0.1 is up\n`,
       );
@@ -154,7 +154,7 @@ describe('redactSecrets', () => {
   it('never lets a secret through, keeps lines and addresses, and has nothing left to do', () => {
     const characters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~+!$%^*#?àñ值';
     const secret = fc
-      .array(fc.constantFrom(...characters), { minLength: 12, maxLength: 40 })
+      .array(fc.constantFrom(...Array.from(characters)), { minLength: 12, maxLength: 40 })
       .map((letters) => letters.join(''));
     const line = fc.oneof(
       fc.constantFrom(...places).map(([, text]) => ({ text, secret: true })),

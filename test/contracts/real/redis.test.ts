@@ -196,6 +196,48 @@ describe.skipIf(missing !== undefined)(`Redis${because}`, () => {
       expect(stopped?.aborted).toBe(false);
     });
 
+    it('a run that the queue gives to the very worker that has it is not begun twice', async () => {
+      // Renewed every five seconds: what happens here is not the renewal's doing.
+      const adapter = await connect({ lockMs: 10_000, stalledCheckMs: 100 });
+      const begun: number[] = [];
+      let finish = (): void => undefined;
+      await adapter.worker({ concurrency: 2 }).start((_request, { attempt }) => {
+        begun.push(attempt);
+        return new Promise<void>((resolve) => {
+          finish = resolve;
+        });
+      });
+      await adapter.queue.submit(runRequest('r1'));
+      await eventually(() => begun.length === 1);
+      const job = `{real-${count}}:runs:r1`;
+      const first = await withRedis(redis.socket, (client) => client.get(`${job}:lock`));
+      await withRedis(redis.socket, (client) => client.del(`${job}:lock`));
+      await eventually(() =>
+        withRedis(redis.socket, async (client) => ![null, first].includes(await client.get(`${job}:lock`))),
+      );
+      finish();
+      await eventually(() =>
+        withRedis(
+          redis.socket,
+          async (client) => (await client.zscore(`{real-${count}}:runs:completed`, 'r1')) !== null,
+        ),
+      );
+      expect(begun).toEqual([1]);
+    });
+
+    it('a run that has had its answer, but could not be recorded, is not begun again', async () => {
+      const adapter = await connect();
+      await adapter.queue.submit(runRequest('r1'));
+      await adapter.queue.submit(runRequest('r2'));
+      await withRedis(redis.socket, (client) => client.set(`{real-${count}}:answered:r1`, '1', 'PX', 60_000));
+      const handled: string[] = [];
+      await adapter.worker({ concurrency: 1 }).start(async ({ id }) => {
+        handled.push(id);
+      });
+      await eventually(() => handled.includes('r2'));
+      expect(handled).toEqual(['r2']);
+    });
+
     it('a run that another worker has taken over is stopped, and says nothing', async () => {
       const adapter = await connect({ lockMs: 400 });
       const reasons: unknown[] = [];
