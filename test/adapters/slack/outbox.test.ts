@@ -9,6 +9,7 @@ import {
 import { findRunMessage, metadataOf } from '../../../src/adapters/slack/run-messages.ts';
 import { SlackWorld } from '../../fakes/slack/slack-world.ts';
 import { worldCalls } from '../../fakes/slack/world-calls.ts';
+import { settled } from './settled.ts';
 
 let world: SlackWorld;
 let deadTokens: string[];
@@ -43,17 +44,6 @@ const order = (text: string, changes: Partial<PostOrder> = {}): PostOrder => {
   };
 };
 const texts = (channel: string) => world.messages(channel).map((message) => message.text);
-/** Lets virtual time pass until the promise settles. */
-async function settled<T>(promise: Promise<T>, atMostMs = 700_000): Promise<T> {
-  let done = false;
-  void promise.finally(() => {
-    done = true;
-  });
-  const untilMs = Date.now() + atMostMs;
-  while (!done && Date.now() < untilMs) await vi.advanceTimersByTimeAsync(50);
-  if (!done) throw new Error(`not settled after ${atMostMs} ms`);
-  return promise;
-}
 
 describe('posts', () => {
   it('leave in order within a channel and never meet a rate limit', async () => {

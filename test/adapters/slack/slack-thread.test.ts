@@ -8,6 +8,7 @@ import { memoryStore } from '../../fakes/slack/memory-ports.ts';
 import { type FakeMessage, SlackWorld } from '../../fakes/slack/slack-world.ts';
 import { worldCalls } from '../../fakes/slack/world-calls.ts';
 import { sampleReport, sampleRequest } from './sample-run.ts';
+import { settled } from './settled.ts';
 
 let world: SlackWorld;
 let store: ReturnType<typeof memoryStore>;
@@ -35,17 +36,6 @@ function newThread(changes: Partial<SlackThreadOptions> = {}): AnswerThread {
     renderReport: renderSlackReport,
     ...changes,
   });
-}
-async function settled<T>(promise: Promise<T>, atMostMs = 700_000): Promise<T> {
-  let done = false;
-  const watched = promise.finally(() => {
-    done = true;
-  });
-  watched.catch(() => {});
-  const untilMs = Date.now() + atMostMs;
-  while (!done && Date.now() < untilMs) await vi.advanceTimersByTimeAsync(100);
-  if (!done) throw new Error(`not settled after ${atMostMs} ms`);
-  return watched;
 }
 const answers = (): FakeMessage[] =>
   world.messages().filter((message) => message.metadata?.['event_type'] === 'netcheck_answer');

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vit
 import { createSlackApp, type SlackApp, type SlackAppOptions } from '../../../src/adapters/slack/create-slack-app.ts';
 import { slackHealth } from '../../../src/adapters/slack/slack-health.ts';
 import { cancelAction, recheckAction } from '../../../src/adapters/slack/status-message.ts';
-import { NetcheckError } from '../../../src/model/errors.ts';
+import type { NetcheckError } from '../../../src/model/errors.ts';
 import { renderSlackReport } from '../../../src/report/slack-blocks.ts';
 import { type FakeMessage, type FakeSlack, startFakeSlack } from '../../fakes/slack/fake-slack.ts';
 import { memoryQueue, memoryStore } from '../../fakes/slack/memory-ports.ts';
