@@ -1,23 +1,38 @@
 import type { Parser } from '../model/parser.ts';
+import { arpCache } from './arp-cache.ts';
+import { conntrackList } from './conntrack-list.ts';
 import { conntrackStats } from './conntrack-stats.ts';
 import { date } from './date.ts';
-import { ip6tablesSave } from './ip6tables-save.ts';
+import { dmesg } from './dmesg.ts';
+import { ethtoolG } from './ethtool-g.ts';
+import { ethtoolI } from './ethtool-i.ts';
+import { ethtoolK } from './ethtool-k.ts';
+import { ethtoolS } from './ethtool-s.ts';
+import { ethtool } from './ethtool.ts';
 import { ipAddr } from './ip-addr.ts';
 import { ipLink } from './ip-link.ts';
 import { ipNeigh } from './ip-neigh.ts';
-import { ipRoute } from './ip-route.ts';
 import { ipRouteGet } from './ip-route-get.ts';
+import { ipRoute } from './ip-route.ts';
 import { ipRule } from './ip-rule.ts';
 import { ipTcpMetrics } from './ip-tcp-metrics.ts';
+import { ip6tablesSave } from './ip6tables-save.ts';
 import { iptablesSave } from './iptables-save.ts';
-import { ipvsadm } from './ipvsadm.ts';
 import { ipvsadmConnections } from './ipvsadm-connections.ts';
+import { ipvsadmStats } from './ipvsadm-stats.ts';
 import { ipvsadmTimeouts } from './ipvsadm-timeouts.ts';
+import { ipvsadm } from './ipvsadm.ts';
 import { look } from './look.ts';
+import { netstatN } from './netstat-n.ts';
+import { netstatS } from './netstat-s.ts';
 import { nftJson } from './nft-json.ts';
+import { nsswitch } from './nsswitch.ts';
+import { nstat } from './nstat.ts';
 import { osRelease } from './os-release.ts';
-import { procNetIpVs } from './proc-net-ip-vs.ts';
+import { ping } from './ping.ts';
+import { procNetDev } from './proc-net-dev.ts';
 import { procNetIpVsConn } from './proc-net-ip-vs-conn.ts';
+import { procNetIpVs } from './proc-net-ip-vs.ts';
 import { procNetNetstat } from './proc-net-netstat.ts';
 import { procNetSnmp } from './proc-net-snmp.ts';
 import { procNetSnmp6 } from './proc-net-snmp6.ts';
@@ -25,9 +40,14 @@ import { procNetSockstat } from './proc-net-sockstat.ts';
 import { procNetTcp } from './proc-net-tcp.ts';
 import { procNfConntrackStat } from './proc-nf-conntrack-stat.ts';
 import { procUptime } from './proc-uptime.ts';
+import { resolvConf } from './resolv-conf.ts';
+import { rtCache } from './rt-cache.ts';
+import { softnetStat } from './softnet-stat.ts';
+import { ssSummary } from './ss-summary.ts';
 import { ss } from './ss.ts';
 import { sysctl } from './sysctl.ts';
 import { tcpProbe } from './tcp-probe.ts';
+import { tracepath } from './tracepath.ts';
 import { uname } from './uname.ts';
 
 /** Every parser by its kind. */
@@ -60,8 +80,28 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     ipvsadmTimeouts,
     procNetIpVs,
     procNetIpVsConn,
+    ipvsadmStats,
     conntrackStats,
     procNfConntrackStat,
+    conntrackList,
     tcpProbe,
+    nstat,
+    netstatS,
+    netstatN,
+    ssSummary,
+    procNetDev,
+    softnetStat,
+    rtCache,
+    arpCache,
+    ethtool,
+    ethtoolI,
+    ethtoolK,
+    ethtoolG,
+    ethtoolS,
+    resolvConf,
+    nsswitch,
+    tracepath,
+    ping,
+    dmesg,
   ].map((parser: Parser) => [parser.kind, parser]),
 );

@@ -27,11 +27,12 @@ export function ipv6(text: string): string | undefined {
   return spellIpv6([...head, ...Array.from({ length: missing }, () => 0), ...tail]);
 }
 
-/** Canonical address of either family from text that may carry brackets and a zone (`[fe80::1]`, `127.0.0.53%lo`). */
+/** Canonical address of either family from text that may carry brackets and a zone (`[fe80::1]%eth0`, `127.0.0.53%lo`). */
 export function address(text: string): string | undefined {
-  let bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text;
-  const zone = bare.indexOf('%');
-  if (zone !== -1) bare = bare.slice(0, zone);
+  const open = text.startsWith('[') ? text.slice(1) : text;
+  const zone = open.indexOf('%');
+  const unzoned = zone === -1 ? open : open.slice(0, zone);
+  const bare = unzoned.endsWith(']') ? unzoned.slice(0, -1) : unzoned;
   return bare.includes(':') ? ipv6(bare) : ipv4(bare);
 }
 

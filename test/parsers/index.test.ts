@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsers } from '../../src/parsers/index.ts';
 import { mostProblems } from '../../src/parsers/problem-list.ts';
