@@ -79,8 +79,8 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
         ? missingFacts(rule.needs.target, target, input)
         : [{ fact: rule.needs.target[0] ?? 'capture', node: to, why: say.noNode(plan.targetAddress) }]),
     ];
-    if (missing.length > 0 || !target) return unknown(rule, node, path, missing, input);
-    return decide(rule, node, path, input, () =>
+    if (missing.length > 0 || !target) return unknown(rule, to, path, missing, input);
+    return decide(rule, to, path, input, () =>
       rule.evaluate({
         client: { node, facts: pick(factsOf(node, input), [...rule.needs.client, ...rule.optional]) },
         target: {
