@@ -83,7 +83,7 @@ export function renderLadderText(ladderGiven: Ladder, options: LadderTextOptions
         : padToWidth(gapMs !== undefined && gapMs >= 1 ? `+${shortDuration(gapMs)}` : '', gapWidth, 'right');
     const times = `${at}${paint(gap, 'dim')}  `;
 
-    let label = truncateToWidth(step.label.slice(0, 1000).replace(/\s+/g, ' ').trim(), inner * 3);
+    let label = truncateToWidth(step.label.replace(/\s+/g, ' ').trim(), inner * 3);
     if (stringWidth(label) > inner - 8) {
       const [first = '', ...rest] = wrapText(label, inner - 2);
       const shown =

@@ -95,9 +95,17 @@ export function renderSlackReport(
   let blocks: readonly SlackBlock[] = [];
   for (const detail of levels) {
     blocks = reportBlocks(report, language, detail);
-    if (blocks.length <= slackLimits.blocks && JSON.stringify(blocks).length <= slackLimits.jsonCharacters) break;
+    if (fits(blocks)) break;
+  }
+  // Text of nothing but quotes is twice as long in JSON: even the smallest level is then too much.
+  for (let left = 1; !fits(blocks); left += 1) {
+    blocks = [...blocks.slice(0, left === 1 ? -1 : -2), context([words.moreInBundle(left)])];
   }
   return { text, blocks, plain: plainText(report, text, language) };
+}
+
+function fits(blocks: readonly SlackBlock[]): boolean {
+  return blocks.length <= slackLimits.blocks && JSON.stringify(blocks).length <= slackLimits.jsonCharacters;
 }
 
 function reportBlocks(report: Report, language: Language, detail: Detail): SlackBlock[] {
@@ -106,10 +114,10 @@ function reportBlocks(report: Report, language: Language, detail: Detail): Slack
   const lead = `${verdictMark[report.verdict]} ${words.verdict[report.verdict]}`;
   const headline = oneLine(report.headline);
   const whole = `${lead}${words.colon}${headline}`;
-  const fits = whole.length <= slackLimits.headerCharacters;
+  const isShort = whole.length <= slackLimits.headerCharacters;
 
-  const blocks: SlackBlock[] = [header(fits ? whole : lead)];
-  if (!fits) blocks.push(section(`*${escapeMrkdwnUpTo(headline, Math.min(900, detail.sentence * 2))}*`));
+  const blocks: SlackBlock[] = [header(isShort ? whole : lead)];
+  if (!isShort) blocks.push(section(`*${escapeMrkdwnUpTo(headline, Math.min(900, detail.sentence * 2))}*`));
   blocks.push(
     context([
       escapeMrkdwnUpTo(symptomText(report.symptom, language), 400),

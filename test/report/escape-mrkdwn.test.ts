@@ -19,7 +19,7 @@ describe('escapeMrkdwn', () => {
     expect(escapeMrkdwn(text)).toBe(escaped);
   });
 
-  it('leaves no markup of Slack in any text', () => {
+  it('leaves no markup of Slack in any text', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(nastyText, (text) => {
         const escaped = escapeMrkdwn(text);
@@ -37,7 +37,7 @@ describe('escapeMrkdwnUpTo', () => {
     expect(escapeMrkdwnUpTo('🔴🔴', 3)).toBe('🔴…');
   });
 
-  it('is a beginning of the whole, within the bound', () => {
+  it('is a beginning of the whole, within the bound', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(nastyText, fc.integer({ min: 1, max: 400 }), (text, most) => {
         const whole = escapeMrkdwn(text);
@@ -51,7 +51,7 @@ describe('escapeMrkdwnUpTo', () => {
 });
 
 describe('code', () => {
-  it('cannot be left from inside', () => {
+  it('cannot be left from inside', { timeout: 60_000 }, () => {
     expect(escapeInlineCode('a`b\nc<d>')).toBe('aˋb c&lt;d&gt;');
     expect(escapeCodeBlock('echo `id` ``` <!here>')).toBe('echo `id` `\u2060`\u2060` &lt;!here&gt;');
     fc.assert(

@@ -67,7 +67,7 @@ describe('renderHtml', () => {
     expect(html).toMatch(new RegExp(`<div class="row" id="${anchor}">.*06-counters`));
   });
 
-  it('every link leads somewhere on the page', () => {
+  it('every link leads somewhere on the page', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(arbitraryReport, (report) => {
         const html = renderHtml(report);

@@ -68,7 +68,7 @@ describe('renderLadderText', () => {
     expect(text).toContain('packet 49');
   });
 
-  it('keeps its lanes in line whatever the labels are', () => {
+  it('keeps its lanes in line whatever the labels are', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(arbitraryReport, fc.integer({ min: 40, max: 120 }), (report, width) => {
         fc.pre(report.ladder !== undefined);
@@ -103,7 +103,7 @@ describe('renderLadderSvg', () => {
     expect(renderLadderSvg(ladder, { theme: 'auto' })).toContain('prefers-color-scheme:dark');
   });
 
-  it('is well-formed and inert for any ladder', () => {
+  it('is well-formed and inert for any ladder', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(arbitraryReport, (report) => {
         fc.pre(report.ladder !== undefined);

@@ -2,7 +2,6 @@ import * as fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { ProgressEvent } from '../../src/engine/ports.ts';
 import { newStatus, reduceStatus, type RunEvent, type StatusState } from '../../src/report/run-status.ts';
-import { slackLimits } from '../../src/report/slack-blocks.ts';
 import { renderSlackStatus } from '../../src/report/slack-status.ts';
 import { nastyText } from './arbitrary-report.ts';
 
@@ -148,7 +147,7 @@ describe('renderSlackStatus', () => {
     expect(reading(newStatus({ question: 'q', askedBy: 'cron $& $1' }))).toContain('asked by cron $&amp; $1');
   });
 
-  it('keeps to the limits whatever the nodes are called', () => {
+  it('keeps to the limits whatever the nodes are called', { timeout: 60_000 }, () => {
     const node = fc.record({ name: nastyText, roles: fc.constant(['target']) });
     const anyEvent: fc.Arbitrary<RunEvent> = fc.oneof(
       fc.record({
@@ -181,12 +180,12 @@ describe('renderSlackStatus', () => {
       fc.property(nastyText, fc.array(anyEvent, { maxLength: 60 }), (question, list) => {
         const state = list.reduce(reduceStatus, newStatus({ question, askedBy: 'U024BE7LH' }));
         const { text, blocks } = renderSlackStatus(state, { nowMs: 1 });
-        expect(JSON.stringify(blocks).length).toBeLessThanOrEqual(slackLimits.jsonCharacters);
+        expect(JSON.stringify(blocks).length).toBeLessThanOrEqual(11_000);
         expect(text).not.toMatch(/[<>]/);
         for (const block of blocks) {
           for (const object of (block['elements'] ?? [block['text']]) as { text: string }[]) {
             expect(object.text.trim()).not.toBe('');
-            expect(object.text.length).toBeLessThanOrEqual(slackLimits.sectionCharacters);
+            expect(object.text.length).toBeLessThanOrEqual(2800);
             expect(object.text.replace('<@U024BE7LH>', '')).not.toMatch(/[<>]/);
           }
         }

@@ -82,7 +82,9 @@ describe('renderTerminal', () => {
     expect(text.match(/after 8 s\n/g)).toHaveLength(2);
   });
 
-  it('renders every report within the width, and lets nothing from outside act on the terminal', () => {
+  it('renders every report within the width, and lets nothing from outside act on the terminal', {
+    timeout: 60_000,
+  }, () => {
     fc.assert(
       fc.property(
         arbitraryReport,

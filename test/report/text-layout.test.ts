@@ -51,7 +51,7 @@ describe('wrapText', () => {
     expect(wrapText('  ', 10)).toEqual(['']);
   });
 
-  it('never makes a line too wide and never loses anything but white space', () => {
+  it('never makes a line too wide and never loses anything but white space', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.integer({ min: 2, max: 40 }), (raw, width) => {
         const text = visibleText(raw);
@@ -95,7 +95,7 @@ describe('visibleText', () => {
     expect(visibleText(text)).toBe(shown);
   });
 
-  it('leaves nothing that acts, and changes nothing the second time', () => {
+  it('leaves nothing that acts, and changes nothing the second time', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const shown = visibleText(text);
