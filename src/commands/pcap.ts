@@ -12,7 +12,7 @@ import { terminalOf } from './terminal-of.ts';
 /** Output lines are written in pieces of about this many characters: one write per line would be slow. */
 const outputPiece = 64 * 1024;
 
-/** `netcheck pcap FILE...`: conversations worst first, or with --packets one line per TCP packet. 1 where one failed. */
+/** `netcheck pcap FILE...`: conversations worst first, or with --packets one line per TCP packet. 1 where a connection failed, 2 where a file gave nothing. */
 export async function pcap(files: readonly string[], options: Options): Promise<number> {
   if (files.length === 0)
     throw new NetcheckError(
@@ -27,9 +27,11 @@ export async function pcap(files: readonly string[], options: Options): Promise<
       'Leave it out for our own reading of retransmissions.',
     );
   let failed = false;
+  let unreadable = false;
   for (const file of files) {
     const { capture, problems } = await readCapture(file, options);
     for (const { message } of problems) process.stderr.write(`${file}: ${message}\n`);
+    unreadable ||= capture.packets === 0 && problems.length > 0;
     if (options.packets) continue;
     failed ||= capture.connections.some(isFailure);
     const { width, colour } = terminalOf(process.stdout);
@@ -40,7 +42,7 @@ export async function pcap(files: readonly string[], options: Options): Promise<
         : `${heading}${renderConversations(capture, { width, colour })}\n`,
     );
   }
-  return failed ? 1 : 0;
+  return failed ? 1 : unreadable ? 2 : 0;
 }
 
 function isFailure({ handshake, syns }: Connection): boolean {
