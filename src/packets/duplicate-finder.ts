@@ -1,6 +1,9 @@
 import type { DecodedPacket } from './decode-packet.ts';
 
-const slots = 4096;
+/** A set holds the latest packets of one hash, so that a burst does not push its own packets out. */
+const ways = 8;
+const sets = 1024;
+const slots = ways * sets;
 /** Sightings of one packet that are told apart. */
 const perSlot = 8;
 /** A packet crosses the devices of one node in less than this; a retransmission takes longer (RTO ≥ 200 ms). */
@@ -31,19 +34,31 @@ export class DuplicateFinder {
       ((packet.interfaceIndex >= 0 ? packet.interfaceIndex : interfaceId) << 2) |
       (packet.direction === 'in' ? 0 : packet.direction === 'out' ? 1 : 2);
     let h = Math.imul(connectionId, 0x9e37_79b1) ^ packet.sequence;
-    h = Math.imul(h ^ (h >>> 15), 0x85eb_ca6b) ^ packet.acknowledgement ^ flagsAndLength;
+    h = Math.imul(h ^ (h >>> 15), 0x85eb_ca6b) ^ packet.acknowledgement ^ Math.imul(flagsAndLength, 0x27d4_eb2f);
     h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35) ^ (packet.ipId << 7);
-    const slot = (h ^ (h >>> 16)) & (slots - 1);
-    const at = slot * 6;
+    h = Math.imul(h ^ (h >>> 16), 0x85eb_ca6b);
     const signatures = this.#signatures;
-    const same =
-      atNs - (this.#times[slot] ?? 0) <= withinNs &&
-      signatures[at] === connectionId &&
-      signatures[at + 1] === packet.sequence &&
-      signatures[at + 2] === packet.acknowledgement &&
-      signatures[at + 3] === flagsAndLength &&
-      signatures[at + 4] === packet.ipId &&
-      signatures[at + 5] === tsval;
+    const times = this.#times;
+    const set = ((h ^ (h >>> 15)) & (sets - 1)) * ways;
+    let slot = set;
+    let same = false;
+    for (let way = set; way < set + ways; way++) {
+      const at = way * 6;
+      if (
+        signatures[at + 1] === packet.sequence &&
+        signatures[at] === connectionId &&
+        signatures[at + 2] === packet.acknowledgement &&
+        signatures[at + 3] === flagsAndLength &&
+        signatures[at + 4] === packet.ipId &&
+        signatures[at + 5] === tsval
+      ) {
+        slot = way;
+        same = atNs - (times[way] ?? 0) <= withinNs;
+        break;
+      }
+      if ((times[way] ?? 0) < (times[slot] ?? 0)) slot = way;
+    }
+    const at = slot * 6;
     const first = slot * perSlot;
     if (same) {
       const count = this.#counts[slot] ?? 0;
@@ -60,7 +75,7 @@ export class DuplicateFinder {
         return true;
       }
     }
-    this.#times[slot] = atNs;
+    times[slot] = atNs;
     signatures[at] = connectionId;
     signatures[at + 1] = packet.sequence;
     signatures[at + 2] = packet.acknowledgement;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createCaptureReader } from '../../src/packets/capture-reader.ts';
 import { block, capture, concat, type CaptureOptions } from './build-capture.ts';
