@@ -180,6 +180,29 @@ export function reachedRules(
 }
 
 /**
+ * A rule with `verdict` that may be reached by a verdict map (nft `vmap`, as firewalld and kube-proxy dispatch), which
+ * is not followed, and whose counter does not clear it. While there is one, "no rule drops it" cannot be said.
+ */
+export function behindVerdictMap(firewall: Firewall, flow: Flow, verdict: 'drop' | 'reject'): FirewallRule | null {
+  const maps = reachedRules(firewall, flow, ['other'])
+    .map(({ rule }) => rule)
+    .filter((rule) => /\bvmap\b/.test(rule.text));
+  if (maps.length === 0) return null;
+  const reached = new Set(reachedRules(firewall, flow, [verdict]).map(({ rule }) => rule.id));
+  return (
+    firewall.rules.find(
+      (rule) =>
+        rule.verdict === verdict &&
+        rule.hook === undefined &&
+        !reached.has(rule.id) &&
+        maps.some((map) => map.tool === rule.tool && map.table === rule.table) &&
+        coverage(rule, flow) !== 'no' &&
+        (rule.packets?.delta ?? Number.POSITIVE_INFINITY) >= Math.max(1, flow.packets),
+    ) ?? null
+  );
+}
+
+/**
  * Whether a nat rule on the way names the port: the answer then comes from somewhere else (a container, a pod, a real
  * server), and who listens on this node says nothing.
  */

@@ -3,7 +3,7 @@ import type { Because } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
-import { type Flow, type ReachedRule, reachedRules } from './firewall-match.ts';
+import { behindVerdictMap, type Flow, type ReachedRule, reachedRules } from './firewall-match.ts';
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
 import { handshakesTo } from './handshakes.ts';
 import { inboundFlows } from './inbound-flow.ts';
@@ -74,6 +74,8 @@ export const fwInputDrop = defineNodeRule({
         `${v.rules} drop rules and policies can see this connection; all counted +0 in the window`,
       none: (v: { rules: number }) => `none of the ${v.rules} rules and policies that were read drops this connection`,
       nothingArrived: (v: { port: number }) => `no SYN to port ${v.port} reached the node: there was nothing to drop`,
+      verdictMap: (v: { rule: string }) =>
+        `the rules branch by a verdict map, which is not followed, and "${v.rule}" may lie behind it`,
       unclear: (v: { rule: string }) =>
         `the rule "${v.rule}" has no counter and was not fully understood: whether it drops this connection cannot be told`,
     },
@@ -98,6 +100,7 @@ export const fwInputDrop = defineNodeRule({
       flatUnseen: (v) => `这条连接会经过 ${v.rules} 条丢弃规则/默认策略，窗口内全部 +0`,
       none: (v) => `读到的 ${v.rules} 条规则和默认策略都不会丢弃这条连接`,
       nothingArrived: (v) => `没有到端口 ${v.port} 的 SYN 到达节点：没有可丢的包`,
+      verdictMap: (v) => `规则用 verdict map 分支（未跟踪），“${v.rule}”可能在其后`,
       unclear: (v) => `规则“${v.rule}”没有计数器，匹配条件也没有完全看懂：无法判断它是否丢弃了这条连接`,
     },
   },
@@ -118,7 +121,14 @@ export const fwInputDrop = defineNodeRule({
       .flatMap((flow) => reachedRules(firewall, flow, ['drop']).map((found) => ({ found, flow })))
       .sort((a, b) => score(b) - score(a));
     const best = candidates[0];
-    if (best === undefined) return ruledOut(because(say.none({ rules: firewall.rules.length }), firewallAt));
+    const hidden = flows.map((flow) => behindVerdictMap(firewall, flow, 'drop')).find((rule) => rule !== null);
+    const verdictMap =
+      hidden === undefined || hidden === null
+        ? null
+        : undecided('firewall', node, say.verdictMap({ rule: hidden.text }));
+    if (best === undefined) {
+      return verdictMap ?? ruledOut(because(say.none({ rules: firewall.rules.length }), firewallAt));
+    }
 
     const weak = weakness(facts.capture, say);
     const nothingArrived = capture !== undefined && seen?.syns === 0 && weak === null;
@@ -152,7 +162,7 @@ export const fwInputDrop = defineNodeRule({
       const rules = new Set(candidates.map((c) => c.found.rule.id)).size;
       const syns = seen?.unansweredSyns ?? 0;
       const flat = syns > 0 ? say.flat({ rules, syns, port: target.port }) : say.flatUnseen({ rules });
-      return ruledOut(because(flat, best.found.rule.at));
+      return verdictMap ?? ruledOut(because(flat, best.found.rule.at));
     }
 
     if (arrived.length === 0) {
@@ -162,7 +172,7 @@ export const fwInputDrop = defineNodeRule({
     }
     if (!countedAll(best)) {
       const fewer = because(say.fewer({ packets: delta, syns: best.flow.packets }), best.found.rule.at);
-      if (!isSure(best)) return ruledOut(shown, fewer);
+      if (!isSure(best)) return verdictMap ?? ruledOut(shown, fewer);
       return likely([shown, certainty, ...arrived, fewer], remedies);
     }
     if (isSure(best) && weak === null) return confirmed([shown, certainty, ...arrived], remedies);

@@ -195,6 +195,29 @@ describe('fw-input-drop', () => {
     expect(found.said).toContain('"ct state invalid drop" has no counter and was not fully understood');
   });
 
+  it('missing evidence: a drop that may lie behind a verdict map', () => {
+    const nft = { tool: 'nft', family: 'inet', table: 'firewalld' } as const;
+    const map = firewallRule({
+      ...nft,
+      chain: 'input',
+      verdict: 'other',
+      text: 'inet firewalld input iifname vmap { "eth0" : goto zone }',
+      match: { understood: false },
+    });
+    const zone = (rose: number | null) =>
+      firewallRule({ ...nft, chain: 'zone', text: 'tcp dport 1301 drop', match: port1301, rose });
+    const found = judge([map, zone(3)]);
+    expect(found.verdict).toBe('unknown');
+    expect(found.said).toContain('verdict map');
+    expect(judge([map, zone(null)]).verdict).toBe('unknown');
+    // its counter clears it, and so does its match
+    expect(judge([map, zone(2)]).verdict).toBe('ruledOut');
+    expect(judge([map, firewallRule({ ...nft, chain: 'zone', match: { protocol: 'udp' }, rose: 9 })]).verdict).toBe(
+      'ruledOut',
+    );
+    expect(judge([zone(3)]).verdict).toBe('ruledOut');
+  });
+
   it('missing evidence: a capture that lost packets makes it likely at most', () => {
     expect(judge([dropPort(3)], capture([connection()], { droppedByKernel: 2 })).verdict).toBe('likely');
   });

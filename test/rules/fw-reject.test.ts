@@ -95,6 +95,15 @@ describe('fw-reject', () => {
     expect(found.missing.map((m) => m.fact)).toEqual(['capture', 'firewall']);
   });
 
+  it('fires: only likely where the rule of the port counted and the capture has no connect', () => {
+    const named = firewall(reject(2, { match: port1301 }));
+    expect(judgeNode(rule, { facts: { capture: capture([]), firewall: named } }).verdict).toBe('likely');
+    expect(judgeNode(rule, { facts: { capture: capture([]), firewall: firewall(reject(2)) } }).verdict).toBe(
+      'ruledOut',
+    );
+    expect(judgeNode(rule, { facts: { capture: capture([answered()]), firewall: named } }).verdict).toBe('ruledOut');
+  });
+
   it('missing evidence: without a capture the counter alone is likely, and flat counters clear it', () => {
     expect(judgeNode(rule, { facts: { firewall: firewall(reject(2, { match: port1301 })) } }).verdict).toBe('likely');
     expect(judgeNode(rule, { facts: { firewall: firewall(reject(0)) } }).verdict).toBe('ruledOut');

@@ -111,5 +111,8 @@ describe('neigh-failed', () => {
     expect(client({ probes: [slow] }).verdict).toBe('unknown');
     expect(router({ neighbours: [] }).missing[0]?.fact).toBe('routeGet');
     expect(router({ neighbours: [], routeGet: [routeVerdict()] }).missing[0]?.fact).toBe('capture');
+    // a SYN that came in says nothing of whether it went out
+    const cameIn = capture([connection()]);
+    expect(router({ neighbours: [], routeGet: [routeVerdict()], capture: cameIn }).verdict).toBe('unknown');
   });
 });

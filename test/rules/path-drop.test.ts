@@ -62,6 +62,14 @@ describe('path-drop', () => {
     });
     expect(viaRouter.verdict).toBe('likely');
     expect(viaRouter.said).toContain('router-30 still saw the answers');
+    const routerSawNone = router(capture([going(sent, 'in', 'out')]));
+    expect(
+      judgePath(rule, { client, target: { capture: capture([there]) }, forwarders: [routerSawNone] }).verdict,
+    ).toBe('confirmed');
+    const few = seenAs(there, { synAcks: there.synAcks.slice(0, 2) });
+    expect(judgePath(rule, { client, target: { capture: capture([few]) } }).verdict).toBe('likely');
+    const lossyClient = { capture: capture([sent], { droppedByKernel: 1 }), probes: [probe()] };
+    expect(judgePath(rule, { client: lossyClient, target: { capture: capture([there]) } }).verdict).toBe('unknown');
   });
 
   it('fires: rejected by a device on the way', () => {

@@ -86,6 +86,12 @@ describe('port-closed', () => {
     expect(judgeNode(rule, { facts: { listeners: [ssh], ipvs: { services: [service] } } }).verdict).toBe(
       'notApplicable',
     );
+    const others = [
+      { ...service, port: 80 },
+      { ...service, address: '10.51.2.3' },
+      { ...service, protocol: 'udp' as const },
+    ];
+    expect(judgeNode(rule, { facts: { listeners: [ssh], ipvs: { services: others } } }).verdict).toBe('likely');
   });
 
   it('missing evidence: the listeners', () => {
