@@ -38,6 +38,7 @@ const weaker = (a: Coverage, b: Coverage): Coverage => {
   return a === 'maybe' || b === 'maybe' ? 'maybe' : 'yes';
 };
 
+/** A wide range (all ports of NodePort, all above 1023) counts too much else to speak of this port. */
 const namesPort = (rule: FirewallRule, port: number): boolean =>
   rule.match.destinationPorts?.some(({ from, to }) => from <= port && port <= to && to - from < 1024) ?? false;
 

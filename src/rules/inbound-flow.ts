@@ -1,4 +1,4 @@
-import type { Capture, Connection, FactCatalogue } from '../model/facts.ts';
+import type { Connection, FactCatalogue } from '../model/facts.ts';
 import type { Plan } from '../model/plan.ts';
 import { synsIn } from './handshakes.ts';
 import { sameAddress } from './ip-address.ts';
@@ -44,7 +44,7 @@ export function inboundFlows(input: {
   return sources.map((source) => ({ ...shared, source, inDevice: null, packets: 0 }));
 }
 
-/** Where the SYNs were seen coming in; else the device of the route back, which is only a guess and stays unused. */
+/** Where the SYNs were seen coming in, else the node's only device. A route back alone would be a guess. */
 function ingressDevice(
   connections: readonly Connection[],
   source: string,
@@ -67,9 +67,4 @@ function ingressDevice(
   const back = facts.routeGet?.find((r) => r.iif === undefined && sameAddress(r.to, source))?.device;
   const only = devices[0];
   return devices.length === 1 && only !== undefined && (back === undefined || back === only.name) ? only.name : null;
-}
-
-/** Whether the capture shows any SYN, used where only "did anything arrive" matters. */
-export function sawSyns(capture: Capture): boolean {
-  return capture.connections.some((connection) => connection.syns.length > 0);
 }

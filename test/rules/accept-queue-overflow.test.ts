@@ -14,7 +14,7 @@ describe('accept-queue-overflow', () => {
     });
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('ListenOverflows +15 in the window (ListenDrops +15)');
-    expect(found.said).toContain('Recv-Q 3 of Send-Q 2');
+    expect(found.said).toContain('listener 0.0.0.0:1301 (nginx): Recv-Q 3 of Send-Q 2');
     expect(found.said).toContain('3 SYNs to port 1301 got no answer');
   });
 

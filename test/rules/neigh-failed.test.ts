@@ -71,6 +71,17 @@ describe('neigh-failed', () => {
     });
     expect(found.verdict).toBe('likely');
     expect(found.said).toContain('10.30.0.1 answered with ICMP host-unreachable about 10.51.2.2, 3.06 s after');
+    const judge = (icmpErrors: (typeof report)[]) =>
+      client({
+        neighbours: [neighbour({ address: gateway })],
+        routeGet: [viaGateway],
+        probes: [slow],
+        capture: capture([seen], { icmpErrors }),
+      }).verdict;
+    // refused at once, for another reason, about another host: not this
+    expect(judge([{ ...report, atMs: 1001 }])).toBe('ruledOut');
+    expect(judge([{ ...report, code: 10 }])).toBe('ruledOut');
+    expect(judge([{ ...report, about: { ...report.about, destination: '10.51.2.3' } }])).toBe('ruledOut');
   });
 
   it('stays silent: the neighbour is there', () => {

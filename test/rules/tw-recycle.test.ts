@@ -139,6 +139,11 @@ describe('tw-recycle', () => {
     const found = judgeNode(rule, { facts: { ...facts, kernel: kernel('6.1.0-18-amd64'), counters: counters({}) } });
     expect(found.verdict).toBe('notApplicable');
     expect(found.said).toBe('net.ipv4.tcp_tw_recycle does not exist on this kernel (removed in Linux 4.12)');
+    // a counter that has the name and never counted changes nothing
+    const unused = counters({ 'TcpExt.PAWSPassive': [0, 0] });
+    expect(judgeNode(rule, { facts: { ...facts, kernel: kernel('4.18.0'), counters: unused } }).verdict).toBe(
+      'notApplicable',
+    );
   });
 
   it('stays silent: SYNs go unanswered and PAWSPassive does not move', () => {
