@@ -114,9 +114,12 @@ function nodeLines(state: StatusState, words: Wording): string[] {
 function ending(state: StatusState): string {
   const { ended } = state;
   if (ended === undefined) return '';
-  if (ended.how === 'finished') return `*${escapeMrkdwnUpTo(ended.headline.replace(/\s+/g, ' '), 700)}*`;
-  const hint = ended.hint.trim() === '' ? '' : `\n${escapeMrkdwnUpTo(ended.hint, 500)}`;
-  return `${escapeMrkdwnUpTo(ended.message, 700)}${hint}`;
+  if (ended.how === 'finished') {
+    const headline = escapeMrkdwnUpTo(ended.headline.replace(/\s+/g, ' ').trim(), 700);
+    return headline === '' ? '' : `*${headline}*`;
+  }
+  const said = [escapeMrkdwnUpTo(ended.message.trim(), 700), escapeMrkdwnUpTo(ended.hint.trim(), 500)];
+  return said.filter((text) => text !== '').join('\n');
 }
 
 function playbooks(state: StatusState, words: Wording): string[] {

@@ -142,6 +142,11 @@ describe('renderSlackStatus', () => {
     );
   });
 
+  it('has no empty block where there is nothing to say', () => {
+    const { blocks } = renderSlackStatus(after({ type: 'failed', message: ' ', hint: '', cancelled: true }));
+    expect(blocks).toHaveLength(2);
+  });
+
   it('mentions only ids of Slack users', () => {
     expect(reading(newStatus({ question: 'q', askedBy: '<!channel>' }))).toContain('asked by &lt;!channel&gt;');
     expect(reading(newStatus({ question: 'q', askedBy: 'cron $& $1' }))).toContain('asked by cron $&amp; $1');
@@ -175,6 +180,7 @@ describe('renderSlackStatus', () => {
         verdict: fc.constantFrom('found' as const, 'clear' as const, 'inconclusive' as const),
         headline: nastyText,
       }),
+      fc.record({ type: fc.constant('failed' as const), message: nastyText, hint: nastyText, cancelled: fc.boolean() }),
     );
     fc.assert(
       fc.property(nastyText, fc.array(anyEvent, { maxLength: 60 }), (question, list) => {
