@@ -269,6 +269,7 @@ function established(
   }
   const end = fins.client && fins.server ? 'closed' : fins.client || fins.server ? 'closed by one side' : 'still open';
   notes.push(bytes.client + bytes.server === 0 ? `${end}, no data` : end);
+  if (error !== undefined) return { kind: 'icmpError', text: notes.join('; ') };
   return { kind: handshake === 'midStream' ? 'midStream' : 'fine', text: notes.join('; ') };
 }
 

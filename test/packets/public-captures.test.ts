@@ -1,0 +1,163 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Capture } from '../../src/model/facts.ts';
+import { createPcapSession } from '../../src/packets/analyse-file.ts';
+import { createPayloadStripper } from '../../src/packets/payload-stripper.ts';
+import { concat } from './build-capture.ts';
+
+const captures = path.join(import.meta.dirname, '..', '..', '..', 'shared', 'captures');
+const there = existsSync(path.join(captures, 'public'));
+const why = there ? '' : ' (skipped: ../shared/captures is not here)';
+
+/** What tshark 4.0.17 says of a file. */
+interface Oracle {
+  readonly file: string;
+  readonly exit: number;
+  readonly packets: number;
+  readonly tcpPackets: number;
+  readonly flagged: readonly { readonly n: number; readonly f: readonly string[] }[];
+}
+
+/**
+ * Files whose TCP packets we count differently from tshark 4.0.17, and why:
+ * - IPComp is inflated there (we do not decompress)
+ * - a TCP packet in fragments is put together there; one in a Geneve packet of a version that does not exist, in sFlow
+ *   samples, in 802.11 with PPI, in a Juniper frame is looked for there
+ * - BIG TCP (IP length 0) in a tunnel is malformed there; VXLAN on Linux' own port 8472, and an MPLS pseudowire with a
+ *   control word whose MAC address looks like an EtherType, are not recognised there
+ */
+const countedOtherwise = new Set([
+  'AH-IPcomp-IPv4.pcap',
+  'AH-IPcomp-IPv6.pcap',
+  '24_vxlan_outer_ipv4_fragmentation.pcap',
+  '06_geneve_invalid_version.pcap',
+  'sflow_expanded.pcap',
+  'http_PPI.pcap',
+  'bgp-aigp.pcap',
+  'bigtcp-ipv4-geneve-ipv4.pcap',
+  'bigtcp-ipv4-geneve-ipv6.pcap',
+  'bigtcp-ipv4-vxlan-ipv4.pcap',
+  'bigtcp-ipv4-vxlan-ipv6.pcap',
+  'bigtcp-ipv6-geneve-ipv4.pcap',
+  'bigtcp-ipv6-geneve-ipv6.pcap',
+  'bigtcp-ipv6-vxlan-ipv4.pcap',
+  'bigtcp-ipv6-vxlan-ipv6.pcap',
+  '17_vxlan_udp_port_and_header_matrix.pcap',
+  '03_mpls_pw_eth_ipv6_tcp_cw.pcap',
+  '06_mpls_pw_eth_vlan_ipv4_tcp_cw.pcap',
+  '18_mpls_pw_outer_legacy_vlan_ipv4_tcp_cw.pcap',
+]);
+
+function filesUnder(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+}
+
+function analyse(bytes: Uint8Array, mode: 'wireshark' | 'netcheck' = 'netcheck', step = bytes.length) {
+  const verdicts = new Map<number, string>();
+  const session = createPcapSession({
+    mode,
+    packets: true,
+    evidence: 'x',
+    onTcpPacket: (line) => verdicts.set(line.frame, [...line.analysis].sort().join(' ')),
+  });
+  for (let at = 0; at < bytes.length; at += step) session.push(bytes.subarray(at, at + step));
+  return { verdicts, capture: session.finish().capture };
+}
+
+describe(`public captures${why}`, { timeout: 60_000 }, () => {
+  it.skipIf(!there)(`are all read to their end or their damage, whole and in pieces, without a throw${why}`, () => {
+    const files = filesUnder(path.join(captures, 'public'));
+    expect(files.length).toBeGreaterThan(1000);
+    for (const file of files) {
+      const bytes = readFileSync(file);
+      const whole = analyse(bytes).capture;
+      expect(analyse(bytes, 'netcheck', 97).capture, file).toEqual(whole);
+      const stripper = createPayloadStripper();
+      const stripped = concat(stripper.push(bytes), stripper.finish());
+      expect(stripped.length, file).toBeLessThanOrEqual(bytes.length);
+      if (whole.problems.length === 0 && bytes.length > 24 && bytes.readUInt32LE(0) !== 0x0a0d0d0a) {
+        expect(analyse(stripped).capture, file).toEqual(whole);
+      }
+    }
+  });
+
+  it.skipIf(!there)(`have the packets, the TCP packets and the verdicts that tshark finds${why}`, () => {
+    const oracles = filesUnder(path.join(captures, 'wireshark-flags')).map(
+      (file) => JSON.parse(readFileSync(file, 'utf8')) as Oracle,
+    );
+    let flagged = 0;
+    let agreed = 0;
+    let extra = 0;
+    const otherwise = new Set<string>();
+    for (const oracle of oracles.filter(({ exit }) => exit === 0)) {
+      const { verdicts, capture } = analyse(readFileSync(path.join(captures, 'public', oracle.file)), 'wireshark');
+      expect(capture.packets, oracle.file).toBe(oracle.packets);
+      const name = path.basename(oracle.file);
+      if (verdicts.size !== oracle.tcpPackets) otherwise.add(name);
+      const theirs = new Map(oracle.flagged.map(({ n, f }) => [n, [...f].sort().join(' ')]));
+      flagged += theirs.size;
+      for (const [frame, flags] of theirs) if (verdicts.get(frame) === flags) agreed++;
+      if (countedOtherwise.has(name)) continue;
+      for (const [frame, flags] of verdicts) if (flags !== '' && !theirs.has(frame)) extra++;
+    }
+    expect([...otherwise].sort()).toEqual([...countedOtherwise].sort());
+    expect(flagged).toBeGreaterThan(150);
+    expect({ agreed, extra }).toEqual({ agreed: flagged, extra: 0 });
+  });
+});
+
+describe(`captures of a 4.9 kernel${why}`, () => {
+  const read = (...parts: readonly string[]): Capture =>
+    analyse(readFileSync(path.join(captures, 'linux-4.9', ...parts))).capture;
+
+  // The sums of the TSvals are tshark's: -Y 'tcp.flags.syn==1 && tcp.flags.ack==0' -e tcp.options.timestamp.tsval
+  it.skipIf(!there).each([
+    ['01c-when-syns-pass', 49, 30, 60, 79, 4_412_518, 0],
+    ['01d-other-ports-syncookies', 25, 12, 12, 25, 107_373_524_051, 0],
+    ['02-modern-clients', 88, 40, 40, 88, 178_207_216_017, 8],
+  ])(
+    `%s: %i connections, %i unanswered with %i SYNs${why}`,
+    (folder, all, silent, silentSyns, syns, tsvals, without) => {
+      const { connections, problems } = read(folder, 'guest-eth0.pcap');
+      const unanswered = connections.filter((connection) => connection.handshake === 'unanswered');
+      const every = connections.flatMap((connection) => connection.syns);
+      expect(problems).toEqual([]);
+      expect(connections).toHaveLength(all);
+      expect(unanswered).toHaveLength(silent);
+      expect(unanswered.flatMap((connection) => connection.syns)).toHaveLength(silentSyns);
+      expect(every).toHaveLength(syns);
+      expect(every.reduce((sum, syn) => sum + (syn.tsval ?? 0), 0)).toBe(tsvals);
+      expect(every.filter((syn) => syn.tsval === null)).toHaveLength(without);
+    },
+  );
+
+  it.skipIf(!there)(`an idle IPVS entry ends in a RST that the real server never sent${why}`, () => {
+    expect(read('03-ipvs', 'client-n0.pcap').connections).toMatchObject([
+      { handshake: 'complete', resets: [{ from: 'server', answersSyn: false }] },
+    ]);
+    expect(read('03-ipvs', 'rs-rs0.pcap').connections).toMatchObject([{ handshake: 'complete', resets: [] }]);
+  });
+});
+
+describe(`captures of the lab${why}`, () => {
+  it.skipIf(!there)(`an MTU black hole is five retransmissions of one segment${why}`, () => {
+    const { verdicts, capture } = analyse(readFileSync(path.join(captures, 'f40-mtu-blackhole-ingress.pcap')));
+    expect(capture.connections).toMatchObject([{ handshake: 'complete', retransmitted: { client: 5, server: 0 } }]);
+    expect([9, 10, 11, 12, 13].map((frame) => verdicts.get(frame))).toEqual(
+      Array.from({ length: 5 }, () => 'retransmission'),
+    );
+    expect(verdicts.get(8)).toBe('duplicate_ack');
+  });
+  it.skipIf(!there)(`a shut window is probed, not kept alive${why}`, () => {
+    const { verdicts } = analyse(readFileSync(path.join(captures, 'f34-zero-window.pcap')));
+    const framesOf = (flag: string) =>
+      [...verdicts].filter(([, flags]) => flags.split(' ').includes(flag)).map(([frame]) => frame);
+    expect(framesOf('zero_window').length).toBeGreaterThan(0);
+    expect(framesOf('zero_window_probe')).toEqual([12, 14, 15, 17]);
+    // After the window has opened, the application's keep-alives are just that.
+    expect(framesOf('keep_alive')).toEqual([64, 66]);
+  });
+});
