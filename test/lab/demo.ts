@@ -113,7 +113,7 @@ botDied.catch(() => undefined);
 
 try {
   await part('bot and private Redis up', () =>
-    Promise.race([said(bot, 'stderr', /listening to/, 'netcheck bot').then(() => slack.awaitConnections(1)), botDied]),
+    Promise.race([said(bot, 'stderr', /listening to/, 'netcheck bot').then(() => slack.awaitGreetings(1)), botDied]),
   );
   tell('the bot is connected to a practice Slack (Socket Mode) with a private Redis');
   slack.onChange((change) => print(renderChange(change, { ...rendering, users: slack.world.users })));
