@@ -45,7 +45,8 @@ TCP 00:06  ESTABLISHED 10.98.0.60:37632   10.98.0.50:80      10.98.3.2:80
       const expireSec = minutes * 60 + seconds;
       connections.push({ protocol: protocol.toLowerCase(), state, expireSec, source, virtual, destination, at });
     }
-    if (!header && connections.length === 0) return nothingUsable(input, problems, 'IPVS connection entries');
+    if (connections.length === 0 && (!header || problems.all().length > 0))
+      return nothingUsable(input, problems, 'IPVS connection entries');
     addStderr(input, problems);
     return { value: { connections }, problems: problems.all() };
   },

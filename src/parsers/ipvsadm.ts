@@ -74,7 +74,8 @@ TCP  10.98.0.50:80 rr
       }
       services.push({ protocol, ...where, scheduler, servers: [], at });
     }
-    if (!header && services.length === 0) return nothingUsable(input, problems, 'IPVS services');
+    if (services.length === 0 && (!header || problems.all().length > 0))
+      return nothingUsable(input, problems, 'IPVS services');
     addStderr(input, problems);
     return { value: { services }, problems: problems.all() };
   },

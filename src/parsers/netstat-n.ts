@@ -76,7 +76,8 @@ udp        0      0 0.0.0.0:68              0.0.0.0:*                           
         sockets.push({ ...socket, ...owner, at });
       }
     }
-    if (!understood) return nothingUsable(input, problems, 'sockets');
+    const none = listeners.length + sockets.length === 0;
+    if (none && (!understood || problems.all().length > 0)) return nothingUsable(input, problems, 'sockets in numbers');
     addStderr(input, problems, /^\(Not all processes could be identified|^will not be shown, you would have/);
     const value = { ...(shown.listeners ? { listeners } : {}), ...(shown.sockets ? { sockets } : {}) };
     return { value, problems: problems.all() };

@@ -57,14 +57,14 @@ rtt min/avg/max/mdev = 0.157/0.157/0.157/0.000 ms
       const bare = /^\[\d{1,12}\.\d{1,9}\] /.test(stamped) ? stamped.slice(stamped.indexOf(']') + 2) : stamped;
       if (bare === '') continue;
       const at = { evidence: input.evidence, line };
-      const target = /^PING (\S{1,255}?)(?::| \(|\(| [0-9a-f])/.exec(bare)?.[1];
+      const target = /^PING +(?:([^\s(]{1,255})|\(([^\s)]{1,60})\))/.exec(bare);
       const reply =
         /^\d{1,6} bytes from .{1,300}?(?:icmp_)?seq=(\d{1,10})(?: ttl=(\d{1,3}))?(?: time[=<](\d{1,9}(?:\.\d{1,9})?) ms)?( \(DUP!\))?$/.exec(
           bare,
         );
       const total = /^(\d{1,10}) packets transmitted, (\d{1,10}) (?:packets )?received/.exec(bare);
-      if (target !== undefined) {
-        head ??= { target, line };
+      if (target !== null) {
+        head ??= { target: (target[1] ?? target[2] ?? '').replace(/(?<=[^:]):$/, ''), line };
       } else if (reply !== null) {
         const [, sequence, ttl, time, duplicate] = reply;
         replies.push({

@@ -45,7 +45,8 @@ TCP 0A62003C 9300 0A620032 0050 0A620302 0050 ESTABLISHED       5
       const at = { evidence: input.evidence, line };
       connections.push({ protocol: protocol.toLowerCase(), state, expireSec, source, virtual, destination, at });
     }
-    if (!header && connections.length === 0) return nothingUsable(input, problems, 'IPVS connection entries');
+    if (connections.length === 0 && (!header || problems.all().length > 0))
+      return nothingUsable(input, problems, 'IPVS connection entries');
     addStderr(input, problems);
     return { value: { connections }, problems: problems.all() };
   },

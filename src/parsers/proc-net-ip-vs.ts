@@ -69,7 +69,8 @@ TCP  C0A80016:0CEA wlc
       }
       services.push({ protocol, ...where, scheduler, servers: [], at });
     }
-    if (!header && services.length === 0) return nothingUsable(input, problems, 'IPVS services');
+    if (services.length === 0 && (!header || problems.all().length > 0))
+      return nothingUsable(input, problems, 'IPVS services');
     addStderr(input, problems);
     return { value: { services }, problems: problems.all() };
   },

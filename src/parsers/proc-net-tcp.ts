@@ -74,7 +74,8 @@ export const procNetTcp: Parser<SocketTables> = {
         sockets.push({ protocol, state, recvq, sendq, local, peer, ...(timer === undefined ? {} : { timer }), at });
       }
     }
-    if (headers === 0 && listeners.length + sockets.length === 0) return nothingUsable(input, problems, 'sockets');
+    const none = listeners.length + sockets.length === 0;
+    if (none && (headers === 0 || problems.all().length > 0)) return nothingUsable(input, problems, 'sockets');
     addStderr(input, problems);
     return { value: { listeners, sockets }, problems: problems.all() };
   },

@@ -54,7 +54,7 @@ function whatWasSaid(input: ParseInput): string {
   const [said] = stderrLines(input);
   if (said !== undefined) return excerpt(said);
   for (const { text } of textLines(input.stdout)) {
-    const quoted = excerpt(text);
+    const quoted = text.trim() === '' ? '' : excerpt(text);
     if (quoted !== '') return `the output says “${quoted}”`;
   }
   return input.exitCode === null || input.exitCode === 0

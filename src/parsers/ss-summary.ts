@@ -40,7 +40,8 @@ TCP	  12        6         6
     const transports: SocketSummary['transports'][number][] = [];
     for (const { text, line } of outputLines(input, problems)) {
       const [first = '', second, third, fourth, ...more] = words(text);
-      if (first === '' || first === 'Transport') continue;
+      // Versions before 5 have a line `*` with the kernel's total, which counts other things as well.
+      if (first === '' || first === 'Transport' || first === '*') continue;
       const number = count(second);
       if (first === 'Total:' && number !== undefined) {
         total ??= { value: number, line };
@@ -51,10 +52,8 @@ TCP	  12        6         6
         }
       } else {
         const [ipv4, ipv6] = [count(third), count(fourth)];
-        // The kernel's total of the fragment cache is a star in old versions.
-        const all = number ?? (second === '*' || second === '-' ? 0 : undefined);
-        if (/^[A-Z][A-Z0-9]{1,9}$/.test(first) && all !== undefined && ipv4 !== undefined && ipv6 !== undefined) {
-          transports.push({ name: first, total: all, ipv4, ipv6, at: { evidence: input.evidence, line } });
+        if (/^[A-Z][A-Z0-9]{1,9}$/.test(first) && number !== undefined && ipv4 !== undefined && ipv6 !== undefined) {
+          transports.push({ name: first, total: number, ipv4, ipv6, at: { evidence: input.evidence, line } });
         } else {
           problems.add(
             `not a line of the summary: ${excerpt([first, second, third, fourth, ...more].join(' '))}`,

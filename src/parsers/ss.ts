@@ -49,7 +49,9 @@ tcp   SYN-SENT   0      1           10.9.0.1:34284     10.9.0.99:80   users:(("p
       else if (row === undefined) problems.add(`not a socket: ${excerpt(text)}`, line);
       else rows.push(row);
     }
-    if (rows.length === 0 && understood === 0 && !silentlyNone(input)) return nothingUsable(input, problems, 'sockets');
+    if (rows.length === 0 && !silentlyNone(input) && (understood === 0 || problems.all().length > 0)) {
+      return nothingUsable(input, problems, 'sockets');
+    }
     addStderr(input, problems);
     const star = columns?.process === true ? 'dual' : starMeaning(rows);
     const listeners: SeenListener[] = [];
