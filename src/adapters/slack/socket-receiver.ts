@@ -49,6 +49,7 @@ export class SocketReceiver implements Receiver {
   #stopping = new AbortController();
   #links = new Set<Link>();
   #connected = 0;
+  #greetings = 0;
   #downSinceMs: number | undefined;
   #dead = false;
 
@@ -140,7 +141,7 @@ export class SocketReceiver implements Receiver {
     const { appToken, slackApiUrl, logger } = this.#options;
     const receiver = new SocketModeReceiver({
       appToken,
-      logger,
+      logger: withoutSocketErrors(logger),
       logLevel: LogLevel.WARN,
       autoReconnectEnabled: false,
       installerOptions: { clientOptions: webClientOptions({ slackApiUrl }) },
@@ -153,6 +154,11 @@ export class SocketReceiver implements Receiver {
 
   #onConnected(link: Link): void {
     this.#connected += 1;
+    if (this.#greetings > 0) {
+      const downMs = this.#downSinceMs === undefined ? 0 : Date.now() - this.#downSinceMs;
+      this.#options.logger.warn(`Socket Mode: connected again after ${downMs} ms`);
+    }
+    this.#greetings += 1;
     this.#downSinceMs = undefined;
     const replace = () => {
       if (link.replaced) return;
@@ -163,7 +169,10 @@ export class SocketReceiver implements Receiver {
     };
     const { client } = link.receiver;
     client.on('ws_message', (data: unknown) => {
-      if (isGoodbye(data)) replace();
+      if (!isGoodbye(data)) return;
+      replace();
+      // Slack answers the close handshake but keeps the connection: a second disconnect lets go of it, timers and all.
+      setTimeout(() => client.websocket?.disconnect(), 200).unref();
     });
     client.on('disconnected', () => {
       this.#links.delete(link);
@@ -178,6 +187,16 @@ export class SocketReceiver implements Receiver {
     this.#dead = true;
     this.#options.onDead(error);
   }
+}
+
+/** Cut connections are this supervisor's daily business; the client reports each one twice, without a reason. */
+function withoutSocketErrors(logger: Logger): Logger {
+  return {
+    ...logger,
+    error(...parts: unknown[]) {
+      if (!String(parts[0]).startsWith('WebSocket error')) logger.error(...parts);
+    },
+  };
 }
 
 /** How long Slack may take from the request to its "hello". */

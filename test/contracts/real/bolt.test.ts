@@ -42,7 +42,7 @@ function newApp(changes: Partial<SlackAppOptions> = {}): SlackApp {
     queue,
     renderReport: renderSlackReport,
     onDead: (error) => deaths.push(error),
-    outbox: { postGapMs: 1000, updateGapMs: 50, settleMs: 20, backoffMs: 20 },
+    outbox: { postGapMs: 400, updateGapMs: 50, settleMs: 20, backoffMs: 20 },
     socket: { backoffMs: 20 },
     timeoutMs: 1000,
     ask: async (text) =>
@@ -60,6 +60,8 @@ async function started(changes: Partial<SlackAppOptions> = {}): Promise<SlackApp
   return app;
 }
 
+/** Polls: for what shows in no message. */
+const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 15_000, interval: 20 });
 const isOurs = (message: FakeMessage) => message.user === slack.world.botUserId;
 const answers = () =>
   slack.world.messages().filter((message) => message.metadata?.['event_type'] === 'netcheck_answer');
@@ -83,7 +85,7 @@ describe('the real Bolt app over Socket Mode', () => {
     expect(order).toEqual(['acked', 'posted']);
     expect(root.threadTs).toBeUndefined();
     expect(slack.world.calls.slice(callsBefore).map((call) => call.method)).toEqual(['chat.postMessage']);
-    await expect.poll(() => queue.submitted.length).toBe(1);
+    await eventually(() => queue.submitted.length).toBe(1);
     expect(queue.submitted[0]).toMatchObject({
       text: 'node-50 port 1301 from node-12',
       askedBy: 'U0ANNA',
@@ -98,7 +100,7 @@ describe('the real Bolt app over Socket Mode', () => {
     await slack.awaitMessage(isOurs);
     await slack.redeliver(delivery).ended;
     const mention = slack.mention('node-50 port 1301');
-    await expect.poll(() => queue.submitted.length).toBe(2);
+    await eventually(() => queue.submitted.length).toBe(2);
     await slack.redeliver(mention).ended;
     await slack.slash('help').ended;
     await onlyFor('U0ANNA', '/netcheck node-50');
@@ -144,7 +146,7 @@ describe('the real Bolt app over Socket Mode', () => {
     slack.mention('<http://node-50|node-50> port <tel:1301|1301>', { threadTs: root.ts });
     const status = await slack.awaitMessage(isOurs);
     expect(status.threadTs).toBe(root.ts);
-    await expect.poll(() => queue.submitted.length).toBe(1);
+    await eventually(() => queue.submitted.length).toBe(1);
     expect(queue.submitted[0]).toMatchObject({
       text: 'node-50 port 1301',
       thread: { rootTs: root.ts, statusTs: status.ts },
@@ -168,7 +170,7 @@ describe('the real Bolt app over Socket Mode', () => {
   it('carries a run from slash command over progress and report to Re-check', async () => {
     const app = await started();
     slack.slash('node-50 port 1301 from node-12');
-    await expect.poll(() => queue.submitted.length).toBe(1);
+    await eventually(() => queue.submitted.length).toBe(1);
     const [run] = queue.submitted;
     if (run === undefined) throw new Error('nothing was queued');
     const thread = app.sender.answerThread(run, { attempt: 1 });
@@ -183,7 +185,7 @@ describe('the real Bolt app over Socket Mode', () => {
     expect(answer?.pings).toEqual(['<@U0ANNA>']);
     if (answer === undefined) throw new Error('no answer');
     await slack.click(recheckAction, answer, { user: 'U0BEN' }).ended;
-    await expect.poll(() => queue.submitted.length).toBe(2);
+    await eventually(() => queue.submitted.length).toBe(2);
     expect(queue.submitted[1]).toMatchObject({
       recheckOf: run.id,
       askedBy: 'U0BEN',
@@ -201,7 +203,7 @@ describe('the real Bolt app over Socket Mode', () => {
     await started();
     slack.slash('node-50 port 1301');
     const root = await slack.awaitMessage(isOurs);
-    await expect.poll(() => queue.submitted.length).toBe(1);
+    await eventually(() => queue.submitted.length).toBe(1);
     const press = slack.click(cancelAction, root, { user: 'U0BEN' });
     await slack.awaitChange(
       ({ what, message }) => what === 'edited' && JSON.stringify(message.blocks).includes('<@U0BEN>'),
@@ -216,12 +218,12 @@ describe('the real Bolt app over Socket Mode', () => {
   it('posts one answer when Slack takes the post and then does not answer', async () => {
     const app = await started();
     slack.slash('node-50 port 1301');
-    await expect.poll(() => queue.submitted.length).toBe(1);
+    await eventually(() => queue.submitted.length).toBe(1);
     slack.fail('chat.postMessage', { kind: 'silence', afterAccepting: true });
     await answerLastRun(app);
     expect(answers()).toHaveLength(1);
     slack.slash('node-50 port 1302');
-    await expect.poll(() => queue.submitted.length).toBe(2);
+    await eventually(() => queue.submitted.length).toBe(2);
     slack.fail('chat.postMessage', { kind: 'reset', afterAccepting: true });
     await answerLastRun(app);
     expect(answers()).toHaveLength(2);
@@ -230,7 +232,7 @@ describe('the real Bolt app over Socket Mode', () => {
   it('keeps one answer through 429, 500 and a reset before accepting', async () => {
     const app = await started();
     slack.slash('node-50 port 1301');
-    await expect.poll(() => queue.submitted.length).toBe(1);
+    await eventually(() => queue.submitted.length).toBe(1);
     slack.fail('chat.postMessage', { kind: 'rateLimit', retryAfterS: 1 }, { times: 2 });
     slack.fail('chat.postMessage', { kind: 'http', status: 500 });
     slack.fail('chat.postMessage', { kind: 'http', status: 503, afterAccepting: true });
@@ -241,10 +243,11 @@ describe('the real Bolt app over Socket Mode', () => {
   it('goes on at once after a refresh, and after the network was cut', async () => {
     const app = await started();
     slack.refresh();
-    await slack.awaitGreetings(2);
+    // Bolt alone is back after its pong watchdog, 5 s at the least.
+    await slack.awaitGreetings(2, 3000);
     expect(await slack.slash('help').ended).toBe('acked');
     slack.refresh('warning');
-    await slack.awaitGreetings(3);
+    await slack.awaitGreetings(3, 3000);
     slack.fail('apps.connections.open', { kind: 'http', status: 503 }, { times: 2 });
     slack.cutConnections();
     await slack.awaitGreetings(4);
@@ -257,7 +260,7 @@ describe('the real Bolt app over Socket Mode', () => {
     const app = await started();
     slack.world.deadToken = { app: 'invalid_auth' };
     slack.cutConnections();
-    await expect.poll(() => deaths.length).toBe(1);
+    await eventually(() => deaths.length).toBe(1);
     expect(deaths[0]).toMatchObject({ code: 'slack/refused' });
     expect(deaths[0]?.message).toContain('invalid_auth');
     expect(app.health()).toMatchObject({ healthy: false, connected: false });
@@ -267,7 +270,7 @@ describe('the real Bolt app over Socket Mode', () => {
     await started();
     slack.world.deadToken = { bot: 'token_revoked' };
     slack.slash('node-50 port 1301');
-    await expect.poll(() => deaths.length).toBe(1);
+    await eventually(() => deaths.length).toBe(1);
     await onlyFor('U0ANNA', 'bot token');
   });
 
@@ -282,7 +285,7 @@ describe('the real Bolt app over Socket Mode', () => {
     await app.start();
     slack.fail('apps.connections.open', { kind: 'silence', afterAccepting: false });
     slack.cutConnections();
-    await expect.poll(() => app.health().connected).toBe(false);
+    await eventually(() => app.health().connected).toBe(false);
     await app.stop(100);
   });
 });
@@ -299,9 +302,9 @@ describe('the real Bolt app over HTTP', () => {
     expect(await slack.slash('node-50 port 1301').ended).toBe('acked');
     const root = await slack.awaitMessage(isOurs);
     expect(await slack.mention('node-50 port 1302').ended).toBe('acked');
-    await expect.poll(() => queue.submitted.length).toBe(2);
+    await eventually(() => queue.submitted.length).toBe(2);
     expect(await slack.click(cancelAction, root).ended).toBe('acked');
-    await expect.poll(() => queue.cancelled.length).toBe(1);
+    await eventually(() => queue.cancelled.length).toBe(1);
     const health = await fetch(`${origin}/healthz`);
     expect(health.status).toBe(200);
     expect(await health.json()).toMatchObject({ healthy: true, mode: 'http' });
@@ -316,7 +319,7 @@ describe('the real Bolt app over HTTP', () => {
     expect((await ask()).status).toBe(200);
     slack.world.deadToken = { app: 'account_inactive' };
     slack.cutConnections();
-    await expect.poll(() => deaths.length).toBe(1);
+    await eventually(() => deaths.length).toBe(1);
     expect((await ask()).status).toBe(503);
   });
 });

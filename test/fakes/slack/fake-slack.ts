@@ -409,8 +409,10 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
       await awaitFound(() => (greetings >= count ? true : undefined), `${count} connections`, withinMs);
     },
     refresh(reason = 'refresh_requested') {
-      for (const ws of sockets) {
+      for (const ws of open()) {
         retired.add(ws);
+        // Slack does not close the TCP connection when the client says goodbye (node-slack-sdk#2752).
+        ws.pause();
         ws.send(JSON.stringify({ type: 'disconnect', reason, debug_info: { host: 'applink-practice' } }));
       }
     },
