@@ -1,20 +1,11 @@
-import type { Connection, SynOptions } from '../model/facts.ts';
+import type { Connection, Syn, SynOptions } from '../model/facts.ts';
 import { addressText } from './address-text.ts';
 import { type DecodedPacket, flagAck, flagFin, flagRst, flagSyn } from './decode-packet.ts';
 import { TcpConversation, tcpAnyRetransmission } from './tcp-flags.ts';
 
 type Reset = Connection['resets'][number];
-type Sighting = Connection['syns'][number]['sightings'][number];
-
-interface MutableSyn {
-  readonly atMs: number;
-  readonly frame: number;
-  readonly sequence: number;
-  readonly ipId: number;
-  readonly ttl: number;
-  readonly tsval: number | null;
-  sightings: Sighting[];
-}
+type SynAck = Connection['synAcks'][number];
+type Sighting = Syn['sightings'][number];
 
 /** Bounds on the lists of one connection. */
 export interface ConnectionLimits {
@@ -38,6 +29,8 @@ class SideState {
 }
 
 const none: readonly never[] = [];
+/** Of every SYN on a link that tells nothing. */
+const somewhere: readonly Sighting[] = [{ interfaceIndex: null, direction: 'other' }];
 
 /** One connection attempt while the capture is read; {@link ConnectionState.fact} is what rules see of it. */
 export class ConnectionState {
@@ -68,11 +61,12 @@ export class ConnectionState {
   dirty = true;
   readonly #client = new SideState();
   readonly #server = new SideState();
-  #syns: MutableSyn[] | null = null;
+  // These lists are shared with the facts that were handed out: they are replaced, never changed.
+  #syns: readonly Syn[] = none;
   /** SYNs beyond the bound on the list. */
   synsDropped = 0;
-  #synAcks: { readonly atMs: number; readonly frame: number }[] | null = null;
-  #resets: Reset[] | null = null;
+  #synAcks: readonly SynAck[] = none;
+  #resets: readonly Reset[] = none;
   #isn = 0;
   /** Ack number that answers the SYN: ISN + 1 + data of the SYN. */
   #synEnd = 0;
@@ -130,7 +124,7 @@ export class ConnectionState {
 
   /** Closed by both FINs or never anything but well: may be let go when memory is short. */
   get isDone(): boolean {
-    return this.#client.fin && this.#server.fin && this.#synAcks !== null && this.#resets === null;
+    return this.#client.fin && this.#server.fin && this.#synAcks.length > 0 && this.#resets.length === 0;
   }
 
   /** Takes one packet that is not a mere second sighting. `bits` are the verdicts of the TCP analysis. */
@@ -152,8 +146,8 @@ export class ConnectionState {
     if ((flags & (flagSyn | flagFin | flagRst)) === 0) {
       if ((flags & flagAck) === 0) return;
       if (fromClient) {
-        if (!this.#clientAcked && this.#syns !== null && packet.sequence !== this.#isn) this.#clientAcked = true;
-      } else if (this.#syns !== null && this.#synAcks === null && !this.#clientAcked) {
+        if (!this.#clientAcked && this.#syns.length > 0 && packet.sequence !== this.#isn) this.#clientAcked = true;
+      } else if (this.#syns.length > 0 && this.#synAcks.length === 0 && !this.#clientAcked) {
         // Before the handshake is through, an honest server has nothing else to acknowledge than the SYN (RFC 5961 4).
         if (packet.acknowledgement !== this.#synEnd && packet.acknowledgement !== ((this.#isn + 1) | 0)) {
           this.#challenged = true;
@@ -166,65 +160,63 @@ export class ConnectionState {
       if ((flags & flagAck) === 0) {
         if (fromClient) this.#addSyn(packet, frame, atMs, limits);
       } else if (!fromClient) {
-        this.#synAcks ??= [];
-        if (this.#synAcks.length < limits.maxSynAcks) this.#synAcks.push({ atMs, frame });
+        if (this.#synAcks.length < limits.maxSynAcks) this.#synAcks = [...this.#synAcks, { atMs, frame }];
       }
     }
     if ((flags & flagFin) !== 0) {
       side.fin = true;
-      if (fromClient && this.#syns !== null) this.#clientAcked = true;
+      if (fromClient && this.#syns.length > 0) this.#clientAcked = true;
     }
     if ((flags & flagRst) !== 0) this.#addReset(packet, fromClient, frame, atMs, limits);
   }
 
   /** Another device on the way of a SYN that is known: the latest one. */
   sighted(packet: DecodedPacket, atMs: number, limits: ConnectionLimits): void {
-    const syn = this.#syns?.at(-1);
+    const syn = this.#syns.at(-1);
     if (syn === undefined || syn.ipId !== packet.ipId || Math.abs(atMs - syn.atMs) > 100) return;
     if (syn.sightings.length >= limits.maxSightings) return;
-    // Facts that were handed out keep the list they have.
-    syn.sightings = [...syn.sightings, sightingOf(packet)];
+    this.#syns = [...this.#syns.slice(0, -1), { ...syn, sightings: [...syn.sightings, sightingOf(packet)] }];
     this.dirty = true;
   }
 
   /** The SYN that an ICMP error returns is one of this attempt's (or was cut before its sequence number). */
   isAskedAbout(packet: DecodedPacket): boolean {
-    return this.#syns !== null && (!packet.hasInnerSequence || packet.innerSequence === this.#isn);
+    return this.#syns.length > 0 && (!packet.hasInnerSequence || packet.innerSequence === this.#isn);
   }
 
   #addSyn(packet: DecodedPacket, frame: number, atMs: number, limits: ConnectionLimits): void {
-    this.#syns ??= [];
     this.#isn = packet.sequence;
     this.#synEnd = (packet.sequence + 1 + Math.max(0, packet.payloadLength)) | 0;
     if (this.#syns.length >= limits.maxSyns) {
       this.synsDropped++;
       return;
     }
-    this.#syns.push({
+    const syn: Syn = {
       atMs,
       frame,
       sequence: packet.sequence >>> 0,
       ipId: packet.ipId,
       ttl: packet.ttl,
       tsval: packet.hasTimestamps ? packet.tsval >>> 0 : null,
-      sightings: [sightingOf(packet)],
-    });
+      sightings: packet.cooked || packet.direction !== 'other' ? [sightingOf(packet)] : somewhere,
+    };
+    this.#syns = [...this.#syns, syn];
   }
 
   #addReset(packet: DecodedPacket, fromClient: boolean, frame: number, atMs: number, limits: ConnectionLimits): void {
-    this.#resets ??= [];
-    const unanswered = !fromClient && this.#syns !== null && this.#synAcks === null && !this.#clientAcked;
+    const unanswered = !fromClient && this.#syns.length > 0 && this.#synAcks.length === 0 && !this.#clientAcked;
     if (unanswered) this.#refused = true;
     if (this.#resets.length >= limits.maxResets) return;
     const ack = packet.acknowledgement;
-    this.#resets.push({
+    const reset: Reset = {
       from: fromClient ? 'client' : 'server',
       atMs,
       ttl: packet.ttl,
       frame,
       answersSyn:
         unanswered && (packet.flags & flagAck) !== 0 && (ack === this.#synEnd || ack === ((this.#isn + 1) | 0)),
-    });
+    };
+    this.#resets = [...this.#resets, reset];
   }
 
   #options(side: SideState, packet: DecodedPacket): void {
@@ -250,10 +242,10 @@ export class ConnectionState {
         address: addressText(this.version, this.server0, this.server1, this.server2, this.server3),
         port: this.serverPort,
       },
-      syns: this.#syns === null ? none : this.#syns.map((syn) => ({ ...syn })),
-      synAcks: this.#synAcks === null ? none : [...this.#synAcks],
+      syns: this.#syns,
+      synAcks: this.#synAcks,
       handshake: this.#handshake(),
-      resets: this.#resets === null ? none : [...this.#resets],
+      resets: this.#resets,
       fins: { client: client.fin, server: server.fin },
       bytes: { client: client.bytes, server: server.bytes },
       packets: { client: client.packets, server: server.packets },
@@ -266,10 +258,10 @@ export class ConnectionState {
   }
 
   #handshake(): Connection['handshake'] {
-    if (this.#syns === null) return 'midStream';
+    if (this.#syns.length === 0) return 'midStream';
     // The client acknowledges only what it was sent: the SYN+ACK came another way, past this capture.
     if (this.#clientAcked) return 'complete';
-    if (this.#synAcks !== null) return 'noFinalAck';
+    if (this.#synAcks.length > 0) return 'noFinalAck';
     if (this.#refused) return 'refused';
     if (this.icmpError) return 'icmpError';
     return this.#challenged ? 'challengeAck' : 'unanswered';
