@@ -34,7 +34,9 @@ const hopeless = new Set([
 
 interface Link {
   readonly receiver: SocketModeReceiver;
-  replaced: boolean;
+  /** Slack said that it ends, or it has ended. */
+  ending: boolean;
+  onEnding: () => void;
 }
 
 /**
@@ -147,7 +149,23 @@ export class SocketReceiver implements Receiver {
       installerOptions: { clientOptions: webClientOptions({ slackApiUrl }) },
     });
     if (this.#app !== undefined) receiver.init(this.#app);
-    const link: Link = { receiver, replaced: false };
+    const { client } = receiver;
+    const link: Link = { receiver, ending: false, onEnding() {} };
+    const end = () => {
+      if (link.ending) return;
+      link.ending = true;
+      link.onEnding();
+    };
+    client.on('ws_message', (data: unknown) => {
+      if (!isGoodbye(data)) return;
+      end();
+      // Slack answers the close handshake but keeps the connection: a second disconnect lets go of it, timers and all.
+      setTimeout(() => client.websocket?.disconnect(), 200).unref();
+    });
+    client.on('disconnected', () => {
+      this.#links.delete(link);
+      end();
+    });
     this.#links.add(link);
     return link;
   }
@@ -160,26 +178,13 @@ export class SocketReceiver implements Receiver {
     }
     this.#greetings += 1;
     this.#downSinceMs = undefined;
-    const replace = () => {
-      if (link.replaced) return;
-      link.replaced = true;
+    link.onEnding = () => {
       this.#connected -= 1;
       if (this.#connected === 0) this.#downSinceMs = Date.now();
       if (!this.#stopping.signal.aborted) void this.#connect(false);
     };
-    const { client } = link.receiver;
-    client.on('ws_message', (data: unknown) => {
-      if (!isGoodbye(data)) return;
-      replace();
-      // Slack answers the close handshake but keeps the connection: a second disconnect lets go of it, timers and all.
-      setTimeout(() => client.websocket?.disconnect(), 200).unref();
-    });
-    client.on('disconnected', () => {
-      this.#links.delete(link);
-      replace();
-    });
-    // Cut between the greeting and now.
-    if (client.websocket?.isActive() !== true) replace();
+    // Slack's goodbye may come with its hello.
+    if (link.ending) link.onEnding();
   }
 
   #die(error: NetcheckError): void {
@@ -206,12 +211,16 @@ const greetingTimeoutMs = 30_000;
 async function greeted(receiver: SocketModeReceiver, signal: AbortSignal): Promise<void> {
   const over = new AbortController();
   const either = AbortSignal.any([signal, over.signal]);
+  let abandoned = false;
+  const starting = receiver.client.start().then(() => {
+    // A connection that opens after it was given up would take deliveries that nobody watches over.
+    if (abandoned) void receiver.client.disconnect();
+    return 'hello' as const;
+  });
   try {
-    const first = await Promise.race([
-      receiver.client.start().then(() => 'hello' as const),
-      pause(greetingTimeoutMs, either).then(() => 'silence' as const),
-    ]);
+    const first = await Promise.race([starting, pause(greetingTimeoutMs, either).then(() => 'silence' as const)]);
     if (first === 'hello') return;
+    abandoned = true;
     void receiver.client.disconnect();
     throw new Error('Slack did not say hello');
   } finally {
