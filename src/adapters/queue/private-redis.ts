@@ -31,7 +31,7 @@ flock -n 9 || exit 0
 shift
 "$@" 3<&- &
 redis=$!
-( while read -r line; do :; done; kill -TERM "$redis" ) <&3 9>&- 2>/dev/null &
+( while read -r line; do :; done; kill -TERM "$redis"; kill -CONT "$redis" ) <&3 9>&- 2>/dev/null &
 watcher=$!
 exec 3<&-
 trap 'kill -TERM "$redis"' TERM INT HUP

@@ -89,6 +89,20 @@ describe('redactSecrets', () => {
     }
   });
 
+  it('knows a token in a URL and a bearer token in a sentence', () => {
+    expect(redacted('git clone https://abcdefghij0123456789@git.example/x')).toBe(
+      'git clone https://[redacted]@git.example/x',
+    );
+    expect(redacted('refused: bearer abc.def-123_456 from 10.0.0.1')).toBe('refused: bearer [redacted] from 10.0.0.1');
+  });
+
+  it('keeps every other byte, text or not', () => {
+    const around = [0xff, 0xfe, 0x00, 0xc3, 0x28, 0xe2, 0x82, 0x0a];
+    const before = Buffer.from([...around, ...Buffer.from('password=hunter2 '), ...around]);
+    const after = Buffer.from([...around, ...Buffer.from('password=[redacted] '), ...around]);
+    expect(Buffer.from(redactSecrets(before).bytes).equals(after)).toBe(true);
+  });
+
   describe('private keys', () => {
     const key = [
       '-----BEGIN OPENSSH PRIVATE KEY-----',

@@ -139,6 +139,15 @@ describe('a run directory', () => {
     expect(readdirSync(run)).toEqual(['evidence']);
   });
 
+  it('leaves no half-written file behind', async () => {
+    const sink = createRunDirectory(run);
+    mkdirSync(join(run, 'evidence/node-50/01-sysctl.out/in-the-way'), { recursive: true });
+    await expect(
+      sink.write(entry('node-50', '01-sysctl'), { stdout: bytes('x'), stderr: bytes('') }),
+    ).rejects.toMatchObject({ code: 'fault/internal' });
+    expect(readdirSync(join(run, 'evidence/node-50'))).toEqual(['01-sysctl.out']);
+  });
+
   it.each(['../etc', 'a/b', '', '.', '..', '-x', 'a\0b'])('refuses %j as a name', async (name) => {
     const sink = createRunDirectory(run);
     const nothing = { stdout: bytes('x'), stderr: bytes('') };
@@ -205,6 +214,16 @@ describe('loading a run', () => {
     const fromMemory = await packRun(await memoryRun());
     expect(Buffer.from(await packRun(run)).equals(fromMemory)).toBe(true);
     expect(Buffer.from(readFileSync(packed())).equals(fromMemory)).toBe(true);
+  });
+
+  it('packs no time, no system, and nothing that is not a plain file of the run', async () => {
+    await save();
+    const before = await packRun(run);
+    // RFC 1952 section 2.3: MTIME in bytes 4 to 7, OS in byte 9.
+    expect([...before.subarray(4, 8), before[9]]).toEqual([0, 0, 0, 0, 255]);
+    symlinkSync('/etc/hostname', join(run, 'evidence/node-50/99-evil.out'));
+    writeFileSync(join(run, 'evidence/node-50/notes.txt'), 'private');
+    expect(Buffer.from(await packRun(run)).equals(before)).toBe(true);
   });
 
   it.each(['gnu', 'ustar', 'pax'])('reads what tar --format=%s packs, also in a folder', async (format) => {
@@ -282,6 +301,13 @@ describe('loading a run', () => {
       expect((await problem(run)).message).toBe(`${run}: evidence/node-50/02-capture.pcap is missing.`);
     });
 
+    it('says that another node printed it', async () => {
+      await save();
+      const index = join(run, 'evidence/node-30/index.json');
+      writeFileSync(index, readFileSync(index, 'utf8').replace('"node": "node-30"', '"node": "node-50"'));
+      expect((await problem(run)).message).toBe(`${run}: evidence/node-30/index.json holds an entry of "node-50".`);
+    });
+
     it.each([
       '../../../../etc/passwd',
       '/etc/passwd',
@@ -322,9 +348,14 @@ describe('loading a run', () => {
     });
 
     it('is a bomb: it stops at the limit', async () => {
-      writeFileSync(packed(), gzipSync(new Uint8Array(64 * 1024 * 1024)));
-      const bomb = Buffer.concat([writeTar([{ path: 'run.json', bytes: new Uint8Array(48 * 1024 * 1024) }])]);
+      const bomb = writeTar([{ path: 'run.json', bytes: new Uint8Array(48 * 1024 * 1024) }]);
       writeFileSync(packed(), gzipSync(bomb));
+      const crumbs = Array.from({ length: 2_000 }, (_, n) => ({ path: `crumb-${n}`, bytes: bytes('x') }));
+      const many = join(root, 'many.tar.gz');
+      writeFileSync(many, gzipSync(writeTar(crumbs)));
+      await expect(loadRun(many, { maxBytes: 1024 * 1024, maxFiles: 10_000 })).rejects.toMatchObject({
+        message: `${many} unpacks to more than 1 MiB.`,
+      });
       await expect(loadRun(packed(), { maxBytes: 1024 * 1024, maxFiles: 10 })).rejects.toMatchObject({
         code: 'replay/unreadable',
         message: `${packed()} unpacks to more than 1 MiB.`,

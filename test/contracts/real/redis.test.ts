@@ -1,5 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -73,6 +83,23 @@ async function withRedis<T>(socket: string, ask: (client: Redis) => Promise<T>):
 async function pidOf(socket: string): Promise<number> {
   const info = await withRedis(socket, (client) => client.info('server'));
   return Number(/process_id:(\d+)/.exec(info)?.[1]);
+}
+
+/** Process ids of the servers that work in a directory. */
+function serversIn(directory: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return (
+          readlinkSync(`/proc/${pid}/cwd`).startsWith(directory) &&
+          /(redis|valkey)-server/.test(readlinkSync(`/proc/${pid}/exe`))
+        );
+      } catch {
+        return false;
+      }
+    });
 }
 
 /** Gone, or dead and not yet buried. */
@@ -162,12 +189,46 @@ describe.skipIf(missing !== undefined)(`Redis${because}`, () => {
       await adapter.slots({ perNode: 1 }).acquire('node-crash', { signal, holder: 'another run' });
     });
 
+    it('a slot goes to who came first, not to who asks most often', async () => {
+      const [seldom, often] = [await connect({ slotPollMs: 300 }), await connect({ slotPollMs: 5 })];
+      const { signal } = new AbortController();
+      const held = await seldom.slots({ perNode: 1 }).acquire('node-50', { signal, holder: 'r1' });
+      const order: string[] = [];
+      const enter = async (adapter: QueueAdapter, holder: string): Promise<void> => {
+        const slot = await adapter.slots({ perNode: 1 }).acquire('node-50', { signal, holder });
+        order.push(holder);
+        await slot.release();
+      };
+      const waiting = async (): Promise<number> =>
+        withRedis(redis.socket, (client) => client.zcard(`{real-${count}}:slots:node-50:waiting`));
+      const first = enter(seldom, 'r2');
+      await eventually(async () => (await waiting()) === 1);
+      const second = enter(often, 'r3');
+      await eventually(async () => (await waiting()) === 2);
+      await held.release();
+      await Promise.all([first, second]);
+      expect(order).toEqual(['r2', 'r3']);
+    });
+
+    it('who stops waiting for a slot leaves the line at once', async () => {
+      const slots = (await connect()).slots({ perNode: 1 });
+      const stopping = new AbortController();
+      await slots.acquire('node-50', { signal: stopping.signal, holder: 'r1' });
+      const waiting = slots.acquire('node-50', { signal: stopping.signal, holder: 'r2' });
+      const line = (): Promise<number> =>
+        withRedis(redis.socket, (client) => client.zcard(`{real-${count}}:slots:node-50:waiting`));
+      await eventually(async () => (await line()) === 1);
+      stopping.abort();
+      await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+      await eventually(async () => (await line()) === 0);
+    }, 10_000);
+
     it('an outage longer than the lock lives does not stop a run, and it is recorded once', async () => {
       const adapter = await connect({ lockMs: 400, stalledCheckMs: 200 });
       const begun: number[] = [];
       let finish = (): void => undefined;
       let stopped: AbortSignal | undefined;
-      await adapter.worker({ concurrency: 2 }).start((_request, { signal, attempt }) => {
+      await adapter.worker({ concurrency: 1 }).start((_request, { signal, attempt }) => {
         begun.push(attempt);
         stopped = signal;
         return new Promise<void>((resolve) => {
@@ -369,6 +430,7 @@ describe.skipIf(missing !== undefined)(`Redis${because}`, () => {
     it('is shared, also by those who come at the same moment, and ends with the last of them', async () => {
       const all = await Promise.all([start(), start(), start(), start()]);
       expect(pids.size).toBe(1);
+      expect(serversIn(data)).toEqual([...pids]);
       const [last, ...others] = all;
       await Promise.all(others.map((one) => one.close()));
       expect(await pidOf(last?.socket ?? '')).toBe([...pids][0]);
