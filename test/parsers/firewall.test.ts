@@ -348,7 +348,7 @@ describe('nft-json', () => {
     ['a wildcard in the device', [match({ meta: { key: 'iifname' } }, 'eth*'), { drop: null }]],
     ['a source port', [match(payload('tcp', 'sport'), 99), { drop: null }]],
   ])('is not sure of %s', (_what, expressions) => {
-    expect(rule(expressions)?.match).toEqual({ ...(rule(expressions)?.match ?? {}), understood: false });
+    expect(rule(expressions)?.match).toMatchObject({ understood: false });
   });
 
   it('names rejections as iptables does', () => {
