@@ -44,14 +44,15 @@ interface Memory {
  */
 function proofOf(connection: Connection, metrics: readonly TcpMetric[], capture: Capture): Proof | null {
   const source = connection.client.address;
-  const memory = metrics.find((m) => sameAddress(m.address, source));
+  // read before and after the window: either reading may hold the stamp that the kernel compared with
+  const memories = metrics.flatMap(({ address, twTs, at }) =>
+    twTs !== undefined && twTs.ageSec < pawsMslSec && sameAddress(address, source) ? [{ ...twTs, at }] : [],
+  );
   for (const syn of connection.syns) {
-    if (memory?.twTs !== undefined && memory.twTs.ageSec < pawsMslSec) {
-      const found = { syn, source, stamp: memory.twTs.value, ageSec: memory.twTs.ageSec, at: memory.at };
+    for (const { value, ageSec, at } of memories) {
+      const found = { syn, source, stamp: value, ageSec, at };
       if (syn.tsval === null) return { kind: 'rememberedNoOption', ...found };
-      if (aheadBy(memory.twTs.value, syn.tsval) > pawsWindow) {
-        return { kind: 'remembered', ...found, tsval: syn.tsval };
-      }
+      if (aheadBy(value, syn.tsval) > pawsWindow) return { kind: 'remembered', ...found, tsval: syn.tsval };
     }
     const seen = higherBefore(syn, source, capture);
     if (seen !== null) return seen;

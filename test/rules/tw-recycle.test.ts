@@ -37,6 +37,16 @@ describe('tw-recycle', () => {
     expect(found.said).toContain('answered with TSval 4192912309 0.3 s before');
   });
 
+  it('fires: the stamp that rejected the SYN may be in either reading of tcp_metrics', () => {
+    const overtaken = metric(nat, { value: 100, ageSec: 2 });
+    const facts = { sysctl: on, counters: recorded, capture: capture([dropped]) };
+    for (const tcpMetrics of [
+      [overtaken, remembered],
+      [remembered, overtaken],
+    ])
+      expect(judgeNode(rule, { facts: { ...facts, tcpMetrics } }).verdict).toBe('confirmed');
+  });
+
   it('fires: the comparison wraps at 2^32', () => {
     const wrapped = connection({ from: nat, syn: { tsval: 4294967000 } });
     const facts = { sysctl: on, counters: recorded, capture: capture([wrapped]) };
