@@ -92,10 +92,8 @@ function serversIn(directory: string): number[] {
     .map(Number)
     .filter((pid) => {
       try {
-        return (
-          readlinkSync(`/proc/${pid}/cwd`).startsWith(directory) &&
-          /(redis|valkey)-server/.test(readlinkSync(`/proc/${pid}/exe`))
-        );
+        const name = readFileSync(`/proc/${pid}/comm`, 'utf8');
+        return readlinkSync(`/proc/${pid}/cwd`).startsWith(directory) && /^(redis|valkey)-server/.test(name);
       } catch {
         return false;
       }
