@@ -256,7 +256,12 @@ export function describeIssue(
             .join(', or ') || issue.message
         }`,
       ];
-    default:
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'not_multiple_of':
+    case 'too_big':
+    case 'too_small':
       return [`${at(issue.path)}${issue.message}`];
   }
 }
@@ -277,7 +282,7 @@ function unwrap(schema: unknown): unknown {
 }
 function shapeOf(schema: unknown): Record<string, unknown> | undefined {
   const inner = unwrap(schema);
-  return inner instanceof z.ZodObject ? (inner.shape as Record<string, unknown>) : undefined;
+  return inner instanceof z.ZodObject ? inner.shape : undefined;
 }
 function childOf(schema: unknown, key: PropertyKey): unknown {
   const inner = unwrap(schema);

@@ -139,7 +139,7 @@ describe('house rules', () => {
       ...(/^export default\b/m.test(text) ? [`${file}: default export`] : []),
       ...(/^(export )?(const )?enum\b/m.test(text) ? [`${file}: enum`] : []),
       ...(/(?:^|\/)utils?\b/.test(file) ? [`${file}: utils`] : []),
-      ...(/\/index\.ts$/.test(file) && !['collectors/index.ts', 'parsers/index.ts', 'rules/index.ts'].includes(file)
+      ...(file.endsWith('/index.ts') && !['collectors/index.ts', 'parsers/index.ts', 'rules/index.ts'].includes(file)
         ? [`${file}: barrel`]
         : []),
       ...(/[A-Z_]/.test(path.basename(file)) ? [`${file}: not kebab-case`] : []),

@@ -1,7 +1,7 @@
 import { NetcheckError } from '../model/errors.ts';
 import { IpAddress, NodeName } from '../model/inventory.ts';
 import { Symptom, type Target } from '../model/symptom.ts';
-import { unmangle } from './unmangle.ts';
+import { unmangle } from '../model/unmangle.ts';
 
 /** Longest ask that is read, characters. Slack itself allows more; nobody needs it. */
 export const maxAskCharacters = 1000;

@@ -121,16 +121,16 @@ async function open(
     const bytes = { stdout: new Uint8Array(0), stderr: new Uint8Array(0) };
     return { unreachable: { entry: await ports.sink.write({ ...entry, argv: [] }, bytes), ...bytes } };
   };
-  let release: () => Promise<void>;
+  let slot: Awaited<ReturnType<NodeSlots['acquire']>>;
   try {
-    ({ release } = await ports.slots.acquire(node.name, { signal, holder: runId }));
+    slot = await ports.slots.acquire(node.name, { signal, holder: runId });
   } catch (error) {
     if (!signal.aborted) throw error;
     return unreachable({ how: 'notStarted', why: 'budget', message: `${node.name} was busy with other runs` }, 'busy');
   }
   const connected = await ports.transport.connect(node, { signal });
   if (!connected.ok) {
-    await release();
+    await slot.release();
     return unreachable(connected.exit, connected.exit.message);
   }
   onProgress({ type: 'connected', node: node.name });
@@ -141,7 +141,7 @@ async function open(
     () => contextOf(plan, planned, session.features),
     signal,
   );
-  return { session, release };
+  return { session, release: () => slot.release() };
 }
 
 export function contextOf(

@@ -24,7 +24,7 @@ import {
 import { findRunMessage, metadataOf } from './run-messages.ts';
 import { clip, type RunStage, statusMessage } from './status-message.ts';
 import type { SlackCalls } from './slack-calls.ts';
-import { unmangle } from './unmangle.ts';
+import { unmangle } from '../../model/unmangle.ts';
 import { languageOf, wordingIn } from './wording.ts';
 
 /** Who asks, where, in which language. */

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { unmangle } from '../../../src/adapters/slack/unmangle.ts';
+import { unmangle } from '../../src/model/unmangle.ts';
 
 describe('unmangle', () => {
   it.each([
