@@ -1,0 +1,104 @@
+import { quoteArgv } from './quote-argv.ts';
+
+/**
+ * The only text that a login shell ever sees. It means the same in sh, bash, zsh, csh and fish, so that whatever shell
+ * the account has, the script below is read by a POSIX shell, from standard input, without a second round of quoting.
+ */
+export const loginCommand = 'exec /bin/sh';
+
+/** What the script says about itself, on both streams, before the command's first byte. */
+export type StartState = 'run' | 'missing' | 'nosudo';
+
+/** Directories where administration tools live and that a non-login PATH often lacks. */
+const sbin = '/usr/local/sbin:/usr/sbin:/sbin';
+
+/**
+ * The script that runs one command on a node and never leaves it behind.
+ *
+ * - The first line on standard output and on standard error is `MARK run` (or `missing`, `nosudo`): bytes before it
+ *   come from the login shell's start-up files and are not the command's.
+ * - Standard input of the script is a leash: when it ends (the channel is closed, or the connection is gone), the command
+ *   and all its children get SIGTERM and, a second later, SIGKILL. `channel.close()` and a lost connection alone
+ *   leave the process running (measured on OpenSSH 9.2; `exec` requests have no terminal that could hang up).
+ * - A timer on the node does the same after `deadlineSeconds`, for the network that swallows everything.
+ * - Children: sshd makes the script the leader of its process group (session.c, do_exec_no_pty), so that the group is
+ *   killed; what left the group (sudo with a pty of its own, a server that does not call setsid) is found as a
+ *   descendant in /proc (process ids above the script's own: reading all of /proc takes too long on a big node). A tcpdump that dropped root (`-Z`) is a child of sudo in the same group and may be signalled,
+ *   sudo itself may not.
+ * - What the shell itself says (`Terminated`, `No such process`) is not mixed into the command's standard error.
+ * - The command's exit status is the script's. Standard input of the command is empty.
+ *
+ * @param mark random word without shell meaning
+ */
+export function remoteScript(options: {
+  readonly argv: readonly string[];
+  readonly sudo: boolean;
+  readonly deadlineSeconds: number;
+  readonly mark: string;
+}): string {
+  const { argv, sudo, mark } = options;
+  const command = quoteArgv(sudo ? ['sudo', '-n', '--', ...argv] : argv);
+  // sudo looks in its own secure_path and says itself what it cannot find.
+  const look = sudo
+    ? 'command -v sudo >/dev/null 2>&1 || { say nosudo; exit 127; }'
+    : `command -v ${quoteArgv(argv.slice(0, 1))} >/dev/null 2>&1 || { say missing; exit 127; }`;
+  // One compound command: the shell has read all of it before it runs any of it.
+  return `{
+exec 3<&0 4>&2 2>/dev/null
+LC_ALL=C PATH="\${PATH:-/usr/bin:/bin}:${sbin}"
+export LC_ALL PATH
+say() { echo "${mark} $1"; echo "${mark} $1" >&4; }
+${look}
+g=
+if { IFS= read -r x </proc/$$/stat; } 2>/dev/null; then set -- \${x##*) }; if [ "$3" = $$ ]; then g=-$$; fi; fi
+outside() {
+t=" $$ " k= n=1
+while [ "$n" ]; do n=
+for f in /proc/[0-9]*/stat; do
+i=\${f#/proc/} i=\${i%/stat}
+if [ "$i" -le $$ ]; then continue; fi
+{ IFS= read -r x <"$f"; } 2>/dev/null || continue
+case $t in *" $i "*) continue;; esac
+x=\${x##*) } x=\${x#* }
+case $t in *" \${x%% *} "*) t="$t$i " n=1 x=\${x#* }
+if [ "\${x%% *}" != "\${g#-}" ] && [ "$i" != "$me" ]; then k="$k $i"; fi;; esac
+done
+done
+}
+finish() {
+trap '' TERM HUP
+me=
+{ read -r me x </proc/self/stat; } 2>/dev/null
+outside
+if [ "$g" ]; then kill -s TERM -- $g; fi
+for i in $k; do kill -s TERM $i; done
+sleep 1
+if kill -s 0 $$; then outside; for i in $k; do kill -s KILL $i; done; kill -s KILL $$; fi
+if [ "$g" ]; then kill -s KILL -- $g; fi
+}
+trap : TERM HUP
+( while read -r x; do :; done; finish ) <&3 >/dev/null 4>&- & a=$!
+( trap 'kill $!; exit' TERM; sleep ${Math.ceil(options.deadlineSeconds)} & wait $! && finish ) </dev/null >/dev/null 3<&- 4>&- & b=$!
+say run
+( exec </dev/null 2>&4 3<&- 4>&-; ${command} )
+r=$?
+kill $a $b
+if [ "$g" ]; then kill -s TERM -- $g; fi
+exit $r
+}
+`;
+}
+
+/** Splits a stream at the script's mark. `undefined` while the mark has not arrived. */
+export function splitAtMark(
+  bytes: Buffer,
+  mark: string,
+): { readonly before: Buffer; readonly state: StartState; readonly after: Buffer } | undefined {
+  const at = bytes.indexOf(`${mark} `);
+  if (at < 0) return undefined;
+  const lineEnd = bytes.indexOf(0x0a, at);
+  if (lineEnd < 0) return undefined;
+  const word = bytes.toString('latin1', at + mark.length + 1, lineEnd);
+  const state: StartState = word === 'missing' || word === 'nosudo' ? word : 'run';
+  return { before: bytes.subarray(0, at), state, after: bytes.subarray(lineEnd + 1) };
+}

@@ -1,0 +1,398 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
+import type { Client, ClientChannel } from 'ssh2';
+import type { CommandResult, RunOptions } from '../../engine/ports.ts';
+import type { Command } from '../../model/command.ts';
+import type { Exit } from '../../model/evidence.ts';
+import type { Gate } from './gate.ts';
+import { createKeptBytes } from './kept-bytes.ts';
+import { loginCommand, remoteScript, splitAtMark, type StartState } from './remote-script.ts';
+import { readSudoRefusal } from './sudo-refusal.ts';
+
+/** How long a stopped command may take to end: the node sends SIGKILL after one second. */
+const graceMs = 3000;
+
+/** The node's own timer starts later than ours and must not beat it. */
+const remoteSlackSeconds = 3;
+
+/** A channel whose command has ended, but which something else on the node still holds open, is given up. */
+const idleAfterExitMs = 2000;
+
+/** Bytes of a login shell's start-up noise that are looked through for the mark. */
+const maxNoiseBytes = 64 * 1024;
+
+/** sshd frees a session late; a refused channel is asked for again (MaxSessions, reason 2 of RFC 4254, 5.1). */
+const channelRetryMs = [50, 100, 200, 400, 800, 1600];
+
+export interface RunTarget {
+  readonly client: Client;
+  readonly lost: AbortSignal;
+  /** Bounds channels in use on this connection. */
+  readonly channels: Gate;
+  /** `node-12 (10.0.0.12:22)`, for messages. */
+  readonly where: string;
+  /** Prefix with `sudo -n --`. */
+  readonly sudo: boolean;
+}
+
+type Stop = Extract<Exit, { how: 'stopped' | 'timedOut' | 'tooMuchOutput' }>;
+
+/**
+ * Runs one command over an open connection. Never rejects.
+ *
+ * Bytes are kept whole up to `maxBytes` on each stream. A consumer (`onStdout`) that fails is not called again; the
+ * bytes are still kept.
+ */
+export async function runCommand(
+  target: RunTarget,
+  command: Pick<Command, 'argv' | 'timeoutMs' | 'maxBytes'>,
+  options: RunOptions,
+): Promise<CommandResult> {
+  const nothing = (exit: Exit): CommandResult => {
+    const now = Date.now();
+    return { exit, stdout: new Uint8Array(), stderr: new Uint8Array(), startedAtMs: now, endedAtMs: now };
+  };
+  const waiting = AbortSignal.any([options.signal, target.lost]);
+  let leave: () => void;
+  try {
+    leave = await target.channels.enter(waiting);
+  } catch {
+    return nothing(options.signal.aborted ? stoppedBy(options.signal) : lostBefore(target));
+  }
+  try {
+    const startedAtMs = Date.now();
+    const deadline = AbortSignal.any([waiting, AbortSignal.timeout(command.timeoutMs)]);
+    const opened = await openChannel(target, deadline);
+    if (!opened.ok) {
+      if (options.signal.aborted) return nothing(stoppedBy(options.signal));
+      if (target.lost.aborted) return nothing(lostBefore(target));
+      return { ...nothing(opened.exit), startedAtMs };
+    }
+    return await converse(target, opened.channel, command, options, startedAtMs);
+  } finally {
+    leave();
+  }
+}
+
+/** The abort reasons of the engine become the way the command was stopped; everything else is a cancellation. */
+export function stoppedBy(signal: AbortSignal): Extract<Exit, { how: 'stopped' }> {
+  const why: unknown = signal.reason;
+  return { how: 'stopped', why: why === 'enough' || why === 'windowOver' ? why : 'cancelled' };
+}
+
+function lostBefore(target: RunTarget): Exit {
+  return {
+    how: 'connectionLost',
+    message: `The connection to ${target.where} was lost before the command was sent: ${reasonOf(target.lost)}.`,
+  };
+}
+
+function reasonOf(lost: AbortSignal): string {
+  return typeof lost.reason === 'string' ? lost.reason : 'no reason given';
+}
+
+type Opened =
+  | { readonly ok: true; readonly channel: ClientChannel }
+  | { readonly ok: false; readonly exit: Extract<Exit, { how: 'notStarted' }> };
+
+async function openChannel(target: RunTarget, deadline: AbortSignal): Promise<Opened> {
+  for (const retryMs of [...channelRetryMs, undefined]) {
+    try {
+      return { ok: true, channel: await requestExec(target.client, deadline) };
+    } catch (error) {
+      if (deadline.aborted) break;
+      const refused = error instanceof Error && 'reason' in error && error.reason === 2;
+      if (!refused || retryMs === undefined) {
+        const said = error instanceof Error ? error.message : String(error);
+        return {
+          ok: false,
+          exit: {
+            how: 'notStarted',
+            why: 'channel',
+            message: `${target.where} opened no channel for the command (${said}): check MaxSessions, ForceCommand and the login shell of the account.`,
+          },
+        };
+      }
+      // An abort ends the wait; the next request then fails at once.
+      await sleep(retryMs * (0.5 + Math.random()), undefined, { signal: deadline }).catch(() => {});
+    }
+  }
+  return {
+    ok: false,
+    exit: {
+      how: 'notStarted',
+      why: 'timeout',
+      message: `${target.where} did not open a channel in time: check its load.`,
+    },
+  };
+}
+
+function requestExec(client: Client, deadline: AbortSignal): Promise<ClientChannel> {
+  return new Promise((resolve, reject) => {
+    if (deadline.aborted) {
+      reject(new Error('too late'));
+      return;
+    }
+    const giveUp = (): void => reject(new Error('too late'));
+    deadline.addEventListener('abort', giveUp, { once: true });
+    try {
+      client.exec(loginCommand, (error, channel) => {
+        deadline.removeEventListener('abort', giveUp);
+        if (error) {
+          reject(error);
+          return;
+        }
+        if (deadline.aborted) {
+          // Nobody waits for it any more, and nothing was sent to it.
+          channel.on('error', () => {});
+          channel.resume();
+          channel.stderr.resume();
+          channel.end();
+          channel.close();
+          return;
+        }
+        resolve(channel);
+      });
+    } catch (error) {
+      deadline.removeEventListener('abort', giveUp);
+      reject(error);
+    }
+  });
+}
+
+/** Sends the script, collects, stops in time, and says how it ended. */
+function converse(
+  target: RunTarget,
+  channel: ClientChannel,
+  command: Pick<Command, 'argv' | 'timeoutMs' | 'maxBytes'>,
+  options: RunOptions,
+  startedAtMs: number,
+): Promise<CommandResult> {
+  return new Promise((resolve) => {
+    const mark = `netcheck-${randomBytes(8).toString('hex')}`;
+    const stdout = createKeptBytes(command.maxBytes);
+    const stderr = createKeptBytes(command.maxBytes);
+    let started: StartState | undefined;
+    let noise = '';
+    let stop: Stop | undefined;
+    let ended: { readonly code: number | null; readonly signal: string | undefined } | undefined;
+    let consumer = options.onStdout;
+    let held = false;
+    let closed = false;
+    let finished = false;
+    let graceTimer: NodeJS.Timeout | undefined;
+    let idleTimer: NodeJS.Timeout | undefined;
+    let lossTimer: NodeJS.Timeout | undefined;
+
+    const halt = (why: Stop): void => {
+      if (stop || finished) return;
+      stop = why;
+      // The leash: the end of its standard input makes the script kill the command.
+      channel.end();
+      graceTimer = setTimeout(finish, graceMs);
+      watchIdle();
+    };
+    const keepingStopped = (): Stop => ({ how: 'tooMuchOutput', keptBytes: stdout.length + stderr.length });
+
+    const release = (): void => {
+      held = false;
+      if (closed) finish();
+      else channel.resume();
+    };
+    const takeStdout = (chunk: Buffer): void => {
+      const kept = stdout.add(chunk);
+      if (kept.length > 0 && consumer) {
+        try {
+          const busy = consumer(kept);
+          if (busy) {
+            held = true;
+            channel.pause();
+            busy.catch(() => (consumer = undefined)).finally(release);
+          }
+        } catch {
+          consumer = undefined;
+        }
+      }
+      if (stdout.overflowed) halt(keepingStopped());
+    };
+    const takeStderr = (chunk: Buffer): void => {
+      const kept = stderr.add(chunk);
+      if (kept.length > 0) {
+        try {
+          options.onStderr?.(kept);
+        } catch {
+          // The bytes are kept all the same.
+        }
+      }
+      if (stderr.overflowed) halt(keepingStopped());
+    };
+
+    const afterMark = (take: (chunk: Buffer) => void): ((chunk: Buffer) => void) => {
+      let head: Buffer | undefined = Buffer.alloc(0);
+      return (chunk) => {
+        watchIdle();
+        if (head === undefined) {
+          take(chunk);
+          return;
+        }
+        head = Buffer.concat([head, chunk]);
+        const split = splitAtMark(head, mark);
+        if (split) {
+          head = undefined;
+          started ??= split.state;
+          if (split.after.length > 0) take(split.after);
+          return;
+        }
+        noise ||= firstPrintableLine(head);
+        if (head.length > maxNoiseBytes) head = head.subarray(-mark.length - 32);
+      };
+    };
+
+    /** Once the command has ended, or was stopped, a silent channel is only held open by something left behind. */
+    const watchIdle = (): void => {
+      if (!ended || finished) return;
+      clearTimeout(idleTimer);
+      idleTimer = setTimeout(() => (held ? watchIdle() : finish()), stop ? 300 : idleAfterExitMs);
+    };
+
+    const finish = (): void => {
+      if (finished) return;
+      finished = true;
+      clearTimeout(timer);
+      clearTimeout(graceTimer);
+      clearTimeout(idleTimer);
+      clearTimeout(lossTimer);
+      options.signal.removeEventListener('abort', onAbort);
+      target.lost.removeEventListener('abort', onLost);
+      // What has arrived but was held back still counts as evidence; reading hands it to the listeners.
+      consumer = undefined;
+      drain(channel);
+      drain(channel.stderr);
+      channel.removeAllListeners('data');
+      channel.stderr.removeAllListeners('data');
+      channel.resume();
+      channel.stderr.resume();
+      channel.end();
+      channel.close();
+      resolve({
+        exit: stop ? exitOfStopped(stop) : exitOf(),
+        stdout: stdout.whole(),
+        stderr: stderr.whole(),
+        startedAtMs,
+        endedAtMs: Date.now(),
+      });
+    };
+
+    const exitOfStopped = (why: Stop): Exit => {
+      if (why.how === 'tooMuchOutput') return keepingStopped();
+      if (why.how === 'timedOut' && started === undefined) {
+        return {
+          how: 'notStarted',
+          why: 'timeout',
+          message: `The login shell of the account on ${target.where} did not start within ${command.timeoutMs / 1000} s${quoteNoise()}: check its start-up files, home directory and the node's load.`,
+        };
+      }
+      return why;
+    };
+    const quoteNoise = (): string => (noise === '' ? '' : ` (it said: ${noise})`);
+
+    const exitOf = (): Exit => {
+      const { where } = target;
+      const tool = command.argv[0] ?? '';
+      if (started === 'nosudo') {
+        return {
+          how: 'notStarted',
+          why: 'sudo',
+          message: `sudo is not installed on ${where}: install it, or log in as root.`,
+        };
+      }
+      if (started === 'missing') {
+        return { how: 'notStarted', why: 'toolMissing', message: `${tool} is not installed on ${where}.` };
+      }
+      if (!ended || (ended.code === null && ended.signal === undefined)) {
+        return {
+          how: 'connectionLost',
+          message: `The connection to ${where} was lost while ${tool} ran: ${target.lost.aborted ? reasonOf(target.lost) : 'the channel was cut'}.`,
+        };
+      }
+      if (started === undefined) {
+        return {
+          how: 'notStarted',
+          why: 'channel',
+          message: `The login shell of the account on ${where} did not run /bin/sh${quoteNoise()}: give the account a usual shell.`,
+        };
+      }
+      if (ended.code === null) return { how: 'signalled', signal: ended.signal ?? '' };
+      const refusal = target.sudo
+        ? readSudoRefusal(ended.code, stdout.length, Buffer.from(stderr.whole()).toString('utf8'))
+        : undefined;
+      if (refusal?.refused === 'toolMissing') {
+        return {
+          how: 'notStarted',
+          why: 'toolMissing',
+          message: `${tool} is not installed on ${where} (${refusal.said}).`,
+        };
+      }
+      if (refusal) {
+        return {
+          how: 'notStarted',
+          why: 'sudo',
+          message: `sudo on ${where} refused ${tool} (${refusal.said}): ${refusal.advice}.`,
+        };
+      }
+      return { how: 'exited', code: ended.code };
+    };
+
+    const onAbort = (): void => halt(stoppedBy(options.signal));
+    const onLost = (): void => {
+      // ssh2 closes the channel itself once what had arrived is read; this is for when it does not.
+      lossTimer = setTimeout(finish, 500);
+    };
+    const timer = setTimeout(
+      () => halt({ how: 'timedOut', afterMs: command.timeoutMs }),
+      Math.max(1, startedAtMs + command.timeoutMs - Date.now()),
+    );
+
+    channel.on('error', () => {});
+    channel.stderr.on('error', () => {});
+    channel.on('data', afterMark(takeStdout));
+    channel.stderr.on('data', afterMark(takeStderr));
+    channel.on('exit', (code: number | null, signal?: string) => {
+      ended = { code, signal };
+      watchIdle();
+    });
+    channel.on('close', (code: number | null | undefined, signal?: string) => {
+      ended ??= { code: code ?? null, signal };
+      closed = true;
+      // The consumer's last promise is waited for, unless the command was stopped.
+      if (!held || stop) finish();
+    });
+    options.signal.addEventListener('abort', onAbort, { once: true });
+    target.lost.addEventListener('abort', onLost, { once: true });
+    if (options.signal.aborted) onAbort();
+    else
+      channel.write(
+        remoteScript({
+          argv: command.argv,
+          sudo: target.sudo,
+          deadlineSeconds: command.timeoutMs / 1000 + remoteSlackSeconds,
+          mark,
+        }),
+      );
+  });
+}
+
+function drain(stream: Readable): void {
+  while (stream.read() !== null);
+}
+
+/** What a login shell says instead of starting is shown to a person: one line of printable ASCII. */
+function firstPrintableLine(bytes: Buffer): string {
+  const line = bytes
+    .toString('latin1')
+    .split('\n')
+    .map((each) => each.replaceAll(/[^\x20-\x7e]/g, '').trim())
+    .find((each) => each !== '');
+  return (line ?? '').slice(0, 120);
+}
