@@ -47,15 +47,19 @@ export async function bot(options: Options): Promise<number> {
       return refused ? { ok: false, ...refused } : { ok: true };
     },
   });
-  const { team, port } = await app.start();
-  const working = options['no-worker'] ? undefined : await startWorker(wiring, queue, app.sender);
-  process.stderr.write(
-    `netcheck: listening to ${config.slack.command} in ${team}${port === undefined ? '' : ` (health on port ${port})`}${working ? '' : ', without a worker'}\n`,
-  );
-  const status = await stop.stopped;
-  await working?.close();
-  await app.stop();
-  await queue.close();
-  await wiring.close();
-  return status;
+  let working: Awaited<ReturnType<typeof startWorker>> | undefined;
+  try {
+    const { team, port } = await app.start();
+    working = options['no-worker'] ? undefined : await startWorker(wiring, queue, app.sender);
+    process.stderr.write(
+      `netcheck: listening to ${config.slack.command} in ${team}${port === undefined ? '' : ` (health on port ${port})`}${working ? '' : ', without a worker'}\n`,
+    );
+    return await stop.stopped;
+  } finally {
+    // Also where the start failed: an open connection would keep the process from ending, and nobody would restart it.
+    await working?.close();
+    await app.stop();
+    await queue.close();
+    await wiring.close();
+  }
 }

@@ -5,6 +5,7 @@ import { loadConfig, requireSecret } from './config.ts';
 import { failureOf, handleRun } from './handle-run.ts';
 import { openQueue } from './open-queue.ts';
 import { renderSlackReport } from './report/slack-blocks.ts';
+import { healthPortOf, serveHealth } from './serve-health.ts';
 import { untilStopped } from './until-stopped.ts';
 import { type Wiring, wire } from './wiring.ts';
 
@@ -12,6 +13,7 @@ import { type Wiring, wire } from './wiring.ts';
 export async function worker(options: Options): Promise<number> {
   const wiring = wire(loadConfig(options.config));
   const botToken = requireSecret(process.env, 'SLACK_BOT_TOKEN', 'a worker answers in Slack threads');
+  const healthPort = healthPortOf(process.env);
   const queue = await openQueue(wiring.loaded);
   const stop = untilStopped();
   const sender = createSlackSender({
@@ -19,21 +21,33 @@ export async function worker(options: Options): Promise<number> {
     store: queue.patientStore,
     onDead: stop.because,
   });
-  const running = await startWorker(wiring, queue, sender);
-  process.stderr.write('netcheck: worker started\n');
-  const status = await stop.stopped;
-  await running.close();
-  await sender.close(5000);
-  await queue.close();
-  await wiring.close();
-  return status;
+  let health: Awaited<ReturnType<typeof serveHealth>> | undefined;
+  let running: Awaited<ReturnType<typeof startWorker>> | undefined;
+  try {
+    if (healthPort !== undefined)
+      health = await serveHealth(healthPort, async () => {
+        // Without a version Redis did not answer; settings that are merely unsafe do not make a worker ill.
+        const { version, problems } = await queue.health();
+        return version === null ? { healthy: false, why: problems.join(' ') } : { healthy: true };
+      });
+    running = await startWorker(wiring, queue, sender);
+    process.stderr.write('netcheck: worker started\n');
+    return await stop.stopped;
+  } finally {
+    // Also where the start failed: an open connection would keep the process from ending, and nobody would restart it.
+    await running?.close();
+    await sender.close(5000);
+    await health?.close();
+    await queue.close();
+    await wiring.close();
+  }
 }
 
 /** What every process that talks to Slack has in common. */
 export function slackOptions(queue: QueueAdapter, botToken: string) {
   return {
     botToken,
-    slackApiUrl: process.env['SLACK_API_URL'],
+    slackApiUrl: process.env['SLACK_API_URL'] || undefined,
     store: queue.store,
     renderReport: renderSlackReport,
     log: (line: string) => process.stderr.write(`netcheck: ${line}\n`),
@@ -52,17 +66,15 @@ export async function startWorker(
   await taking.start(
     (request, context) => handleRun(request, context, sender.answerThread(request, context), wiring, slots),
     (request, lost) =>
-      sender
-        .answerThread(request, { attempt: 2 })
-        .failed(
-          lost.why === 'threw'
-            ? failureOf(lost.error)
-            : {
-                message: `The worker died ${lost.times} times in the middle of this run.`,
-                hint: 'Look at the log and the memory of the workers; Re-check runs it again.',
-                cancelled: false,
-              },
-        ),
+      sender.answerThread(request, { attempt: 2 }).failed(
+        lost.why === 'threw'
+          ? failureOf(lost.error)
+          : {
+              message: `The worker died ${lost.times} times in the middle of this run.`,
+              hint: 'Look at the log and the memory of the workers; Re-check runs it again.',
+              cancelled: false,
+            },
+      ),
   );
   return taking;
 }
