@@ -17,8 +17,9 @@ export interface IptablesRuleParts {
 
 /**
  * Reads the words behind `-A CHAIN` (iptables(8), iptables-extensions(8)). `understood` stays true only while every
- * word is one of those that the fields of `match` express: anything negated, any other match extension, and wildcards
- * in device names make it false, and a part that cannot be expressed is left out rather than approximated.
+ * word is one of those that the fields of `match` express: anything negated and any other match extension make it
+ * false, and a part that cannot be expressed is left out rather than approximated. A wildcard device stays as it is
+ * written (`eth+`).
  */
 export function readIptablesMatch(words: readonly IptablesWord[]): IptablesRuleParts {
   let understood = true;
@@ -87,7 +88,7 @@ export function readIptablesMatch(words: readonly IptablesWord[]): IptablesRuleP
       case '-i':
       case '--in-interface':
         if (next === '+' && !not) at += 1;
-        else inDevice = take(next.endsWith('+') ? undefined : next);
+        else inDevice = take(next);
         break;
       case '--dport':
       case '--destination-port':

@@ -125,12 +125,12 @@ function timerOf(rest: readonly string[]): Socket['timer'] {
   return { kind, leftMs: Math.round(Number(match[1]) * 1000), retries: Number(match[2]) };
 }
 
-/** `1206/sshd: kbrazil` -> `sshd: kbrazil (pid 1206)` */
+/** `1206/sshd: kbrazil` -> `sshd: kbrazil, pid 1206` */
 function processOf(rest: readonly string[]): string | undefined {
   const at = rest.findIndex((word) => /^\d{1,10}\/\S/.test(word));
   if (at === -1) return undefined;
   const [pid = '', ...name] = (rest[at] ?? '').split('/');
   const more = rest.slice(at + 1);
   const end = more.findIndex((word) => timers.has(word) || word === 'off' || word.startsWith('('));
-  return `${[name.join('/'), ...(end === -1 ? more : more.slice(0, end))].join(' ')} (pid ${pid})`.slice(0, 100);
+  return `${[name.join('/'), ...(end === -1 ? more : more.slice(0, end))].join(' ').slice(0, 80)}, pid ${pid}`;
 }

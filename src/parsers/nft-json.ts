@@ -49,13 +49,10 @@ export const nftJson: Parser<readonly FirewallRule[]> = {
       const { family, table, name: chain, key } = place;
       const read = readNftRule(expressions, (set) => sets.get([family, table, set].join(' ')));
       const hook = hooks.get(key);
-      const comment = textMember(json, 'comment');
-      const { text: bare, only, ...parts } = read;
-      const text = comment === undefined ? bare : `${bare} comment ${JSON.stringify(comment)}`;
+      const { text, ...parts } = read;
       rules.push({
         tool: 'nft',
-        // A rule of an inet table may be for one family only.
-        family: family === 'inet' ? (only ?? 'inet') : familyOf(family),
+        family: familyOf(family),
         table,
         chain,
         ...(hook === undefined ? {} : { hook }),

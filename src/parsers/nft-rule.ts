@@ -10,10 +10,7 @@ type PortRange = NonNullable<Match['destinationPorts']>[number];
 export type NamedSets = Map<string, readonly Json[]>;
 
 export type NftRuleParts = Pick<FirewallRule, 'verdict' | 'match' | 'packets' | 'text'> &
-  Partial<Pick<FirewallRule, 'rejectWith' | 'jumpTo'>> & {
-    /** The one family that the rule is for, where its expressions say so. */
-    readonly only?: 4 | 6;
-  };
+  Partial<Pick<FirewallRule, 'rejectWith' | 'jumpTo'>>;
 
 /** Statements that decide nothing and match nothing. */
 const neutral = new Set(['counter', 'log', 'comment', 'mangle', 'notrack', 'ct timeout', 'ct helper', 'secmark']);
@@ -66,10 +63,12 @@ export function readNftRule(
       if (name === 'limit' || name === 'meter' || name === 'quota') packets = null;
     }
   }
-  const { understood, only, protocol, sources, destinations, destinationPorts, inDevice } = draft;
+  const { understood, only, protocol, sources, destinationPorts, inDevice } = draft;
+  // In a table of both families, a rule for one of them is a rule for all of its destinations.
+  const everywhere = only === undefined || sources !== undefined ? undefined : [only === 4 ? '0.0.0.0/0' : '::/0'];
+  const destinations = draft.destinations ?? everywhere;
   return {
     text: nftText(expressions),
-    ...(only === undefined ? {} : { only }),
     verdict,
     ...(rejectWith === undefined ? {} : { rejectWith }),
     ...(jumpTo === undefined ? {} : { jumpTo }),
@@ -87,6 +86,7 @@ export function readNftRule(
 
 interface Draft {
   understood: boolean;
+  /** The one family that the expressions are for, where they say so. */
   only?: 4 | 6;
   protocol?: string;
   sources?: readonly string[];
@@ -128,7 +128,7 @@ function readMatch(
     else draft.protocol ??= only;
   } else if (meta === 'iifname' || meta === 'iif') {
     const [only, ...more] = values;
-    if (typeof only !== 'string' || only.endsWith('*') || more.length > 0) draft.understood = false;
+    if (typeof only !== 'string' || more.length > 0) draft.understood = false;
     else draft.inDevice = only;
   } else {
     draft.understood = false;

@@ -273,12 +273,12 @@ function v6onlyOf(row: Row, star: Star): { v6only?: boolean } {
   return star === 'dual' && row.local.address === '::' ? { v6only: true } : {};
 }
 
-/** `users:(("nginx",pid=1234,fd=6),…)`, before iproute2 4 `users:(("nginx",1234,6))` -> `nginx (pid 1234)`. */
+/** `users:(("nginx",pid=1234,fd=6),…)`, before iproute2 4 `users:(("nginx",1234,6))` -> `nginx, pid 1234`. */
 function processOf(text: string): string | undefined {
   const from = text.indexOf('users:(("');
   if (from === -1) return undefined;
   const match = /^users:\(\("([^"]{1,64})",(?:pid=)?(\d{1,10}),/.exec(text.slice(from, from + 120));
-  return match === null ? undefined : `${match[1]} (pid ${match[2]})`;
+  return match === null ? undefined : `${match[1]}, pid ${match[2]}`;
 }
 
 /** `timer:(on,988ms,0)` */

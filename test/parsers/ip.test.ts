@@ -283,6 +283,17 @@ describe('ip-route-get', () => {
     expect(withoutAt(value)).toEqual([{ to, ...expected }]);
   });
 
+  it('finds the destination behind the words that may stand before it', () => {
+    for (const words of ['to 10.9.0.9', 'unicast 10.9.0.9', '10.9.0.9']) {
+      const refused = parseText(ipRouteGet, '', {
+        argv: get(words),
+        stderr: 'RTNETLINK answers: Network is unreachable\n',
+        exitCode: 2,
+      });
+      expect(refused.value?.[0]?.to).toBe('10.9.0.9');
+    }
+  });
+
   it('keeps who asked as it was asked', () => {
     const text = 'local 10.9.0.1 from 10.9.0.9 dev lo table local \n    cache <local> iif v0 \n';
     expect(withoutAt(parseText(ipRouteGet, text, { argv: get('10.9.0.1 from 10.9.0.9 iif v0') }).value)).toEqual([

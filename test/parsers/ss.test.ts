@@ -34,7 +34,7 @@ describe('ss', () => {
         port: 1306,
         recvq: 0,
         sendq: 3,
-        process: 'python3 (pid 9)',
+        process: 'python3, pid 9',
         at: { evidence: 'out', line: 2 },
       },
       {
@@ -44,7 +44,7 @@ describe('ss', () => {
         recvq: 0,
         sendq: 128,
         v6only: true,
-        process: 'python3 (pid 9)',
+        process: 'python3, pid 9',
         at: { evidence: 'out', line: 6 },
       },
       {
@@ -54,7 +54,7 @@ describe('ss', () => {
         recvq: 2,
         sendq: 128,
         v6only: false,
-        process: 'python3 (pid 9)',
+        process: 'python3, pid 9',
         at: { evidence: 'out', line: 7 },
       },
     ]);
@@ -70,7 +70,7 @@ describe('ss', () => {
         local: { address: '127.0.0.1', port: 36408 },
         peer: { address: '127.0.0.1', port: 1301 },
         timer: { kind: 'keepalive', leftMs: 7_140_000, retries: 0 },
-        process: 'python3 (pid 9)',
+        process: 'python3, pid 9',
       },
       {
         protocol: 'tcp',
@@ -89,7 +89,7 @@ describe('ss', () => {
         local: { address: '10.9.0.1', port: 34284 },
         peer: { address: '10.9.0.99', port: 80 },
         timer: { kind: 'on', leftMs: 988, retries: 0 },
-        process: 'python3 (pid 9)',
+        process: 'python3, pid 9',
       },
       {
         protocol: 'tcp',
@@ -107,9 +107,9 @@ describe('ss', () => {
     expect(problems).toEqual([]);
     expect(withoutAt(value)).toEqual({
       listeners: [
-        { protocol: 'tcp', address: '::', port: 22, recvq: 0, sendq: 128, process: 'sshd (pid 1444)' },
-        { protocol: 'tcp', address: '0.0.0.0', port: 80, recvq: 129, sendq: 128, process: 'nginx (pid 1234)' },
-        { protocol: 'tcp', address: '127.0.0.1', port: 25, recvq: 0, sendq: 100, process: 'master (pid 1523)' },
+        { protocol: 'tcp', address: '::', port: 22, recvq: 0, sendq: 128, process: 'sshd, pid 1444' },
+        { protocol: 'tcp', address: '0.0.0.0', port: 80, recvq: 129, sendq: 128, process: 'nginx, pid 1234' },
+        { protocol: 'tcp', address: '127.0.0.1', port: 25, recvq: 0, sendq: 100, process: 'master, pid 1523' },
       ],
     });
   });
@@ -263,8 +263,8 @@ udp6       0      0 :::5353                 :::*                                
     expect(problems).toEqual([]);
     expect(withoutAt(value)).toEqual({
       listeners: [
-        { protocol: 'tcp', address: '0.0.0.0', port: 22, recvq: 0, sendq: null, process: 'sshd: /usr/sbin (pid 600)' },
-        { protocol: 'udp', address: '::', port: 5353, recvq: 0, sendq: null, process: 'avahi-daemon: r (pid 442)' },
+        { protocol: 'tcp', address: '0.0.0.0', port: 22, recvq: 0, sendq: null, process: 'sshd: /usr/sbin, pid 600' },
+        { protocol: 'udp', address: '::', port: 5353, recvq: 0, sendq: null, process: 'avahi-daemon: r, pid 442' },
       ],
       sockets: [
         {
@@ -275,7 +275,7 @@ udp6       0      0 :::5353                 :::*                                
           local: { address: '::1', port: 59888 },
           peer: { address: '::1', port: 1302 },
           timer: { kind: 'keepalive', leftMs: 7_188_590, retries: 0 },
-          process: 'python3 (pid 9)',
+          process: 'python3, pid 9',
         },
         {
           protocol: 'tcp',
