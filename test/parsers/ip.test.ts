@@ -196,6 +196,14 @@ default dev tun6 metric 1024
     }
   });
 
+  it('passes over the cached clones of IPv6 on old kernels', () => {
+    // iproute2 3.10 (CentOS 7)
+    const text = 'fd00::9 via fd00::2 dev eth0  metric 0 \n    cache \n\nff00::/8 dev eth0  metric 256 \n';
+    const { value, problems } = parseText(ipRoute, text);
+    expect(problems).toEqual([]);
+    expect(value?.map(({ destination }) => destination)).toEqual(['fd00::9', 'ff00::/8']);
+  });
+
   it('takes no text for a route', () => {
     for (const text of [
       '10.0.0.1\n',

@@ -161,4 +161,17 @@ describe('tracepath', () => {
       reached: true,
     });
   });
+
+  it('knows the MTU also where it was ended before it said so', () => {
+    const cut = ' 1?: [LOCALHOST]                      pmtu 1500\n 1:  10.9.0.254      0.071ms pmtu 1400\n 2:  no rep';
+    const { value, problems } = parseText(tracepath, cut, { exitCode: null });
+    expect(value?.pmtu).toBe(1400);
+    expect(value?.reached).toBe(false);
+    expect(problems).toHaveLength(1);
+    expect(parseText(tracepath, ' 1?: [LOCALHOST]   pmtu 1500\n', { exitCode: null }).value).toEqual({
+      hops: [],
+      pmtu: 1500,
+      reached: false,
+    });
+  });
 });

@@ -290,6 +290,28 @@ udp6       0      0 :::5353                 :::*                                
     });
   });
 
+  it('needs no heading, and refuses rows that it cannot read in full', () => {
+    const row = 'tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN\n';
+    expect(withoutAt(parseText(netstatN, row).value)).toEqual({
+      listeners: [{ protocol: 'tcp', address: '0.0.0.0', port: 22, recvq: 0, sendq: null }],
+      sockets: [],
+    });
+    for (const bad of [
+      'tcp 0 0 localhost:ssh 0.0.0.0:* LISTEN',
+      'tcp x 0 0.0.0.0:22 0.0.0.0:* LISTEN',
+      'tcp 0 0 0.0.0.0:22 0.0.0.0:* LISTENING',
+    ]) {
+      const parsed = parseText(netstatN, `Active Internet connections (only servers)\n${bad}\n`);
+      expect(parsed.value, bad).toBeUndefined();
+    }
+    expect(
+      parseText(
+        netstatN,
+        'Active Internet connections (only servers)\nProto Recv-Q Send-Q Local Address Foreign Address State\n',
+      ).value,
+    ).toEqual({ listeners: [] });
+  });
+
   it('shows only what the heading says', () => {
     const row = 'tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN\n';
     expect(parseText(netstatN, `Active Internet connections (only servers)\n${row}`).value).not.toHaveProperty(
