@@ -3,6 +3,7 @@ import type { Evidence, Exit } from '../model/evidence.ts';
 import type { Capture, Clock, Connection, Features } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
+import { createDeadline } from '../model/deadline.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
 
@@ -35,8 +36,8 @@ export async function collect(
   ports: CollectPorts,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
 ): Promise<Collected> {
-  const wall = AbortSignal.timeout(plan.budget.wallMs);
-  const whole = AbortSignal.any([signal, wall]);
+  const wall = createDeadline(plan.budget.wallMs, signal);
+  const whole = wall.signal;
   const phase = (name: Extract<Parameters<OnProgress>[0], { type: 'phase' }>['phase']): void =>
     onProgress({ type: 'phase', phase: name, atMs: ports.now() });
 
@@ -82,6 +83,7 @@ export async function collect(
   } finally {
     await Promise.all(sessions.map(async ({ session, release }) => Promise.allSettled([session.close(), release()])));
   }
+  wall.clear();
   if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
   return {
     evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
@@ -217,7 +219,9 @@ async function startCaptures(
     ),
   );
   const captures = started.flatMap(({ session, capture }) => (capture ? [{ session, capture }] : []));
-  await Promise.race([Promise.all(captures.map(({ capture }) => capture.ready)), delay(listenWithinMs, signal)]);
+  const patience = createDeadline(listenWithinMs, signal);
+  await Promise.race([Promise.all(captures.map(({ capture }) => capture.ready)), aborted(patience.signal)]);
+  patience.clear();
   return captures;
 }
 
@@ -229,7 +233,6 @@ async function window(
   collectors: ReadonlyMap<string, Collector>,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
 ): Promise<'complete' | 'early'> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(plan.budget.windowMs)]);
   const probes = sessions.flatMap((session) =>
     stepsOf(plan, session, collectors)
       .filter(({ collector }) => collector.when === 'probe' && session.planned.roles.includes('client'))
@@ -262,12 +265,12 @@ async function window(
         captures.every(({ capture }) => capture.snapshot().connections.filter(answered).length >= succeeded) &&
         succeeded > 0,
       wait,
-      over,
+      signal,
     );
     return 'complete';
   }
   const enough = (): boolean => captures.some(({ capture }) => settled(capture.snapshot()));
-  return (await until(enough, plan.budget.windowMs, over)) ? 'early' : 'complete';
+  return (await until(enough, plan.budget.windowMs, signal)) ? 'early' : 'complete';
 }
 
 const answered = (connection: Connection): boolean => connection.handshake === 'complete';
@@ -282,24 +285,26 @@ function settled(capture: Capture): boolean {
 
 /** Waits until a condition holds, at most so long; tells whether it held. */
 async function until(condition: () => boolean, atMostMs: number, signal: AbortSignal): Promise<boolean> {
-  const end = AbortSignal.any([signal, AbortSignal.timeout(atMostMs)]);
-  while (!condition()) {
-    if (end.aborted) return false;
-    await delay(50, end);
+  const end = createDeadline(atMostMs, signal);
+  try {
+    while (!condition()) {
+      if (end.signal.aborted) return false;
+      const pause = createDeadline(50, end.signal);
+      await aborted(pause.signal);
+      pause.clear();
+    }
+    return true;
+  } finally {
+    end.clear();
   }
-  return true;
 }
 
-/** A pause that the signal cuts short. Never rejects. */
-function delay(ms: number, signal: AbortSignal): Promise<void> {
+/** Settles when the signal is aborted. */
+function aborted(signal: AbortSignal): Promise<void> {
   const { promise, resolve } = deferred();
   if (signal.aborted) resolve();
-  const timer = setTimeout(resolve, ms);
   signal.addEventListener('abort', resolve, { once: true });
-  return promise.finally(() => {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', resolve);
-  });
+  return promise;
 }
 
 /** The node's clock was read in the middle of the command's own time, so that is what it is compared with. */

@@ -31,7 +31,9 @@ export async function resolveTarget(target: Target, inventory: Inventory): Promi
         `There is no node "${target.node}" in the inventory.`,
         close.length > 0
           ? `Did you mean ${close.join(', ')}?`
-          : 'The nodes are listed in netcheck.yaml; netcheck nodes shows them.',
+          : inventory.names().length === 0
+            ? 'The inventory is empty: list the nodes in netcheck.yaml, or set sshConfig: true.'
+            : `The inventory has ${listed(inventory.names())}.`,
       );
     }
     case 'address': {
@@ -51,6 +53,12 @@ export async function resolveTarget(target: Target, inventory: Inventory): Promi
         'Ask with the node and the port instead, for example: node-50 port 1301',
       );
   }
+}
+
+/** The first few names, and how many more there are. */
+function listed(names: readonly string[]): string {
+  const [first, rest] = [names.slice(0, 5), names.length - 5];
+  return rest > 0 ? `${first.join(', ')} and ${rest} more nodes` : first.join(', ');
 }
 
 /** Names within a third of their length of the one asked for, best first, at most three. */

@@ -1,6 +1,7 @@
 import type { Address } from '../model/facts.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import type { Parser } from '../model/parser.ts';
+import { createDeadline } from '../model/deadline.ts';
 import type { NodeTransport } from './ports.ts';
 
 /** At most so many nodes are asked whether an address is theirs, so many at a time, and no longer than this. */
@@ -16,8 +17,8 @@ export async function learnOwner(
   transport: NodeTransport,
   parsers: ReadonlyMap<string, Parser>,
 ): Promise<InventoryNode | null> {
-  const found = new AbortController();
-  const signal = AbortSignal.any([found.signal, AbortSignal.timeout(bounds.timeoutMs)]);
+  const found = createDeadline(bounds.timeoutMs);
+  const { signal } = found;
   const waiting = nodes.slice(0, bounds.nodes);
   let owner: InventoryNode | null = null;
   const askNext = async (): Promise<void> => {
@@ -28,6 +29,7 @@ export async function learnOwner(
       }
   };
   await Promise.all(Array.from({ length: bounds.atOnce }, askNext));
+  found.clear();
   return owner;
 }
 

@@ -5,6 +5,7 @@ import type { PlannedNode } from '../model/plan.ts';
 import { createCaptureAnalyser } from '../packets/analyse-capture.ts';
 import { createPayloadStripper } from '../packets/payload-stripper.ts';
 import { createListeningWatch } from '../packets/tcpdump-stderr.ts';
+import { createDeadline } from '../model/deadline.ts';
 import { chooseCommand } from './choose-command.ts';
 import type { CommandResult, EvidenceSink, NodeConnection } from './ports.ts';
 
@@ -92,11 +93,11 @@ export class NodeSession {
       analyser.push(bytes);
     };
     const listening = createListeningWatch();
-    const stopping = new AbortController();
+    const stopping = createDeadline(null, this.#signal);
     const ready = deferred();
     const ended = this.#connection
       .run(choice.run, {
-        signal: AbortSignal.any([this.#signal, stopping.signal]),
+        signal: stopping.signal,
         onStdout: (chunk) => keep(stripper.push(chunk)),
         onStderr: (chunk) => {
           if (listening.push(chunk)) ready.resolve();
