@@ -3,25 +3,10 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { command, insideLab, said, whyOutside } from './network.ts';
+import { traces } from './traces.ts';
 
 const skipped = insideLab ? '' : ` (skipped: ${whyOutside})`;
 const enter = fileURLToPath(new URL('./enter.mjs', import.meta.url));
-
-/** What a lab could leave behind, as seen from the machine (here: the outer lab, which stands for it). */
-async function traces(marker: string) {
-  const [links, namespaces, routes, processes] = await Promise.all([
-    command(['ip', '-o', 'link']),
-    command(['ip', 'netns', 'list']),
-    command(['ip', 'route', 'show', 'table', 'all']),
-    command(['ps', '-eo', 'stat=,args=']),
-  ]);
-  return {
-    links: links.stdout,
-    namespaces: namespaces.stdout,
-    routes: routes.stdout,
-    processes: processes.stdout.split('\n').filter((line) => line.includes(marker) && !line.startsWith('Z')),
-  };
-}
 
 /** A lab with a namespace, a link between two, and processes in both places, that would stay for hours. */
 function startSomething(marker: string): ChildProcess {
@@ -44,14 +29,14 @@ describe.skipIf(!insideLab)(`entering a lab${skipped}`, () => {
     '%s in the middle leaves no process, interface, route or namespace behind',
     async (signal) => {
       const marker = String(1_000_000 + Math.floor(Math.random() * 1_000_000));
-      const before = await traces(marker);
+      const before = await traces(new RegExp(marker));
       const lab = startSomething(marker);
       await said(lab, 'stdout', /^up$/m, 'the lab');
-      expect((await traces(marker)).processes.length).toBeGreaterThan(3);
+      expect((await traces(new RegExp(marker))).processes.length).toBeGreaterThan(3);
       lab.kill(signal);
       const [code] = await once(lab, 'exit');
       expect(code).toBe({ SIGKILL: null, SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[signal]);
-      await expect.poll(() => traces(marker), { timeout: 10_000 }).toEqual(before);
+      await expect.poll(() => traces(new RegExp(marker)), { timeout: 10_000 }).toEqual(before);
     },
   );
 

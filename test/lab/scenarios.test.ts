@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Report } from '../../src/model/report.ts';
+import { type Finding, Report } from '../../src/model/report.ts';
 import { command, insideLab, type Lab, startLab, whyOutside } from './network.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 import { plain } from './topologies.ts';
@@ -21,6 +21,9 @@ async function ask(lab: Lab, text: string): Promise<{ report: Report; status: nu
   }
   return { report: Report.parse(report), status: code, stderr };
 }
+
+/** A finding as scenarios name it: on a node, or between two. */
+const place = ({ rule, node, path }: Finding) => (path === undefined ? { rule, node } : { rule, path });
 
 /** What a failure needs to be understood: every finding that is not "ruled out", with its reasons. */
 function told(report: Report): string {
@@ -73,10 +76,7 @@ describe.skipIf(!insideLab)(`break, ask, expect, mend${skipped}`, () => {
       const { report } = broken;
       console.log(`${scenario.id}: ${report.verdict} after ${seconds(report.timing.tookMs)}`);
       const confirmed = report.findings.filter(({ verdict }) => verdict === 'confirmed');
-      expect(
-        confirmed.map(({ rule, node }) => ({ rule, node })),
-        told(report),
-      ).toEqual(scenario.expect.confirmed);
+      expect(confirmed.map(place), told(report)).toEqual(scenario.expect.confirmed);
       expect(report.verdict, told(report)).toBe(scenario.expect.verdict);
       expect(broken.status).toBe(scenario.expect.verdict === 'found' ? 1 : 0);
       const unreachable = report.nodes.filter(({ unseen }) => unseen !== undefined).map(({ name }) => name);
@@ -109,10 +109,7 @@ describe.skipIf(!insideLab)(`break, ask, expect, mend${skipped}`, () => {
       if (!scenario) throw new Error('there is no such scenario');
       const { report } = await brokenBy(lab, scenario, () => ask(lab, scenario.ask));
       const confirmed = report.findings.filter(({ verdict }) => verdict === 'confirmed');
-      expect(
-        confirmed.map(({ rule, node }) => ({ rule, node })),
-        told(report),
-      ).toEqual(scenario.expect.confirmed);
+      expect(confirmed.map(place), told(report)).toEqual(scenario.expect.confirmed);
       for (const name of ['node-12', 'node-50']) {
         await expect.poll(() => leftOn(lab, name), { timeout: 5000 }).toEqual([]);
       }

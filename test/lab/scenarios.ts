@@ -19,8 +19,11 @@ export interface Scenario {
   readonly felt: { readonly from: string; readonly to: string; readonly port: number; readonly as: Felt };
   readonly expect: {
     readonly verdict: 'found' | 'clear';
-    /** All findings that are `confirmed`, and no other. A path is named by the node where it begins. */
-    readonly confirmed: readonly { readonly rule: string; readonly node: string }[];
+    /** All findings that are `confirmed`, and no other. */
+    readonly confirmed: readonly (
+      | { readonly rule: string; readonly node: string }
+      | { readonly rule: string; readonly path: { readonly from: string; readonly to: string } }
+    )[];
     /** Nodes that netcheck cannot log in to while broken. */
     readonly unreachable?: readonly string[];
     /** A command that the temporary remedy must contain. */
@@ -241,7 +244,7 @@ export const scenarios: readonly Scenario[] = [
     ],
     ask: 'node-50 port 1301 from node-12',
     felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
-    expect: { verdict: 'found', confirmed: [{ rule: 'path-drop', node: 'node-12' }] },
+    expect: { verdict: 'found', confirmed: [{ rule: 'path-drop', path: { from: 'node-12', to: 'node-50' } }] },
     mend: [onRouter('nft', 'delete table inet fabric')],
   },
 ];
