@@ -34,7 +34,7 @@ esac
 status=$?
 end=$(now)
 if [ "$status" -eq 0 ]; then out=; fi
-echo "attempt $1 $start $end $status $(printf '%s\\n' "$out" | head -n 1)"
+echo "attempt $1 $start $end $status $(printf '%s\\n' "$out" | tail -n 1)"
 }
 i=0
 while [ "$i" -lt "$count" ]; do i=$((i+1)); one "$i" & sleep 0.1 2>/dev/null || sleep 1; done

@@ -30,6 +30,9 @@ export interface NodeKnowledge {
   readonly problems: readonly (ParseProblem & { readonly evidence: string })[];
 }
 
+/** Outputs of which every line stands for itself. */
+const usefulInPart: ReadonlySet<string> = new Set(['tcp-probe', 'sysctl', 'look']);
+
 interface Reading {
   readonly evidence: Evidence;
   readonly value: unknown;
@@ -77,6 +80,8 @@ function knowledgeOf(
     const file = entry.out ?? evidenceFile(entry.node, entry.id, entry.kind);
     if (entry.kind === 'connect' || entry.exit.how === 'skipped' || entry.exit.how === 'notStarted') return [];
     if (entry.kind === 'pcap') return readCapture(one, file);
+    // What was cut may lack exactly the line that matters: "it is not in the list" must not be read from half a list.
+    if (entry.exit.how !== 'exited' && !usefulInPart.has(entry.kind)) return [];
     const parser = parsers.get(entry.kind);
     if (!parser) return [];
     const parsed = parser.parse({
