@@ -48,7 +48,7 @@ function readJump(jump: string, findNode: (name: string) => InventoryNode | null
   const before = specs.length > 0 ? { jump: specs.join(',') } : {};
   const known = findNode(last);
   if (known) return { ...known, ...before };
-  const match = /^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([^\]]+)\]|([^:@[\]]+))(?::(\d{1,5}))?$/.exec(last);
+  const match = /^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([0-9A-Fa-f:.]+(?:%\w+)?)\]|(\w[\w.-]*))(?::(\d{1,5}))?$/.exec(last);
   const host = match?.[2] ?? match?.[3];
   if (host === undefined) return undefined;
   const byHost = findNode(host);

@@ -120,7 +120,7 @@ export async function openClient(
       );
       if (result.ok) return result.open;
       if (options.signal.aborted) return cancelled(hop);
-      if (attempt < attempts && result.trouble.stage === 'connected' && isDropped(result.trouble.error)) {
+      if (attempt < attempts && isDropped(result.trouble)) {
         leave();
         leave = undefined;
         // Doubling with jitter, so that several connections that were dropped together do not come back together.
@@ -238,8 +238,10 @@ function loginAttempts(list: readonly AnyAuthMethod[]): AuthHandlerMiddleware {
   return (_methods, _partial) => left.shift() ?? false;
 }
 
-function isDropped(error: Error): boolean {
+/** Dropped before the handshake: a server with too many half-open logins does that at random. */
+function isDropped({ error, stage }: ConnectTrouble): boolean {
   const code = 'code' in error ? error.code : undefined;
+  if (stage !== 'connecting' && stage !== 'connected') return false;
   return error.message === 'Connection lost before handshake' || code === 'ECONNRESET' || code === 'EPIPE';
 }
 

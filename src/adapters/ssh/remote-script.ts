@@ -7,7 +7,10 @@ import { quoteArgv } from './quote-argv.ts';
 export const loginCommand = 'exec /bin/sh';
 
 /** What the script says about itself, on both streams, before the command's first byte. */
-export type StartState = 'run' | 'missing' | 'nosudo';
+export type StartState = (typeof startStates)[number];
+
+/** `unseen`: sudo is tried, although the login user's PATH has no such tool. */
+const startStates = ['run', 'unseen', 'missing', 'nosudo'] as const;
 
 /** Directories where administration tools live and that a non-login PATH often lacks. */
 const sbin = '/usr/local/sbin:/usr/sbin:/sbin';
@@ -15,7 +18,7 @@ const sbin = '/usr/local/sbin:/usr/sbin:/sbin';
 /**
  * The script that runs one command on a node and never leaves it behind.
  *
- * - The first line on standard output and on standard error is `MARK run` (or `missing`, `nosudo`): bytes before it
+ * - The first line on standard output and on standard error is `MARK run` (or another start state): bytes before it
  *   come from the login shell's start-up files and are not the command's.
  * - Standard input of the script is a leash: when it ends (the channel is closed, or the connection is gone), the command
  *   and all its children get SIGTERM and, a second later, SIGKILL. `channel.close()` and a lost connection alone
@@ -38,16 +41,18 @@ export function remoteScript(options: {
 }): string {
   const { argv, sudo, mark } = options;
   const command = quoteArgv(sudo ? ['sudo', '-n', '--', ...argv] : argv);
-  // sudo looks in its own secure_path and says itself what it cannot find.
+  const tool = quoteArgv(argv.slice(0, 1));
+  // sudo looks in its own secure_path; but where it refuses, it does not say that the tool is not there at all.
   const look = sudo
-    ? 'command -v sudo >/dev/null 2>&1 || { say nosudo; exit 127; }'
-    : `command -v ${quoteArgv(argv.slice(0, 1))} >/dev/null 2>&1 || { say missing; exit 127; }`;
+    ? `command -v sudo >/dev/null || { say nosudo; exit 127; }\ncommand -v ${tool} >/dev/null || w=unseen`
+    : `command -v ${tool} >/dev/null || { say missing; exit 127; }`;
   // One compound command: the shell has read all of it before it runs any of it.
   return `{
 exec 3<&0 4>&2 2>/dev/null
 LC_ALL=C PATH="\${PATH:-/usr/bin:/bin}:${sbin}"
 export LC_ALL PATH
 say() { echo "${mark} $1"; echo "${mark} $1" >&4; }
+w=run
 ${look}
 g=
 if { IFS= read -r x </proc/$$/stat; } 2>/dev/null; then set -- \${x##*) }; if [ "$3" = $$ ]; then g=-$$; fi; fi
@@ -79,7 +84,7 @@ if [ "$g" ]; then kill -s KILL -- $g; fi
 trap : TERM HUP
 ( while read -r x; do :; done; finish ) <&3 >/dev/null 4>&- & a=$!
 ( trap 'kill $!; exit' TERM; sleep ${Math.ceil(options.deadlineSeconds)} & wait $! && finish ) </dev/null >/dev/null 3<&- 4>&- & b=$!
-say run
+say $w
 ( exec </dev/null 2>&4 3<&- 4>&-; ${command} )
 r=$?
 kill $a $b
@@ -99,6 +104,6 @@ export function splitAtMark(
   const lineEnd = bytes.indexOf(0x0a, at);
   if (lineEnd < 0) return undefined;
   const word = bytes.toString('latin1', at + mark.length + 1, lineEnd);
-  const state: StartState = word === 'missing' || word === 'nosudo' ? word : 'run';
+  const state = startStates.find((each) => each === word) ?? 'run';
   return { before: bytes.subarray(0, at), state, after: bytes.subarray(lineEnd + 1) };
 }

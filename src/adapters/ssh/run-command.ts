@@ -13,6 +13,9 @@ import { readSudoRefusal } from './sudo-refusal.ts';
 /** How long a stopped command may take to end: the node sends SIGKILL after one second. */
 const graceMs = 3000;
 
+/** Where not even the login shell has answered, there is nothing to wait for. */
+const graceUnstartedMs = 500;
+
 /** The node's own timer starts later than ours and must not beat it. */
 const remoteSlackSeconds = 3;
 
@@ -39,7 +42,7 @@ export interface RunTarget {
 type Stop = Extract<Exit, { how: 'stopped' | 'timedOut' | 'tooMuchOutput' }>;
 
 /**
- * Runs one command over an open connection. Never rejects.
+ * Runs one command over an open connection. Rejects only with `fault/internal`, for an argv that no process can have.
  *
  * Bytes are kept whole up to `maxBytes` on each stream. A consumer (`onStdout`) that fails is not called again; the
  * bytes are still kept.
@@ -53,6 +56,13 @@ export async function runCommand(
     const now = Date.now();
     return { exit, stdout: new Uint8Array(), stderr: new Uint8Array(), startedAtMs: now, endedAtMs: now };
   };
+  const mark = `netcheck-${randomBytes(8).toString('hex')}`;
+  const text = remoteScript({
+    argv: command.argv,
+    sudo: target.sudo,
+    deadlineSeconds: command.timeoutMs / 1000 + remoteSlackSeconds,
+    mark,
+  });
   const waiting = AbortSignal.any([options.signal, target.lost]);
   let leave: () => void;
   try {
@@ -69,7 +79,7 @@ export async function runCommand(
       if (target.lost.aborted) return nothing(lostBefore(target));
       return { ...nothing(opened.exit), startedAtMs };
     }
-    return await converse(target, opened.channel, command, options, startedAtMs);
+    return await converse(target, opened.channel, command, options, { text, mark }, startedAtMs);
   } finally {
     leave();
   }
@@ -167,10 +177,10 @@ function converse(
   channel: ClientChannel,
   command: Pick<Command, 'argv' | 'timeoutMs' | 'maxBytes'>,
   options: RunOptions,
+  script: { readonly text: string; readonly mark: string },
   startedAtMs: number,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const mark = `netcheck-${randomBytes(8).toString('hex')}`;
     const stdout = createKeptBytes(command.maxBytes);
     const stderr = createKeptBytes(command.maxBytes);
     let started: StartState | undefined;
@@ -190,7 +200,7 @@ function converse(
       stop = why;
       // The leash: the end of its standard input makes the script kill the command.
       channel.end();
-      graceTimer = setTimeout(finish, graceMs);
+      graceTimer = setTimeout(finish, started === undefined ? graceUnstartedMs : graceMs);
       watchIdle();
     };
     const keepingStopped = (): Stop => ({ how: 'tooMuchOutput', keptBytes: stdout.length + stderr.length });
@@ -237,7 +247,7 @@ function converse(
           return;
         }
         head = Buffer.concat([head, chunk]);
-        const split = splitAtMark(head, mark);
+        const split = splitAtMark(head, script.mark);
         if (split) {
           head = undefined;
           started ??= split.state;
@@ -245,7 +255,7 @@ function converse(
           return;
         }
         noise ||= firstPrintableLine(head);
-        if (head.length > maxNoiseBytes) head = head.subarray(-mark.length - 32);
+        if (head.length > maxNoiseBytes) head = head.subarray(-script.mark.length - 32);
       };
     };
 
@@ -327,14 +337,14 @@ function converse(
       const refusal = target.sudo
         ? readSudoRefusal(ended.code, stdout.length, Buffer.from(stderr.whole()).toString('utf8'))
         : undefined;
-      if (refusal?.refused === 'toolMissing') {
+      if (refusal && (refusal.refused === 'toolMissing' || started === 'unseen')) {
         return {
           how: 'notStarted',
           why: 'toolMissing',
           message: `${tool} is not installed on ${where} (${refusal.said}).`,
         };
       }
-      if (refusal) {
+      if (refusal?.refused === 'sudo') {
         return {
           how: 'notStarted',
           why: 'sudo',
@@ -371,15 +381,7 @@ function converse(
     options.signal.addEventListener('abort', onAbort, { once: true });
     target.lost.addEventListener('abort', onLost, { once: true });
     if (options.signal.aborted) onAbort();
-    else
-      channel.write(
-        remoteScript({
-          argv: command.argv,
-          sudo: target.sudo,
-          deadlineSeconds: command.timeoutMs / 1000 + remoteSlackSeconds,
-          mark,
-        }),
-      );
+    else channel.write(script.text);
   });
 }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { NodeConnection, NodeTransport } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
@@ -181,6 +182,7 @@ export function createSshTransport(options: SshOptions): NodeTransport {
   return {
     async connect(node, { signal }) {
       if (closed) throw new NetcheckError('fault/internal', 'the SSH transport is closed', 'report this as a bug');
+      expectManyListeners(signal);
       const path = jumpPath(node, findNode);
       if (!path.ok) return { ok: false, exit: { how: 'notStarted', why: 'unreachable', message: path.message } };
       const { key, pooled, leave } = acquire(path.hops);
@@ -207,10 +209,16 @@ export function createSshTransport(options: SshOptions): NodeTransport {
   };
 }
 
+/** One run's signal is listened to by every command on every node: that is no leak, whatever Node's warning says. */
+function expectManyListeners(signal: AbortSignal): void {
+  setMaxListeners(0, signal);
+}
+
 function createConnection(node: InventoryNode, { open, channels }: Opened, leave: () => void): NodeConnection {
   return {
-    run: (command, runOptions) =>
-      runCommand(
+    run: (command, runOptions) => {
+      expectManyListeners(runOptions.signal);
+      return runCommand(
         {
           client: open.client,
           lost: open.lost,
@@ -220,7 +228,8 @@ function createConnection(node: InventoryNode, { open, channels }: Opened, leave
         },
         command,
         runOptions,
-      ),
+      );
+    },
     close: async () => leave(),
   };
 }
