@@ -7,7 +7,7 @@ import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { type Flow, type ReachedRule, reachedRules } from './firewall-match.ts';
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
 import { handshakesTo } from './handshakes.ts';
-import { rejectionOf } from './icmp-meaning.ts';
+import { answersAttempt, rejectionOf } from './icmp-meaning.ts';
 import { inboundFlows } from './inbound-flow.ts';
 import { sameAddress } from './ip-address.ts';
 import { listenersFor } from './listeners.ts';
@@ -103,6 +103,7 @@ export const fwReject = defineNodeRule({
       (e) =>
         rejectionOf(e, symptom.protocol) !== null &&
         e.about.protocol === protocolNumber &&
+        (symptom.protocol === 'udp' || (capture !== undefined && answersAttempt(e, capture))) &&
         sameAddress(e.about.destination, target.address) &&
         (e.about.destinationPort === null || e.about.destinationPort === target.port),
     );

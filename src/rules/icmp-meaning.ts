@@ -1,4 +1,5 @@
-import type { IcmpError } from '../model/facts.ts';
+import type { Capture, IcmpError } from '../model/facts.ts';
+import { sameAddress } from './ip-address.ts';
 
 /**
  * What a firewall's ICMP error makes of a connect: `unreachable` (EHOSTUNREACH: administratively prohibited, codes 9,
@@ -35,4 +36,19 @@ export function isTimeExceeded(error: IcmpError): boolean {
 /** Port unreachable. */
 export function isPortUnreachable(error: IcmpError): boolean {
   return error.version === 4 ? error.type === 3 && error.code === 3 : error.type === 1 && error.code === 4;
+}
+
+/**
+ * Whether an ICMP error answers a connect of this capture that did not succeed. Errors may come late (an unanswered ARP
+ * takes 3 s): one about an attempt from before the window says nothing about the attempts in it.
+ */
+export function answersAttempt(error: IcmpError, { connections }: Pick<Capture, 'connections'>): boolean {
+  const { source, sourcePort } = error.about;
+  return connections.some(
+    ({ client, handshake }) =>
+      handshake !== 'complete' &&
+      handshake !== 'midStream' &&
+      (sourcePort === null || client.port === sourcePort) &&
+      sameAddress(client.address, source),
+  );
 }

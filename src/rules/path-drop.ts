@@ -6,7 +6,7 @@ import { definePathRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { handshakesOf, synsIn } from './handshakes.ts';
-import { isProhibited, isTimeExceeded, isUndeliverable } from './icmp-meaning.ts';
+import { answersAttempt, isProhibited, isTimeExceeded, isUndeliverable } from './icmp-meaning.ts';
 import { sameAddress } from './ip-address.ts';
 import { findIn, hasLookalike, type Sighting } from './join-captures.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
@@ -268,6 +268,7 @@ export const pathDrop = definePathRule({
       const about = capture.icmpErrors.filter(
         (e) =>
           e.about.protocol === 6 &&
+          answersAttempt(e, capture) &&
           sameAddress(e.about.destination, target.address) &&
           (e.about.destinationPort === null || e.about.destinationPort === target.port) &&
           !isOf(e.from, target.node, target.facts.addresses, target.address) &&

@@ -186,11 +186,11 @@ const rows: readonly Row[] = [
       ...base,
       sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
       firewall: firewall(firewallRule({ verdict: 'reject', text: '-A INPUT -j REJECT', rose: 1 })),
-      capture: capture([rejectedSyn], { icmpErrors: [icmp()] }),
+      capture: capture([rejectedSyn], { icmpErrors: [icmp({ about: { sourcePort: rejectedSyn.client.port } })] }),
     },
     client: {
       ...clientFacts,
-      capture: capture([rejectedSyn], { icmpErrors: [icmp()] }),
+      capture: capture([rejectedSyn], { icmpErrors: [icmp({ about: { sourcePort: rejectedSyn.client.port } })] }),
       probes: [probe({ outcome: 'noRoute', tookMs: 1 })],
     },
     accuses: { 'fw-reject': 'confirmed' },

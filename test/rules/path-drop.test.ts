@@ -72,11 +72,23 @@ describe('path-drop', () => {
     expect(judgePath(rule, { client: lossyClient, target: { capture: capture([there]) } }).verdict).toBe('unknown');
   });
 
+  it('stays silent: an ICMP error about a connect from before the window comes late, and every connect succeeded', () => {
+    // seen on the practice network: ARP gave up three seconds after the question before this one
+    const seen = answered();
+    const late = icmp({ from: '10.30.0.1', code: 1, name: 'host-unreachable', about: { sourcePort: 39_999 } });
+    const facts = { capture: capture([seen], { icmpErrors: [late] }), probes: [probe()] };
+    expect(judgePath(rule, { client: facts, target: { capture: capture([seen]) } }).verdict).toBe('ruledOut');
+  });
+
   it('fires: rejected by a device on the way', () => {
     const seen = connection({ handshake: 'icmpError' });
     const rejectedBy = (from: string) =>
       judgePath(rule, {
-        client: { capture: capture([seen], { icmpErrors: [icmp({ from, code: 13, name: 'admin-prohibited' })] }) },
+        client: {
+          capture: capture([seen], {
+            icmpErrors: [icmp({ from, code: 13, name: 'admin-prohibited', about: { sourcePort: seen.client.port } })],
+          }),
+        },
         target: {},
         forwarders: [router(nothing)],
       });
