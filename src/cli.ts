@@ -28,7 +28,8 @@ function parse(args: readonly string[]) {
   } catch (cause) {
     throw new NetcheckError(
       'usage/unknown-option',
-      cause instanceof Error ? cause.message.split('.')[0] + '.' : String(cause),
+      // Node's first sentence says what is wrong; the ones after it are about "--", which a question never needs.
+      `${(cause instanceof Error ? cause.message : String(cause)).replace(/\. To specify .*$/s, '').replace(/\.$/, '')}.`,
       'netcheck --help lists the options.',
       { cause },
     );
@@ -56,8 +57,10 @@ export async function main(args: readonly string[]): Promise<number> {
       return (await import('./commands/parse.ts')).parse(rest, values);
     case undefined:
     case 'help':
+      if (command === undefined && !values.help)
+        throw new NetcheckError('ask/empty', 'There is no question.', helpText(language ?? 'en'));
       process.stdout.write(`${helpText(language ?? 'en')}\n`);
-      return command === undefined && !values.help ? 64 : 0;
+      return 0;
     case 'pcap':
       return (await import('./commands/pcap.ts')).pcap(rest, values);
     case 'replay':
@@ -86,7 +89,7 @@ export async function main(args: readonly string[]): Promise<number> {
 /** What went wrong, for a person: the sentence, then what to do. Stack traces are for our own faults only. */
 function report(error: unknown): number {
   if (error instanceof NetcheckError)
-    process.stderr.write(`netcheck: ${error.message}\n${error.hint === '' ? '' : `${error.hint}\n`}`);
+    process.stderr.write(`netcheck: ${shown(error.message)}\n${error.hint === '' ? '' : `${shown(error.hint)}\n`}`);
   else
     process.stderr.write(
       `netcheck: our own fault, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
@@ -94,10 +97,19 @@ function report(error: unknown): number {
   return exitStatusOf(error);
 }
 
+/** A message quotes what was typed and what files are called: nothing of it acts in a terminal, and ten kilobytes are cut. */
+function shown(text: string): string {
+  return text
+    .replaceAll(/[^\P{Cc}\n]/gu, '\u{fffd}')
+    .replaceAll(/\S{600,}/g, (word) => `${word.slice(0, 60)}… (${word.length} characters)`);
+}
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // `netcheck … | head` closes the pipe; that is no fault.
-  if (error.code === 'EPIPE') process.exit(0);
+  // `netcheck … | head` closes the pipe: no fault, nothing to say, and not "clear" either. As if by SIGPIPE (128 + 13).
+  if (error.code === 'EPIPE') process.exit(141);
 });
+// Progress that nobody reads is no reason to lose the report.
+process.stderr.on('error', () => undefined);
 main(process.argv.slice(2)).then(
   (status) => {
     process.exitCode = status;

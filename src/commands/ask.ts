@@ -10,6 +10,7 @@ import { createRunDirectory, wire } from '../wiring.ts';
 import { printReport, reportStatus } from './print-report.ts';
 import { terminalOf } from './terminal-of.ts';
 import { progressLines } from './progress-lines.ts';
+import { claimOutput } from './write-output.ts';
 
 /** `netcheck node-50 port 1301 …`: plan, run, print. */
 export async function ask(text: string, options: Options): Promise<number> {
@@ -27,6 +28,7 @@ export async function ask(text: string, options: Options): Promise<number> {
       );
       return 0;
     }
+    if (options.html !== undefined) claimOutput(options.html);
     const sink = options.save === undefined ? createMemorySink() : createRunDirectory(options.save);
     const stopping = new AbortController();
     const interrupt = (): void => {

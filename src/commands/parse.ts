@@ -35,7 +35,9 @@ export async function parse(args: readonly string[], options: Options): Promise<
     evidence: file,
   });
   process.stdout.write(`${JSON.stringify({ kind, fact: parser.fact, facts: value ?? null, problems }, null, 2)}\n`);
-  return value === undefined ? 2 : 0;
+  if (value !== undefined) return 0;
+  process.stderr.write(`${file}: nothing in it could be read as ${kind}; "problems" says why.\n`);
+  return 2;
 }
 
 /** @throws NetcheckError where the file cannot be read */

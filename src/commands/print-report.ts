@@ -8,11 +8,12 @@ import { writeOutput } from './write-output.ts';
 
 /** The report where and how the options say: terminal or JSON on stdout, HTML into a file. */
 export function printReport(report: Report, options: Pick<Options, 'json' | 'html'>): void {
-  if (options.html !== undefined) writeOutput(options.html, renderHtml(report));
   const text = options.json
     ? renderJson(report)
     : renderTerminal(report, { ...terminalOf(process.stdout), language: report.run.language });
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  // Last: a disk that is full now must not cost the report itself.
+  if (options.html !== undefined) writeOutput(options.html, renderHtml(report));
 }
 
 /** Exit status of a report (design section 2). */

@@ -7,6 +7,7 @@ import { languages } from '../model/language.ts';
 import { parsers } from '../parsers/index.ts';
 import { rules } from '../rules/index.ts';
 import { printReport, reportStatus } from './print-report.ts';
+import { claimOutput } from './write-output.ts';
 
 /** `netcheck replay RUN`: the saved bytes through the same judge. `--lang` is the one thing that may differ. */
 export async function replay(args: readonly string[], options: Options): Promise<number> {
@@ -18,6 +19,7 @@ export async function replay(args: readonly string[], options: Options): Promise
       'For example: netcheck replay runs/2026-11-21',
     );
   const { record, evidence } = await loadRun(path);
+  if (options.html !== undefined) claimOutput(options.html);
   const language = languages.find((one) => one === options.lang) ?? record.language;
   const report = judge({ ...record, language }, evidence, { collectors, parsers, rules });
   printReport(report, options);

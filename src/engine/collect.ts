@@ -233,6 +233,7 @@ async function window(
   collectors: ReadonlyMap<string, Collector>,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
 ): Promise<'complete' | 'early'> {
+  if (sessions.length === 0) return 'complete';
   const probes = sessions.flatMap((session) =>
     stepsOf(plan, session, collectors)
       .filter(({ collector }) => collector.when === 'probe' && session.planned.roles.includes('client'))

@@ -42,7 +42,8 @@ async function readFiles(source: Reader, limits: TarLimits): Promise<Map<string,
   let seen = 0;
   for (;;) {
     const header = await source.take(blockBytes);
-    if (header === undefined) throw new TarProblem(seen === 0 ? 'is empty' : 'is cut off');
+    if (header === undefined)
+      throw new TarProblem(seen > 0 ? 'is cut off' : source.isEmpty() ? 'is empty' : 'is not a tar archive');
     // Two blocks of zeros end an archive; what follows the first is padding.
     if (header.every((byte) => byte === 0)) return files;
     const { name, size, type } = readHeader(header);
@@ -101,6 +102,8 @@ function tooBig(maxBytes: number): string {
 interface Reader {
   /** Exactly so many bytes, or undefined where fewer are left. */
   take(bytes: number): Promise<Uint8Array | undefined>;
+  /** Whether not one byte came. */
+  isEmpty(): boolean;
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -121,6 +124,7 @@ function createReader(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Read
     async drain() {
       while ((await nextChunk()) !== undefined);
     },
+    isEmpty: () => total === 0,
     async close() {
       await iterator.return?.();
     },
