@@ -138,7 +138,12 @@ if (!offlineOnly) {
     await tests('lab', 'lab', { env: { NETCHECK_LAB_BLOCKED: blockers.join('; ') } });
   } else {
     await tests('contracts', 'contracts');
-    await tests('lab', 'lab', { inLab: true });
+    // Two labs at once: they cannot see each other, and both mostly wait for time-outs of the kernel.
+    const [long, short] = [['test/lab/scenarios.test.ts'], ['test/lab/network', 'test/lab/enter', 'test/lab/demo']];
+    await Promise.all([
+      tests('lab', 'lab', { inLab: true, files: short }),
+      tests('scenarios', 'lab', { inLab: true, files: long }),
+    ]);
   }
 }
 
