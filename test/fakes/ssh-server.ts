@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
 import { fingerprint } from '../../src/adapters/ssh/known-hosts.ts';
+import { makeSshKeyPair } from './ssh-keys.ts';
 
 export interface FakeSshServerOptions {
   /** What a login shell makes of an `exec` request; by default the machine's own `/bin/sh -c COMMAND`. */
@@ -46,13 +47,9 @@ export interface FakeSshServer {
  */
 export async function startFakeSshServer(options: FakeSshServerOptions = {}): Promise<FakeSshServer> {
   const directory = await mkdtemp(path.join(tmpdir(), 'netcheck-ssh-'));
-  const host =
-    options.hostKeyType === 'rsa'
-      ? ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 })
-      : ssh2.utils.generateKeyPairSync('ed25519');
-  const login = ssh2.utils.generateKeyPairSync('ed25519');
-  const hostKey = Buffer.from(host.public.split(' ')[1] ?? '', 'base64');
-  const loginKey = Buffer.from(login.public.split(' ')[1] ?? '', 'base64');
+  const host = makeSshKeyPair(options.hostKeyType);
+  const login = makeSshKeyPair();
+  const hostKey = host.wire;
   const sockets = new Set<Socket>();
   const children = new Set<ChildProcess>();
   const pids: number[] = [];
@@ -89,7 +86,7 @@ export async function startFakeSshServer(options: FakeSshServerOptions = {}): Pr
     let sessions = 0;
     connection.on('error', () => {});
     connection.on('authentication', (context) => {
-      if (context.method === 'publickey' && context.key.data.equals(loginKey) && options.refuseLogin !== true) {
+      if (context.method === 'publickey' && context.key.data.equals(login.wire) && options.refuseLogin !== true) {
         context.accept();
       } else context.reject(['publickey']);
     });
@@ -137,7 +134,7 @@ export async function startFakeSshServer(options: FakeSshServerOptions = {}): Pr
   const knownHostsFile = path.join(directory, 'known_hosts');
   await writeFile(identityFile, login.private, { mode: 0o600 });
   await writeFile(`${identityFile}.pub`, `${login.public}\n`);
-  await writeFile(knownHostsFile, `[127.0.0.1]:${port} ${host.public.split(' ').slice(0, 2).join(' ')}\n`);
+  await writeFile(knownHostsFile, `[127.0.0.1]:${port} ${host.public}\n`);
 
   return {
     port,

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import ssh2, { type IdentityCallback, type ParsedKey, type SignCallback, type SigningRequestOptions } from 'ssh2';
+import { expandHome, homeDirectory } from './local-account.ts';
 
 /** Key files that ssh(1) tries when none is configured, those that ssh2 can read. */
-const defaultFiles = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => path.join(homedir(), '.ssh', name));
+const defaultFiles = ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => path.join(homeDirectory(), '.ssh', name));
 
 /** One thing to show the server, in the order of trial. */
 export type LoginAttempt =
@@ -103,10 +103,6 @@ async function readPublicKey(file: string): Promise<Buffer | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function expandHome(file: string): string {
-  return file.replace(/^~(?=\/)/, homedir());
 }
 
 /**

@@ -1,5 +1,8 @@
 import { InventoryNode, NodeName } from '../../model/inventory.ts';
 
+/** Inventory look-up by name; may ask ssh_config. */
+export type FindNode = (name: string) => InventoryNode | null | Promise<InventoryNode | null>;
+
 /** Enough for any real chain of bastions; above it a mistake is likelier. */
 const maxHops = 8;
 
@@ -11,10 +14,12 @@ const maxHops = 8;
  *
  * @param findNode inventory look-up by name
  */
-export function jumpPath(
+export async function jumpPath(
   node: InventoryNode,
-  findNode: (name: string) => InventoryNode | null,
-): { readonly ok: true; readonly hops: readonly InventoryNode[] } | { readonly ok: false; readonly message: string } {
+  findNode: FindNode,
+): Promise<
+  { readonly ok: true; readonly hops: readonly InventoryNode[] } | { readonly ok: false; readonly message: string }
+> {
   const hops: InventoryNode[] = [];
   const seen: string[] = [];
   let current: InventoryNode | undefined = node;
@@ -30,7 +35,7 @@ export function jumpPath(
     seen.push(id);
     hops.unshift(current);
     if (current.jump === undefined) break;
-    const next = readJump(current.jump, findNode);
+    const next = await readJump(current.jump, findNode);
     if (!next) {
       return {
         ok: false,
@@ -42,16 +47,16 @@ export function jumpPath(
   return { ok: true, hops };
 }
 
-function readJump(jump: string, findNode: (name: string) => InventoryNode | null): InventoryNode | undefined {
+async function readJump(jump: string, findNode: FindNode): Promise<InventoryNode | undefined> {
   const specs = jump.split(',').map((spec) => spec.trim());
   const last = specs.pop() ?? '';
   const before = specs.length > 0 ? { jump: specs.join(',') } : {};
-  const known = findNode(last);
+  const known = await findNode(last);
   if (known) return { ...known, ...before };
   const match = /^(?:ssh:\/\/)?(?:([^@]+)@)?(?:\[([0-9A-Fa-f:.]+(?:%\w+)?)\]|(\w[\w.-]*))(?::(\d{1,5}))?$/.exec(last);
   const host = match?.[2] ?? match?.[3];
   if (host === undefined) return undefined;
-  const byHost = findNode(host);
+  const byHost = await findNode(host);
   const user = match?.[1] ?? byHost?.user;
   const parsed = InventoryNode.safeParse({
     ...(byHost ?? { name: NodeName.safeParse(host).success ? host : 'jump-host', address: host }),

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { homedir, userInfo } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Duplex } from 'node:stream';
@@ -17,6 +16,7 @@ import {
   judgeHostKey,
   parseKnownHosts,
 } from './known-hosts.ts';
+import { homeDirectory, localUser } from './local-account.ts';
 
 /** A logged-in SSH connection to one machine. */
 export interface OpenClient {
@@ -58,15 +58,15 @@ const oldAlgorithms: Pick<Algorithms, 'kex' | 'cipher'> = {
 
 /** Files that ssh(1) reads (ssh_config(5), UserKnownHostsFile and GlobalKnownHostsFile). */
 export const defaultKnownHostsFiles: readonly string[] = [
-  path.join(homedir(), '.ssh', 'known_hosts'),
-  path.join(homedir(), '.ssh', 'known_hosts2'),
+  path.join(homeDirectory(), '.ssh', 'known_hosts'),
+  path.join(homeDirectory(), '.ssh', 'known_hosts2'),
   '/etc/ssh/ssh_known_hosts',
   '/etc/ssh/ssh_known_hosts2',
 ];
 
 /** The account to log in as: the node's, or the one that runs netcheck. */
 export function loginUser(node: InventoryNode): string {
-  return node.user ?? userInfo().username;
+  return node.user ?? localUser();
 }
 
 /** `node-12 (10.0.0.12:22)`: how messages name a machine. */

@@ -1,20 +1,13 @@
 import { execFile } from 'node:child_process';
 import { access, readdir, readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { NetcheckError } from '../../model/errors.ts';
 import { InventoryNode, NodeName } from '../../model/inventory.ts';
+import { expandHome, homeDirectory } from './local-account.ts';
 
 export interface SshConfigSource {
   /** By default `~/.ssh/config` (and, for `ssh -G`, /etc/ssh/ssh_config). */
   readonly file?: string;
-}
-
-/** What ssh(1) would do for a host, as far as netcheck can do the same. */
-interface SshConfigHost {
-  readonly node: InventoryNode;
-  /** `UserKnownHostsFile`, where it is not the default. */
-  readonly knownHostsFiles: readonly string[] | undefined;
 }
 
 /** OpenSSH's own limit for nested Include (readconf.c, READCONF_MAX_DEPTH). */
@@ -29,20 +22,60 @@ const maxIncludeDepth = 16;
  *   needs something that netcheck does not have (ProxyCommand)
  */
 export async function resolveSshConfig(host: string, source: SshConfigSource = {}): Promise<InventoryNode | null> {
-  return (await askSsh(host, source))?.node ?? null;
+  const answer = await askSsh(host, source);
+  if (!answer) return null;
+  const first = (key: string): string | undefined => {
+    const value = answer.get(key)?.[0];
+    return value === undefined || value === '' || value === 'none' ? undefined : value;
+  };
+  if (first('proxycommand') !== undefined && first('proxyjump') === undefined) {
+    throw new NetcheckError(
+      'config/invalid',
+      `ssh_config reaches ${host} with a ProxyCommand, which netcheck does not run`,
+      'use ProxyJump for it in ssh_config, or describe the node in netcheck.yaml',
+    );
+  }
+  const identityFile = await chooseIdentity(answer.get('identityfile') ?? []);
+  const jump = first('proxyjump');
+  const hostKeyAlias = first('hostkeyalias');
+  const user = first('user');
+  const parsed = InventoryNode.safeParse({
+    name: host,
+    address: first('hostname') ?? host,
+    port: Number(first('port') ?? 22),
+    ...(user === undefined ? {} : { user }),
+    ...(jump === undefined ? {} : { jump }),
+    ...(hostKeyAlias === undefined ? {} : { hostKeyAlias }),
+    ...(identityFile === undefined ? {} : { identityFile }),
+  });
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new NetcheckError(
+      'config/invalid',
+      `ssh_config gives ${host} a value that netcheck cannot use (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`,
+      'correct it in ssh_config, or describe the node in netcheck.yaml',
+    );
+  }
+  return parsed.data;
 }
 
 /**
  * The known_hosts files that ssh_config names for a host; undefined where they are the usual ones. For
  * `SshOptions.knownHostsFilesOf`.
  *
- * @throws as `resolveSshConfig`
+ * @throws {NetcheckError} `config/invalid` where there is no ssh client, or ssh refuses the configuration
  */
 export async function sshConfigKnownHosts(
   host: string,
   source: SshConfigSource = {},
 ): Promise<readonly string[] | undefined> {
-  return (await askSsh(host, source))?.knownHostsFiles;
+  const answer = await askSsh(host, source);
+  const files = (answer?.get('userknownhostsfile')?.[0] ?? '')
+    .split(' ')
+    .filter((each) => each !== '')
+    .map(expandHome);
+  const usual = ['known_hosts', 'known_hosts2'].map((name) => path.join(homeDirectory(), '.ssh', name));
+  return files.every((each) => usual.includes(each)) ? undefined : files;
 }
 
 /**
@@ -68,11 +101,12 @@ export async function listSshConfigHosts(source: SshConfigSource = {}): Promise<
       }
     }
   };
-  await read(source.file ?? path.join(homedir(), '.ssh', 'config'), 0);
+  await read(source.file ?? path.join(homeDirectory(), '.ssh', 'config'), 0);
   return [...names].sort();
 }
 
-async function askSsh(host: string, { file }: SshConfigSource): Promise<SshConfigHost | null> {
+/** `ssh -G`: each keyword with its values. Null where the name cannot be a node's name. */
+async function askSsh(host: string, { file }: SshConfigSource): Promise<ReadonlyMap<string, readonly string[]> | null> {
   if (!NodeName.safeParse(host).success) return null;
   const answer = await runSsh([...(file === undefined ? [] : ['-F', file]), '-G', '--', host]);
   const values = new Map<string, string[]>();
@@ -80,47 +114,7 @@ async function askSsh(host: string, { file }: SshConfigSource): Promise<SshConfi
     const [key = '', ...rest] = line.split(' ');
     values.set(key, [...(values.get(key) ?? []), rest.join(' ').trim()]);
   }
-  const first = (key: string): string | undefined => {
-    const value = values.get(key)?.[0];
-    return value === undefined || value === '' || value === 'none' ? undefined : value;
-  };
-  if (first('proxycommand') !== undefined && first('proxyjump') === undefined) {
-    throw new NetcheckError(
-      'config/invalid',
-      `ssh_config reaches ${host} with a ProxyCommand, which netcheck does not run`,
-      'use ProxyJump for it in ssh_config, or describe the node in netcheck.yaml',
-    );
-  }
-  const identityFile = await chooseIdentity(values.get('identityfile') ?? []);
-  const jump = first('proxyjump');
-  const hostKeyAlias = first('hostkeyalias');
-  const user = first('user');
-  const parsed = InventoryNode.safeParse({
-    name: host,
-    address: first('hostname') ?? host,
-    port: Number(first('port') ?? 22),
-    ...(user === undefined ? {} : { user }),
-    ...(jump === undefined ? {} : { jump }),
-    ...(hostKeyAlias === undefined ? {} : { hostKeyAlias }),
-    ...(identityFile === undefined ? {} : { identityFile }),
-  });
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new NetcheckError(
-      'config/invalid',
-      `ssh_config gives ${host} a value that netcheck cannot use (${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''})`,
-      'correct it in ssh_config, or describe the node in netcheck.yaml',
-    );
-  }
-  const files = (first('userknownhostsfile') ?? '')
-    .split(' ')
-    .filter((each) => each !== '')
-    .map(expandHome);
-  const usual = ['known_hosts', 'known_hosts2'].map((name) => path.join(homedir(), '.ssh', name));
-  return {
-    node: parsed.data,
-    knownHostsFiles: files.every((each) => usual.includes(each)) ? undefined : files,
-  };
+  return values;
 }
 
 function runSsh(args: readonly string[]): Promise<string> {
@@ -165,10 +159,6 @@ async function chooseIdentity(files: readonly string[]): Promise<string | undefi
   return expanded.find((file) => file !== 'none');
 }
 
-function expandHome(file: string): string {
-  return file.replace(/^~(?=\/)/, homedir());
-}
-
 /** `Keyword arg arg`, `Keyword=arg`, with "double quotes" and comments (ssh_config(5)). */
 function readLine(line: string): { readonly keyword: string; readonly words: readonly string[] } {
   const match = /^\s*([A-Za-z]+)(?:\s*=\s*|\s+)(.*)$/.exec(line);
@@ -180,7 +170,7 @@ function readLine(line: string): { readonly keyword: string; readonly words: rea
 
 /** Include takes shell patterns, relative to ~/.ssh. */
 async function expandInclude(pattern: string): Promise<string[]> {
-  const absolute = path.resolve(homedir(), '.ssh', expandHome(pattern));
+  const absolute = path.resolve(homeDirectory(), '.ssh', expandHome(pattern));
   let found = ['/'];
   for (const part of absolute.split('/').filter((each) => each !== '')) {
     if (!/[*?[]/.test(part)) {

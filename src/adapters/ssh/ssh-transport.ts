@@ -4,7 +4,7 @@ import type { NodeConnection, NodeTransport } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { InventoryNode } from '../../model/inventory.ts';
 import { createGate, type Gate } from './gate.ts';
-import { jumpPath } from './jump-path.ts';
+import { type FindNode, jumpPath } from './jump-path.ts';
 import {
   cancelled,
   defaultKnownHostsFiles,
@@ -34,7 +34,7 @@ export interface SshOptions {
   /** How long an unused connection stays open for the next run. Default 30000. */
   readonly idleCloseMs?: number | undefined;
   /** Inventory look-up, for `jump: name`. */
-  readonly findNode?: ((name: string) => InventoryNode | null) | undefined;
+  readonly findNode?: FindNode | undefined;
 }
 
 /** sshd allows 10 sessions per connection and frees them late: failures were measured from 6 on. */
@@ -183,7 +183,7 @@ export function createSshTransport(options: SshOptions): NodeTransport {
     async connect(node, { signal }) {
       if (closed) throw new NetcheckError('fault/internal', 'the SSH transport is closed', 'report this as a bug');
       expectManyListeners(signal);
-      const path = jumpPath(node, findNode);
+      const path = await jumpPath(node, findNode);
       if (!path.ok) return { ok: false, exit: { how: 'notStarted', why: 'unreachable', message: path.message } };
       const { key, pooled, leave } = acquire(path.hops);
       const result = await whicheverFirst(pooled.opening, signal);

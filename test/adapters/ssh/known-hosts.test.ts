@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   fingerprint,
@@ -15,24 +14,16 @@ import {
   matchesHost,
   parseKnownHosts,
 } from '../../../src/adapters/ssh/known-hosts.ts';
+import { makeSshKeyPair } from '../../fakes/ssh-keys.ts';
 
 const noKeygen = existsSync('/usr/bin/ssh-keygen') ? undefined : 'ssh-keygen is not installed';
 
-const publicLine = (type: 'ed25519' | 'rsa' | 'ecdsa'): string => {
-  const made =
-    type === 'rsa'
-      ? ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 })
-      : type === 'ecdsa'
-        ? ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 })
-        : ssh2.utils.generateKeyPairSync('ed25519');
-  return made.public.split(' ').slice(0, 2).join(' ');
-};
 const keyOf = (line: string): Buffer => Buffer.from(line.split(' ')[1] ?? '', 'base64');
 
-const ed = publicLine('ed25519');
-const otherEd = publicLine('ed25519');
-const rsa = publicLine('rsa');
-const ecdsa = publicLine('ecdsa');
+const ed = makeSshKeyPair('ed25519').public;
+const otherEd = makeSshKeyPair('ed25519').public;
+const rsa = makeSshKeyPair('rsa').public;
+const ecdsa = makeSshKeyPair('ecdsa').public;
 const judge = (file: string, address: string, key: string, port = 22, alias?: string): string =>
   judgeHostKey(parseKnownHosts(file, 'known_hosts'), { address, port, alias }, keyOf(key)).verdict;
 

@@ -120,7 +120,9 @@ export async function startLoopbackSshd(options: LoopbackSshdOptions = {}): Prom
     mounts.push(`mount --bind '${at('sudoers')}' /etc/sudoers`);
   }
 
-  const sshd = `exec /usr/sbin/sshd -D -e -f '${at('sshd_config')}'`;
+  // Should the test process be killed, sshd goes with it.
+  const withParent = existsSync('/usr/bin/setpriv') ? 'setpriv --pdeathsig TERM ' : '';
+  const sshd = `exec ${withParent}/usr/sbin/sshd -D -e -f '${at('sshd_config')}'`;
   const inNamespace = [
     'set -e',
     'mount -t tmpfs -o mode=755 tmpfs /run',
