@@ -9,7 +9,7 @@ export interface SshKeyPair {
   readonly wire: Buffer;
 }
 
-/** A fresh key pair. About one in 250 that ssh2 1.17.0 makes is malformed (it drops a leading zero byte): made again. */
+/** A fresh key pair. About one in 300 that ssh2 1.17.0 makes is malformed (it drops a leading zero byte): made again. */
 export function makeSshKeyPair(type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519'): SshKeyPair {
   for (;;) {
     const made =
