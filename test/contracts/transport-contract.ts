@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { CommandResult, NodeConnection, NodeTransport, RunOptions } from '../../src/engine/ports.ts';
 import type { Command } from '../../src/model/command.ts';
 import type { InventoryNode } from '../../src/model/inventory.ts';
+
+// Bounds for a busy machine; nothing here measures time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 /** What the contract runs on. */
 export interface TransportBench {

@@ -1,9 +1,12 @@
-import { afterEach } from 'vitest';
+import { afterEach, vi } from 'vitest';
 import { createSshTransport, type SshOptions } from '../../../src/adapters/ssh/ssh-transport.ts';
 import type { CommandResult, NodeConnection, NodeTransport } from '../../../src/engine/ports.ts';
 import type { Exit } from '../../../src/model/evidence.ts';
 import { InventoryNode } from '../../../src/model/inventory.ts';
 import { type FakeSshServer, type FakeSshServerOptions, startFakeSshServer } from '../../fakes/ssh-server.ts';
+
+// Bounds for a busy machine; nothing here measures time.
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
 /** A signal that never comes. */
 export const forever = new AbortController().signal;
