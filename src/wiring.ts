@@ -5,7 +5,7 @@ import { createMemorySink } from './adapters/files/memory-sink.ts';
 import { redactSecrets } from './adapters/files/redact.ts';
 import { createRunDirectory } from './adapters/files/run-directory.ts';
 import { createInProcessSlots } from './adapters/ssh/in-process-slots.ts';
-import { listSshConfigHosts, resolveSshConfig } from './adapters/ssh/ssh-config.ts';
+import { listSshConfigHosts, resolveSshConfig, sshConfigKnownHosts } from './adapters/ssh/ssh-config.ts';
 import { createSshTransport } from './adapters/ssh/ssh-transport.ts';
 import { collectors } from './collectors/index.ts';
 import { dataDirectory, inventoryNodes, type LoadedConfig } from './config.ts';
@@ -75,7 +75,9 @@ export function wire(loaded: LoadedConfig): Wiring {
     connectTimeoutMs: config.ssh.timeouts.connect,
     keepaliveIntervalMs: config.ssh.timeouts.keepalive,
     idleCloseMs: config.ssh.timeouts.idle,
-    findNode: (name) => nodes.get(name) ?? null,
+    // With ssh_config a jump host may be an alias of it, and hosts may have known_hosts files of their own.
+    findNode: (name) => inventory.find(name),
+    ...(config.sshConfig ? { knownHostsFilesOf: (node: InventoryNode) => sshConfigKnownHosts(node.name) } : {}),
   });
   const inventory = createInventory(loaded, nodes, transport);
   const audit = createAuditLog(path.join(dataDirectory(loaded), 'audit.ndjson'));

@@ -43,12 +43,13 @@ export async function collect(
 
   phase('connect');
   const opened = await Promise.all(plan.nodes.map((planned) => open(runId, plan, planned, ports, whole, onProgress)));
-  const sessions = opened.flatMap((one) => ('session' in one ? [one] : []));
+  const connected = opened.flatMap((one) => ('session' in one ? [one] : []));
+  let sessions: readonly NodeSession[] = [];
   let ended: Collected['ended'] = 'complete';
   try {
     const each = (when: readonly Collector['when'][], inPhase: 'once' | 'before' | 'after'): Promise<unknown> =>
       Promise.all(
-        sessions.map(({ session }) =>
+        sessions.map((session) =>
           Promise.all(
             stepsOf(plan, session, registries.collectors)
               .filter(({ collector }) => when.includes(collector.when) && collector.id !== 'look')
@@ -58,36 +59,28 @@ export async function collect(
       );
 
     phase('look');
-    await Promise.all(sessions.map(({ session }) => lookAround(session, registries)));
+    const looked = await Promise.all(
+      connected.map(async ({ session }) => ((await lookAround(session, registries)) ? [session] : [])),
+    );
+    sessions = looked.flat();
     await each(['once'], 'once');
     phase('capture');
-    const captures = await startCaptures(
-      plan,
-      sessions.map(({ session }) => session),
-      registries.collectors,
-      whole,
-    );
+    const captures = await startCaptures(plan, sessions, registries.collectors, whole);
     phase('before');
     await each(['delta'], 'before');
     phase('probe');
-    ended = await window(
-      plan,
-      sessions.map(({ session }) => session),
-      captures,
-      registries.collectors,
-      { signal: whole, onProgress },
-    );
+    ended = await window(plan, sessions, captures, registries.collectors, { signal: whole, onProgress });
     phase('after');
     await each(['delta'], 'after');
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
   } finally {
-    await Promise.all(sessions.map(async ({ session, release }) => Promise.allSettled([session.close(), release()])));
+    await Promise.all(connected.map(async ({ session, release }) => Promise.allSettled([session.close(), release()])));
   }
   wall.clear();
   if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
   return {
     evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
-    clockOffsetsMs: Object.fromEntries(sessions.flatMap(({ session }) => clockOffset(session, registries.parsers))),
+    clockOffsetsMs: Object.fromEntries(connected.flatMap(({ session }) => clockOffset(session, registries.parsers))),
     ended,
   };
 }
@@ -176,19 +169,23 @@ export function stepsOf(
   });
 }
 
+/**
+ * The first look. False where it did not come back: such a node would take every time-out of every command, one after
+ * the other, and the time of the nodes that answer with it.
+ */
 async function lookAround(
   session: NodeSession,
   {
     collectors,
     parsers,
   }: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
-): Promise<void> {
+): Promise<boolean> {
   const look = collectors.get('look');
   const parser = parsers.get('look');
-  if (!look || !parser) return;
+  if (!look || !parser) return true;
   await session.collect(look, {}, 'look');
   const [evidence] = session.evidence;
-  if (!evidence) return;
+  if (!evidence) return true;
   const { entry, stdout, stderr } = evidence;
   const parsed = parser.parse({
     stdout,
@@ -198,6 +195,7 @@ async function lookAround(
     evidence: evidenceFile(entry.node, entry.id, entry.kind),
   });
   session.features = parsed.value as Features | undefined;
+  return entry.exit.how === 'exited';
 }
 
 interface PlacedCapture {

@@ -28,7 +28,7 @@ export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collecto
         privilege: command.privilege,
         timeoutMs: command.timeoutMs,
         maxBytes: command.maxBytes,
-        ...noteOf(command),
+        ...noteOf(command, collector.when === 'delta'),
       })),
     ),
   );
@@ -39,8 +39,9 @@ function phaseOf(collector: Collector): Phase {
   return collector.when === 'delta' ? 'before' : collector.when === 'once' ? 'once' : 'during';
 }
 
-function noteOf({ wouldLoad, otherwise }: Command): { note?: string } {
+function noteOf({ wouldLoad, otherwise }: Command, again: boolean): { note?: string } {
   const notes = [
+    ...(again ? ['and again after the window'] : []),
     ...(wouldLoad === undefined ? [] : [`skipped where it would load ${wouldLoad.modules.join(', ')}`]),
     ...(otherwise === undefined ? [] : [`else ${otherwise.argv.slice(0, 3).join(' ')}`]),
   ];

@@ -28,14 +28,21 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   );
   const knowledge = parseEvidence(ordered, registries, say);
   const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }));
-  const unseen = [...unseenNodes(knowledge, say), ...droppedPackets(knowledge, say), ...endedEarly(record, say)];
+  const unseen = [
+    ...unseenNodes(knowledge, say),
+    ...lostNodes(knowledge),
+    ...droppedPackets(knowledge, say),
+    ...endedEarly(record, say),
+  ];
   const failures = failedConnects(record, knowledge);
   const explained = findings.some(({ verdict }) => verdict === 'confirmed' || verdict === 'likely');
   if (!explained && failures.failed > 0)
     unseen.push(
       failures.probed ? say.unexplained(failures.failed, failures.total) : say.unexplainedSeen(failures.failed),
     );
-  if (!failures.probed && failures.total === 0) unseen.push(say.passive(Math.round(plan.budget.windowMs / 1000)));
+  const wholeWindow = record.ended === 'complete' || record.ended === 'early';
+  if (wholeWindow && !failures.probed && failures.total === 0)
+    unseen.push(say.passive(Math.round(plan.budget.windowMs / 1000)));
 
   const open = findings.filter(({ verdict }) => verdict === 'unknown' || verdict === 'error').length;
   const verdict = explained ? 'found' : open === 0 && unseen.length === 0 ? 'clear' : 'inconclusive';
@@ -108,6 +115,10 @@ function headline(
 
 function unseenNodes(knowledge: ReadonlyMap<string, NodeKnowledge>, say: EngineText): string[] {
   return [...knowledge].flatMap(([node, { unseen }]) => (unseen === undefined ? [] : [say.notReached(node, unseen)]));
+}
+
+function lostNodes(knowledge: ReadonlyMap<string, NodeKnowledge>): string[] {
+  return [...knowledge.values()].flatMap(({ lost }) => (lost === undefined ? [] : [lost]));
 }
 
 function droppedPackets(knowledge: ReadonlyMap<string, NodeKnowledge>, say: EngineText): string[] {

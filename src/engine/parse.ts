@@ -1,5 +1,5 @@
 import type { Collector } from '../model/command.ts';
-import type { Evidence } from '../model/evidence.ts';
+import type { Evidence, Exit } from '../model/evidence.ts';
 import type {
   Address,
   CounterDeltas,
@@ -25,6 +25,8 @@ export interface NodeKnowledge {
   readonly facts: Facts;
   /** Set where netcheck could not look at the node at all. */
   readonly unseen?: string;
+  /** Set where the connection was lost in the middle: the sentence that says so. */
+  readonly lost?: string;
   /** Why a fact is missing: a sentence in the report's language. */
   whyMissing(fact: FactName): string;
   readonly problems: readonly (ParseProblem & { readonly evidence: string })[];
@@ -51,7 +53,17 @@ export function parseEvidence(
   say: EngineText,
 ): ReadonlyMap<string, NodeKnowledge> {
   const byNode = groupByNode(evidence);
-  return new Map([...byNode].map(([node, own]) => [node, knowledgeOf(node, own, collectors, parsers, say)]));
+  const probesEndedAtMs = endOfProbes(evidence);
+  return new Map(
+    [...byNode].map(([node, own]) => [node, knowledgeOf(node, own, { collectors, parsers, say, probesEndedAtMs })]),
+  );
+}
+
+/** When the last probe had ended; where nobody probed, when the readings after the window began. */
+function endOfProbes(evidence: readonly Evidence[]): number {
+  const probes = evidence.filter(({ entry }) => entry.kind === 'tcp-probe').map(({ entry }) => entry.endedAtMs);
+  if (probes.length > 0) return Math.max(...probes);
+  return Math.min(...evidence.filter(({ entry }) => entry.phase === 'after').map(({ entry }) => entry.startedAtMs));
 }
 
 function groupByNode(evidence: readonly Evidence[]): ReadonlyMap<string, readonly Evidence[]> {
@@ -69,17 +81,24 @@ function groupByNode(evidence: readonly Evidence[]): ReadonlyMap<string, readonl
 function knowledgeOf(
   node: string,
   own: readonly Evidence[],
-  collectors: ReadonlyMap<string, Collector>,
-  parsers: ReadonlyMap<string, Parser>,
-  say: EngineText,
+  {
+    collectors,
+    parsers,
+    say,
+    probesEndedAtMs,
+  }: {
+    readonly collectors: ReadonlyMap<string, Collector>;
+    readonly parsers: ReadonlyMap<string, Parser>;
+    readonly say: EngineText;
+    readonly probesEndedAtMs: number;
+  },
 ): NodeKnowledge {
-  const refused = own.find(({ entry }) => entry.kind === 'connect');
   const problems: (ParseProblem & { evidence: string })[] = [];
   const readings = own.flatMap((one): Reading[] => {
     const { entry, stdout, stderr } = one;
     const file = entry.out ?? evidenceFile(entry.node, entry.id, entry.kind);
     if (entry.kind === 'connect' || entry.exit.how === 'skipped' || entry.exit.how === 'notStarted') return [];
-    if (entry.kind === 'pcap') return readCapture(one, file);
+    if (entry.kind === 'pcap') return readCapture(one, file, probesEndedAtMs);
     // What was cut may lack exactly the line that matters: "it is not in the list" must not be read from half a list.
     if (entry.exit.how !== 'exited' && !usefulInPart.has(entry.kind)) return [];
     const parser = parsers.get(entry.kind);
@@ -94,20 +113,23 @@ function knowledgeOf(
     problems.push(...parsed.problems.map((problem) => ({ ...problem, evidence: file })));
     return parsed.value === undefined ? [] : [{ evidence: one, value: parsed.value }];
   });
-  const facts = joinFacts(readings);
-  const unseen = refused && refused.entry.exit.how === 'notStarted' ? refused.entry.exit.message : undefined;
+  const facts = joinFacts(readings, own);
+  const unseen = whyUnseen(own, say);
+  const lost = own.map(({ entry }) => entry.exit).find(({ how }) => how === 'connectionLost');
   return {
     facts,
     problems,
     ...(unseen === undefined ? {} : { unseen }),
+    ...(unseen === undefined && lost?.how === 'connectionLost' ? { lost: lost.message } : {}),
     whyMissing(fact) {
       if (unseen !== undefined) return say.notReached(node, unseen);
       const tried = own.filter(({ entry }) => collectors.get(entry.collector)?.provides.includes(fact));
       const last = tried.at(-1);
       if (!last) return say.notCollected(fact);
-      // A refusal says more than a tool that is simply not there.
+      // A refusal says more than a tool that is simply not there, and a command that broke more than one that worked.
       const telling =
         tried.find(({ entry }) => entry.exit.how === 'notStarted' && entry.exit.why === 'sudo') ??
+        tried.find(({ entry }) => isBroken(entry.exit)) ??
         tried.find(({ entry }) => entry.exit.how !== 'notStarted') ??
         last;
       return sayExit(
@@ -120,15 +142,36 @@ function knowledgeOf(
   };
 }
 
-function readCapture(one: Evidence, file: string): Reading[] {
+/**
+ * Why nothing could be asked there: the connection failed, or the first look never came back (then nothing else was
+ * asked, see `collect`).
+ */
+function whyUnseen(own: readonly Evidence[], say: EngineText): string | undefined {
+  const refused = own.find(({ entry }) => entry.kind === 'connect')?.entry.exit;
+  if (refused?.how === 'notStarted') return refused.message;
+  const [first, ...more] = own;
+  if (first?.entry.kind !== 'look' || first.entry.exit.how === 'exited' || more.length > 0) return undefined;
+  return sayExit(first.entry.exit, first.entry.argv[0] ?? first.entry.collector, firstLine(first.stderr), say);
+}
+
+/** It was begun and did not come to a good end. */
+function isBroken(exit: Exit): boolean {
+  return exit.how === 'exited' ? exit.code !== 0 : exit.how !== 'notStarted' && exit.how !== 'skipped';
+}
+
+function readCapture(one: Evidence, file: string, probesEndedAtMs: number): Reading[] {
   if (one.stdout.length === 0) return [];
+  const { exit, endedAtMs } = one.entry;
   const analyser = createCaptureAnalyser({ evidence: file });
   analyser.push(one.stdout);
-  return [{ evidence: one, value: analyser.finish(one.stderr) }];
+  const capture = analyser.finish(one.stderr);
+  // A tcpdump that is stopped says how much it saw. Where that never came, packets before it may not have come either.
+  const cutShort = exit.how === 'stopped' ? capture.droppedByKernel === null : endedAtMs < probesEndedAtMs;
+  return [{ evidence: one, value: cutShort ? { ...capture, cutShort } : capture }];
 }
 
 /** All readings of one node -> one fact per name. A fact without any reading stays absent. */
-function joinFacts(readings: readonly Reading[]): Facts {
+function joinFacts(readings: readonly Reading[], own: readonly Evidence[]): Facts {
   const of = (...kinds: readonly string[]): readonly Reading[] =>
     readings.filter(({ evidence }) => kinds.includes(evidence.entry.kind));
   const latest = <Value>(list: readonly Reading[]): Value | undefined => list.at(-1)?.value as Value | undefined;
@@ -165,7 +208,7 @@ function joinFacts(readings: readonly Reading[]): Facts {
     routes: latest(of('ip-route')),
     routeGet: all(of('ip-route-get')),
     neighbours: latest<readonly Neighbour[]>(of('ip-neigh')),
-    firewall: joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json')),
+    firewall: joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json'), own),
     ipvs: joinIpvs(readings),
     tcpMetrics: joinTcpMetrics(of('ip-tcp-metrics')),
     capture: latest(of('pcap')),
@@ -214,11 +257,17 @@ function fullestListeners(readings: readonly (readonly Listener[])[]): readonly 
   return [...kept.values()];
 }
 
-function joinFirewall(readings: readonly Reading[]): Facts['firewall'] | undefined {
-  if (readings.length === 0) return undefined;
+/**
+ * A firewall is what all its tools say together: a phase in which one of them broke is left out, because the rule that
+ * drops may be the one that was not read.
+ */
+function joinFirewall(readings: readonly Reading[], own: readonly Evidence[]): Facts['firewall'] | undefined {
+  const phases = new Set(readings.map(({ evidence }) => evidence.entry.phase));
+  for (const { entry } of own) if (entry.collector === 'firewall' && isHidden(entry.exit)) phases.delete(entry.phase);
+  if (phases.size === 0) return undefined;
   const rulesOf = (after: boolean): readonly FirewallRule[] =>
     readings
-      .filter(({ evidence }) => (evidence.entry.phase === 'after') === after)
+      .filter(({ evidence: { entry } }) => phases.has(entry.phase) && (entry.phase === 'after') === after)
       .flatMap(({ value }) => value as readonly FirewallRule[]);
   const before = new Map(rulesOf(false).map((rule) => [rule.id, rule]));
   const after = rulesOf(true);
@@ -231,6 +280,11 @@ function joinFirewall(readings: readonly Reading[]): Facts['firewall'] | undefin
       return rule.packets === null ? rule : { ...rule, packets: { before: first, after: second, delta: moved } };
     }),
   };
+}
+
+/** There may be rules, and they were not read: unlike a tool that is not installed or a module that is not loaded. */
+function isHidden(exit: Exit): boolean {
+  return isBroken(exit) || (exit.how === 'notStarted' && exit.why !== 'toolMissing');
 }
 
 /** Stamps that are remembered may be replaced during the window; the rule looks through both readings. */

@@ -11,7 +11,7 @@ const en = {
     `${command} ended with status ${code}${said === '' ? '' : `: ${said}`}`,
   signalled: (command: string, signal: string) => `${command} was killed by ${signal}`,
   timedOut: (command: string, seconds: number) => `${command} did not finish within ${seconds} s`,
-  cancelled: (command: string) => `${command} was cancelled`,
+  cancelled: (command: string) => `${command} was stopped before it had finished`,
   tooMuchOutput: (command: string, bytes: number) =>
     `${command} printed more than ${bytes} bytes; the rest was not read`,
   connectionLost: (command: string, message: string) => `the connection was lost while ${command} ran (${message})`,
@@ -53,7 +53,7 @@ const zh: EngineText = {
   exited: (command, code, said) => `${command} 以状态 ${code} 结束${said === '' ? '' : `：${said}`}`,
   signalled: (command, signal) => `${command} 被 ${signal} 终止`,
   timedOut: (command, seconds) => `${command} 在 ${seconds} 秒内没有结束`,
-  cancelled: (command) => `${command} 已取消`,
+  cancelled: (command) => `${command} 在完成之前被停止`,
   tooMuchOutput: (command, bytes) => `${command} 的输出超过 ${bytes} 字节，其余未读`,
   connectionLost: (command, message) => `${command} 运行时连接中断（${message}）`,
   toolMissing: (message) => message,

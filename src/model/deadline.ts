@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 /** An AbortSignal that ends at a time, or when one of its parents does. */
 export interface Deadline {
   readonly signal: AbortSignal;
@@ -14,6 +16,8 @@ export interface Deadline {
  */
 export function createDeadline(ms: number | null, ...parents: readonly AbortSignal[]): Deadline {
   const controller = new AbortController();
+  // A run hands its signal to every command at once; Node warns of a leak from the eleventh listener on.
+  setMaxListeners(0, controller.signal);
   const timer =
     ms === null
       ? undefined

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Client, ClientChannel } from 'ssh2';
 import type { CommandResult, RunOptions } from '../../engine/ports.ts';
 import type { Command } from '../../model/command.ts';
+import { createDeadline } from '../../model/deadline.ts';
 import type { Exit } from '../../model/evidence.ts';
 import type { Gate } from './gate.ts';
 import { createKeptBytes } from './kept-bytes.ts';
@@ -63,17 +64,18 @@ export async function runCommand(
     deadlineSeconds: command.timeoutMs / 1000 + remoteSlackSeconds,
     mark,
   });
-  const waiting = AbortSignal.any([options.signal, target.lost]);
+  const waiting = createDeadline(null, options.signal, target.lost);
   let leave: () => void;
   try {
-    leave = await target.channels.enter(waiting);
+    leave = await target.channels.enter(waiting.signal);
   } catch {
+    waiting.clear();
     return nothing(options.signal.aborted ? stoppedBy(options.signal) : lostBefore(target));
   }
+  const startedAtMs = Date.now();
+  const deadline = createDeadline(command.timeoutMs, waiting.signal);
   try {
-    const startedAtMs = Date.now();
-    const deadline = AbortSignal.any([waiting, AbortSignal.timeout(command.timeoutMs)]);
-    const opened = await openChannel(target, deadline);
+    const opened = await openChannel(target, deadline.signal);
     if (!opened.ok) {
       if (options.signal.aborted) return nothing(stoppedBy(options.signal));
       if (target.lost.aborted) return nothing(lostBefore(target));
@@ -81,6 +83,8 @@ export async function runCommand(
     }
     return await converse(target, opened.channel, command, options, { text, mark }, startedAtMs);
   } finally {
+    deadline.clear();
+    waiting.clear();
     leave();
   }
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { NodeConnection, NodeTransport } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
+import { createDeadline } from '../../model/deadline.ts';
 import type { InventoryNode } from '../../model/inventory.ts';
 import { createGate, type Gate } from './gate.ts';
 import { type FindNode, jumpPath } from './jump-path.ts';
@@ -254,7 +255,7 @@ function forward(
       fail(`the connection to it is lost: ${String(under.lost.reason)}`);
       return;
     }
-    const late = AbortSignal.any([signal, under.lost, AbortSignal.timeout(timeoutMs)]);
+    const { signal: late, clear } = createDeadline(timeoutMs, signal, under.lost);
     late.addEventListener(
       'abort',
       () => {
@@ -267,15 +268,18 @@ function forward(
     try {
       under.client.forwardOut('127.0.0.1', 0, hop.address, hop.port, (error, channel) => {
         if (error) {
+          clear();
           fail(error.message.replace('(SSH) Channel open failure: ', ''));
           return;
         }
         channel.on('error', () => {});
         // Whoever asked for it has an answer already; an abort after this is handled by the handshake.
         if (late.aborted) channel.close();
+        clear();
         resolve(channel);
       });
     } catch (error) {
+      clear();
       fail(error instanceof Error ? error.message : String(error));
     }
   });
