@@ -28,8 +28,7 @@ function obstacle(command: Command, features: Features | undefined): Exit | unde
     !(wouldLoad.unlessFile !== undefined && features?.files.includes(wouldLoad.unlessFile))
   ) {
     const absent = wouldLoad.modules.filter((module) => (features?.modules[module] ?? 'absent') === 'absent');
-    const verb = features === undefined ? 'might' : 'would';
-    if (absent.length > 0) return { how: 'skipped', why: `${verb} load ${absent.join(', ')}` };
+    if (absent.length > 0) return { how: 'skipped', why: `would load ${absent.join(', ')}` };
   }
   if (needsFile !== undefined && !features?.files.includes(needsFile))
     return { how: 'notStarted', why: 'toolMissing', message: `${needsFile} does not exist` };

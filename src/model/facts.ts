@@ -296,6 +296,11 @@ export interface Capture {
   readonly droppedByKernel: number | null;
   /** Whether tcpdump got as far as "listening on". */
   readonly listening: boolean;
+  /**
+   * Set where it may lack the end of the window: tcpdump ended before the probes did (packet or byte limit, connection
+   * lost), or was stopped and its closing counts never came. Weakens every rule that argues from a missing packet.
+   */
+  readonly cutShort?: boolean;
   readonly connections: readonly Connection[];
   readonly icmpErrors: readonly IcmpError[];
   /** Latest TSval seen in a SYN, and every SYN's, per source address. */

@@ -7,6 +7,7 @@ export const captureText = {
     notListening: 'tcpdump never reported that it was listening',
     kernelDropped: (v: { packets: number }) =>
       `the kernel dropped ${v.packets} packets of the capture, so a packet that is missing from it proves nothing`,
+    cutShort: 'the capture may end before the probes did, so a packet that is missing from it proves nothing',
     memoryBound: (v: { connections: number }) =>
       `${v.connections} connections of the capture were let go to bound memory, so one that is missing proves nothing`,
   },
@@ -14,6 +15,7 @@ export const captureText = {
     noCapture: '没有抓到包',
     notListening: 'tcpdump 一直没有进入监听状态',
     kernelDropped: (v: { packets: number }) => `抓包时内核丢了 ${v.packets} 个包，所以“没看到某个包”不能作为证据`,
+    cutShort: '抓包可能在探测结束之前就中断了，所以“没看到某个包”不能作为证据',
     memoryBound: (v: { connections: number }) =>
       `为限制内存，抓包中有 ${v.connections} 条连接被丢弃，所以“没看到某条连接”不能作为证据`,
   },
@@ -24,6 +26,7 @@ export interface CaptureSentences {
   readonly noCapture: string;
   readonly notListening: string;
   readonly kernelDropped: (v: { packets: number }) => string;
+  readonly cutShort: string;
   readonly memoryBound: (v: { connections: number }) => string;
 }
 
@@ -39,6 +42,7 @@ export function weakness(capture: Capture | undefined, say: CaptureSentences): s
   const blind = blindness(capture, say);
   if (blind !== null || capture === undefined) return blind;
   if ((capture.droppedByKernel ?? 0) > 0) return say.kernelDropped({ packets: capture.droppedByKernel ?? 0 });
+  if (capture.cutShort === true) return say.cutShort;
   if (capture.connectionsDropped > 0) return say.memoryBound({ connections: capture.connectionsDropped });
   return null;
 }
