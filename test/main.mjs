@@ -148,7 +148,9 @@ if (!offlineOnly) {
 }
 
 const reasons = new Map();
-for (const { test, reason } of skips) reasons.set(reason, [...(reasons.get(reason) ?? []), test]);
+for (const { test, reason } of skips) {
+  reasons.set(reason, [...(reasons.get(reason) ?? []), test.replaceAll(` (skipped: ${reason})`, '')]);
+}
 for (const [reason, names] of reasons) {
   say(`skipped because: ${reason}`);
   for (const name of names) say(`  ${name}`);
