@@ -130,6 +130,7 @@ await Promise.all([
 ]);
 await tests('unit', 'unit');
 if (!offlineOnly) {
+  await tests('processes', 'processes');
   const blockers = labBlockers();
   if (blockers.length > 0) {
     say(`the practice network cannot run here: ${blockers.join('; ')}`);

@@ -14,7 +14,10 @@ import {
 } from './facts.ts';
 
 const rejected = connection({ handshake: 'icmpError', tries: 1 });
-const prohibited = capture([rejected], { icmpErrors: [icmp()] });
+/** An ICMP error about that connect. */
+const answer = (values: Parameters<typeof icmp>[0] = {}) =>
+  icmp({ ...values, about: { sourcePort: rejected.client.port, ...values.about } });
+const prohibited = capture([rejected], { icmpErrors: [answer()] });
 const reject = (rose: number | null, values: Parameters<typeof firewallRule>[0] = {}) =>
   firewallRule({
     verdict: 'reject',
@@ -36,7 +39,7 @@ describe('fw-reject', () => {
   });
 
   it('fires: the default REJECT (port unreachable) reads as refused', () => {
-    const seen = capture([rejected], { icmpErrors: [icmp({ code: 3, name: 'port-unreachable' })] });
+    const seen = capture([rejected], { icmpErrors: [answer({ code: 3, name: 'port-unreachable' })] });
     const found = judgeNode(rule, { facts: { capture: seen, firewall: firewall(reject(1, { match: port1301 })) } });
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('Connection refused');
@@ -67,7 +70,9 @@ describe('fw-reject', () => {
   });
 
   it('stays silent: the ICMP comes from a device on the way', () => {
-    const seen = capture([rejected], { icmpErrors: [icmp({ from: '10.30.0.1', code: 13, name: 'admin-prohibited' })] });
+    const seen = capture([rejected], {
+      icmpErrors: [answer({ from: '10.30.0.1', code: 13, name: 'admin-prohibited' })],
+    });
     const found = judgeNode(rule, { facts: { capture: seen, firewall: firewall(reject(1)) } });
     expect(found.verdict).toBe('ruledOut');
     expect(found.said).toContain('came from 10.30.0.1, not from this node: see path-drop');
@@ -84,7 +89,7 @@ describe('fw-reject', () => {
   });
 
   it('stays silent: rejections of other flows', () => {
-    const other = icmp({ about: { destinationPort: 8080 } });
+    const other = answer({ about: { destinationPort: 8080 } });
     const seen = capture([answered()], { icmpErrors: [other] });
     expect(judgeNode(rule, { facts: { capture: seen, firewall: firewall(reject(1)) } }).verdict).toBe('ruledOut');
   });

@@ -388,7 +388,7 @@ describe('loading a run', () => {
       writeFileSync(packed(), 'x'.repeat(2_000));
       expect((await problem(packed())).message).toContain('is not a tar archive');
       writeFileSync(packed(), gzipSync(Buffer.from('hello')));
-      expect((await problem(packed())).message).toContain('is empty');
+      expect((await problem(packed())).message).toContain('is not a tar archive');
     });
 
     it.each([
