@@ -28,6 +28,9 @@ export interface SessionPorts {
 
 const nothing = new Uint8Array(0);
 
+/** No list is read from an output that was cut; this much of it shows a person what came instead. */
+const keptOfCutBytes = 65_536;
+
 /** One node in one run: runs commands there and writes down what came back, before anybody reads it. */
 export class NodeSession {
   readonly planned: PlannedNode;
@@ -144,11 +147,13 @@ export class NodeSession {
       ...(onStdout === undefined ? {} : { onStdout }),
     });
     const { redact } = this.#ports;
+    const cut = result.exit.how === 'tooMuchOutput';
+    const kept = (bytes: Uint8Array): Uint8Array => redact(cut ? bytes.slice(0, keptOfCutBytes) : bytes);
     await this.#record(
       { ...entry, startedAtMs: result.startedAtMs, endedAtMs: result.endedAtMs },
       result.exit,
-      redact(result.stdout),
-      redact(result.stderr),
+      kept(result.stdout),
+      kept(result.stderr),
     );
   }
 

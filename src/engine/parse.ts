@@ -166,7 +166,8 @@ function readCapture(one: Evidence, file: string, probesEndedAtMs: number): Read
   analyser.push(one.stdout);
   const capture = analyser.finish(one.stderr);
   // A tcpdump that is stopped says how much it saw. Where that never came, packets before it may not have come either.
-  const cutShort = exit.how === 'stopped' ? capture.droppedByKernel === null : endedAtMs < probesEndedAtMs;
+  const swallowed = exit.how !== 'exited' && capture.droppedByKernel === null;
+  const cutShort = swallowed || endedAtMs < probesEndedAtMs;
   return [{ evidence: one, value: cutShort ? { ...capture, cutShort } : capture }];
 }
 

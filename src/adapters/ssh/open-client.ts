@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -164,6 +165,8 @@ type Handshake =
 
 async function handshake(config: Config, signal: AbortSignal): Promise<Handshake> {
   const lost = new AbortController();
+  // Every command on this connection listens, those that wait for a channel too.
+  setMaxListeners(0, lost.signal);
   const ssh = new NodeSSH();
   let stage: ConnectTrouble['stage'] = config.sock ? 'connected' : 'connecting';
   let firstError: Error | undefined;
