@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import path from 'node:path';
 import { createAuditLog } from './adapters/files/audit-log.ts';
 import { createMemorySink } from './adapters/files/memory-sink.ts';
@@ -16,6 +17,7 @@ import { makePlan } from './engine/plan.ts';
 import type { Registries } from './engine/playbook-set.ts';
 import type { EvidenceSink, NodeSlots, NodeTransport, OnProgress } from './engine/ports.ts';
 import { run } from './engine/run.ts';
+import { canonicalAddress, isOnEveryNode } from './engine/settle-address.ts';
 import { loadPlaybooks } from './load-playbooks.ts';
 import type { InventoryNode } from './model/inventory.ts';
 import type { Language } from './model/language.ts';
@@ -86,7 +88,11 @@ export function wire(loaded: LoadedConfig): Wiring {
   const budget = Budget.parse({ wallMs: wall, windowMs: window, maxPackets, maxCaptureBytes, maxOutputBytes });
 
   const planFor = (symptom: Symptom): Promise<Plan> =>
-    makePlan(symptom, inventory, registries, { probeFrom: config.defaults.probeFrom, budget });
+    makePlan(symptom, inventory, registries, {
+      probeFrom: config.defaults.probeFrom,
+      budget,
+      lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    });
   return {
     loaded,
     registries,
@@ -131,6 +137,11 @@ export function newRunId(): string {
 
 export { createRunDirectory };
 
+/** How long a bot remembers which node owns an address, milliseconds. */
+const learnedForMs = 60_000;
+/** Hosts of ssh_config that are looked through for an address (`ssh -G` takes 9 ms each). */
+const maxHostsRead = 256;
+
 function createInventory(
   { config }: LoadedConfig,
   nodes: Map<string, InventoryNode>,
@@ -141,7 +152,11 @@ function createInventory(
   const ready = fromSshConfig.then((hosts) => {
     names = [...new Set([...names, ...hosts])].sort();
   });
-  const learned = new Map<string, InventoryNode | null>();
+  const learned = new Map<string, { readonly node: InventoryNode; readonly untilMs: number }>();
+  const hasAddress = (address: string): InventoryNode | undefined =>
+    [...nodes.values()].find((node) =>
+      [node.target, node.address, ...node.serves].some((one) => one !== undefined && canonicalAddress(one) === address),
+    );
   const inventory: Inventory = {
     names: () => names,
     externalAllowed: config.targets.external,
@@ -155,14 +170,15 @@ function createInventory(
     },
     async ownerOf(address) {
       await ready;
-      const owner = [...nodes.values()].find(
-        (node) => node.target === address || node.address === address || node.serves.includes(address),
-      );
-      if (owner) return owner;
+      const owner = hasAddress(address);
+      if (owner || isOnEveryNode(address)) return owner ?? null;
       const known = learned.get(address);
-      if (known !== undefined) return known;
-      const found = await learnOwner(address, [...nodes.values()], transport, parsers);
-      learned.set(address, found);
+      if (known !== undefined && known.untilMs > Date.now()) return known.node;
+      // Hosts of ssh_config are read one by one when they are asked for; a broken one must not hide the others.
+      for (const name of names.slice(0, maxHostsRead)) await inventory.find(name).catch(() => null);
+      const found = hasAddress(address) ?? (await learnOwner(address, [...nodes.values()], transport, parsers));
+      // Addresses move, and a node that was down may own it: only what was found is kept, and not for long.
+      if (found) learned.set(address, { node: found, untilMs: Date.now() + learnedForMs });
       return found;
     },
   };

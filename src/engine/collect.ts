@@ -2,6 +2,7 @@ import type { CollectContext, Collector } from '../model/command.ts';
 import type { Evidence, Exit } from '../model/evidence.ts';
 import type { Capture, Clock, Connection, Features } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { IpAddress } from '../model/inventory.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
@@ -149,7 +150,9 @@ export function contextOf(
     target: plan.targetAddress,
     port: plan.symptom.port,
     protocol: plan.symptom.protocol,
-    clientAddresses: [...clients.map((planned) => planned.address), ...plan.externalClients],
+    clientAddresses: [...clients.map((planned) => planned.address), ...plan.externalClients].filter(
+      (one) => IpAddress.safeParse(one).success,
+    ),
     ownAddresses: [address, ...node.serves],
     roles,
     budget: plan.budget,

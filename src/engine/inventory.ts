@@ -2,6 +2,7 @@ import { NetcheckError } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import type { Target } from '../model/symptom.ts';
 import { describeTarget } from './ask.ts';
+import { canonicalAddress, isOnEveryNode } from './settle-address.ts';
 
 /** The nodes that netcheck may log in to, whatever file they come from. */
 export interface Inventory {
@@ -37,9 +38,16 @@ export async function resolveTarget(target: Target, inventory: Inventory): Promi
       );
     }
     case 'address': {
-      const owner = await inventory.ownerOf(target.address);
-      if (owner) return { kind: 'node', node: owner, address: target.address };
-      if (inventory.externalAllowed) return { kind: 'external', address: target.address };
+      const address = canonicalAddress(target.address);
+      const owner = await inventory.ownerOf(address);
+      if (owner) return { kind: 'node', node: owner, address };
+      if (isOnEveryNode(address))
+        throw new NetcheckError(
+          'ask/external-address',
+          `${target.address} means this machine on every machine, so it does not say which node is meant.`,
+          'Ask with the name of the node, for example: node-50 port 1301',
+        );
+      if (inventory.externalAllowed) return { kind: 'external', address };
       throw new NetcheckError(
         'ask/external-address',
         `No node of the inventory owns ${target.address}.`,

@@ -3,6 +3,7 @@ import type { InventoryNode } from '../model/inventory.ts';
 import type { Parser } from '../model/parser.ts';
 import { createDeadline } from '../model/deadline.ts';
 import type { NodeTransport } from './ports.ts';
+import { canonicalAddress } from './settle-address.ts';
 
 /** At most so many nodes are asked whether an address is theirs, so many at a time, and no longer than this. */
 const bounds = { nodes: 64, atOnce: 8, timeoutMs: 8000 } as const;
@@ -28,8 +29,11 @@ export async function learnOwner(
         found.abort('enough');
       }
   };
-  await Promise.all(Array.from({ length: bounds.atOnce }, askNext));
-  found.clear();
+  try {
+    await Promise.all(Array.from({ length: bounds.atOnce }, askNext));
+  } finally {
+    found.clear();
+  }
   return owner;
 }
 
@@ -55,5 +59,5 @@ async function owns(
     exitCode: result.exit.how === 'exited' ? result.exit.code : null,
     evidence: '',
   });
-  return ((parsed?.value ?? []) as readonly Address[]).some((one) => one.address === address);
+  return ((parsed?.value ?? []) as readonly Address[]).some((one) => canonicalAddress(one.address) === address);
 }

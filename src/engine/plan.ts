@@ -3,11 +3,14 @@ import type { Budget, Plan, PlannedNode, PlannedStep, Role } from '../model/plan
 import type { Symptom } from '../model/symptom.ts';
 import { type Inventory, type Resolved, resolveTarget } from './inventory.ts';
 import { alwaysCollected, choosePlaybook, type Registries } from './playbook-set.ts';
+import { type Lookup, settleAddress, settleTarget } from './settle-address.ts';
 
 export interface PlanOptions {
   /** Nodes to probe from when the question names none. */
   readonly probeFrom: readonly string[];
   readonly budget: Budget;
+  /** For nodes that the inventory knows by a host name; without it they need an IP address. */
+  readonly lookup?: Lookup;
 }
 
 /**
@@ -23,27 +26,41 @@ export async function makePlan(
   options: PlanOptions,
 ): Promise<Plan> {
   const { playbook } = choosePlaybook(symptom, registries.playbooks);
-  const target = await resolveTarget(symptom.target, inventory);
+  const asked = await resolveTarget(symptom.target, inventory);
+  const target: Resolved = {
+    ...asked,
+    address: asked.kind === 'node' ? await settleTarget(asked.node.name, asked.address, options.lookup) : asked.address,
+  };
   const nodes = new Map<string, PlannedNode>();
   const externalClients: string[] = [];
 
-  const add = (resolved: Resolved, role: Role, why: string): void => {
+  const add = async (resolved: Resolved, role: Role, why: string): Promise<void> => {
     if (resolved.kind === 'external') {
-      if (role === 'client') externalClients.push(resolved.address);
+      if (role === 'forwarder')
+        throw new NetcheckError(
+          'ask/external-address',
+          `No node of the inventory owns ${resolved.address}, so nothing can be read there.`,
+          'After "via" name a node that netcheck can log in to, or leave "via" out.',
+        );
+      if (role === 'client' && !externalClients.includes(resolved.address)) externalClients.push(resolved.address);
       return;
     }
     const known = nodes.get(resolved.node.name);
     if (known) {
       if (!known.roles.includes(role)) nodes.set(known.node.name, { ...known, roles: [...known.roles, role] });
-    } else nodes.set(resolved.node.name, { node: resolved.node, roles: [role], address: resolved.address, why });
+      return;
+    }
+    // A name that only the jump host knows costs nothing but the look-ups that need an address.
+    const address = (await settleAddress(resolved.address, options.lookup)) ?? resolved.address;
+    nodes.set(resolved.node.name, { node: resolved.node, roles: [role], address, why });
   };
 
-  add(target, 'target', 'asked');
-  for (const one of symptom.via) add(await resolveTarget(one, inventory), 'forwarder', 'via');
-  for (const one of symptom.from) add(await resolveTarget(one, inventory), 'client', 'from');
+  await add(target, 'target', 'asked');
+  for (const one of symptom.via) await add(await resolveTarget(one, inventory), 'forwarder', 'via');
+  for (const one of symptom.from) await add(await resolveTarget(one, inventory), 'client', 'from');
   if (symptom.from.length === 0)
     for (const { name, why } of chooseClients(nodes, inventory, options))
-      add(await resolveTarget({ kind: 'node', node: name }, inventory), 'client', why);
+      await add(await resolveTarget({ kind: 'node', node: name }, inventory), 'client', why);
 
   for (const { node, roles } of nodes.values())
     if (symptom.from.length > 0 && roles.includes('target') && roles.includes('client'))
@@ -56,7 +73,7 @@ export async function makePlan(
   return {
     symptom,
     playbooks: [playbook.id],
-    targetAddress: target.kind === 'node' ? target.address : target.address,
+    targetAddress: target.address,
     externalClients,
     nodes: [...nodes.values()],
     steps: [...nodes.values()].flatMap(({ node, roles }) => stepsFor(node.name, roles, playbook.collect)),

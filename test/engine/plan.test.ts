@@ -206,3 +206,42 @@ describe('closest names', () => {
     expect(closestNames(asked, ['node-12', 'node-50', 'node-51', 'r1'])).toEqual(expected);
   });
 });
+
+describe('addresses in a plan', () => {
+  const named = InventoryNode.parse({ name: 'db', address: 'db.internal' });
+  const withNames = (lookup?: PlanOptions['lookup']) =>
+    makePlan(
+      parseAsk('db port 1301 from node-12'),
+      {
+        ...inventory(),
+        find: async (name) => (name === 'db' ? named : (nodes.find((one) => one.name === name) ?? null)),
+      },
+      registries,
+      { ...options, ...(lookup === undefined ? {} : { lookup }) },
+    );
+
+  it('looks the host name of a node up once: filters, probes and route look-ups take addresses', async () => {
+    const made = await withNames(async () => ['10.0.0.77', '10.0.0.78']);
+    expect(made.targetAddress).toBe('10.0.0.77');
+    expect(made.nodes[0]?.address).toBe('10.0.0.77');
+  });
+  it.each([
+    ['has no address', async () => Promise.reject(new Error('ENOTFOUND'))],
+    ['means this machine', async () => ['127.0.1.1']],
+  ])('refuses a target whose host name %s', async (_why, lookup) => {
+    expect(await refusal(withNames(lookup))).toMatchObject({
+      code: 'ask/bad-name',
+      hint: expect.stringContaining('"target"'),
+    });
+  });
+  it('spells an IPv6 address in one way and takes the IPv4 address out of a mapped one', async () => {
+    expect((await plan('[FD00:0:0::0A] port 80', {}, true)).targetAddress).toBe('fd00::a');
+    expect((await plan('::ffff:10.0.0.50 port 80')).targetAddress).toBe('10.0.0.50');
+  });
+  it('refuses an address that is on every node', async () => {
+    expect((await refusal(plan('127.0.0.1 port 80', {}, true))).code).toBe('ask/external-address');
+  });
+  it('refuses a forwarder that nobody can log in to, instead of leaving it out in silence', async () => {
+    expect((await refusal(plan('node-50 port 80 via 192.0.2.9', {}, true))).code).toBe('ask/external-address');
+  });
+});
