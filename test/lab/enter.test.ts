@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { chmod, copyFile, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { command, insideLab, said, whyOutside } from './network.ts';
@@ -57,7 +60,11 @@ describe.skipIf(!insideLab)(`entering a lab${skipped}`, () => {
 
   test('without root it says so and ends with 77, so that callers can count it as skipped', async () => {
     const argv = 'setpriv --reuid 65534 --regid 65534 --clear-groups'.split(' ');
-    const { code, stderr } = await command([...argv, process.execPath, enter, 'true']);
+    // a copy that everybody can read: the repository may be in a folder that only root may enter
+    const folder = await mkdtemp(join(tmpdir(), 'readable-'));
+    await chmod(folder, 0o755);
+    await copyFile(enter, join(folder, 'enter.mjs'));
+    const { code, stderr } = await command([...argv, process.execPath, join(folder, 'enter.mjs'), 'true']);
     expect(stderr).toContain('root is needed');
     expect(code).toBe(77);
   });
