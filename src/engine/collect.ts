@@ -24,6 +24,8 @@ export interface Collected {
 const lastPacketsMs = { immediate: 250, buffered: 1200 } as const;
 /** tcpdump is given this long to say that it listens, milliseconds. */
 const listenWithinMs = 8000;
+/** A run that waits this long for its turn on a node says so, milliseconds. */
+const sayWaitingAfterMs = 500;
 
 /**
  * The order of a run (design section 4): connect, look, read what does not change, captures up and listening,
@@ -43,11 +45,15 @@ export async function collect(
     onProgress({ type: 'phase', phase: name, atMs: ports.now() });
 
   phase('connect');
-  const opened = await Promise.all(plan.nodes.map((planned) => open(runId, plan, planned, ports, whole, onProgress)));
+  const opening = await Promise.allSettled(
+    plan.nodes.map((planned) => open(runId, plan, planned, ports, whole, onProgress)),
+  );
+  const opened = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const connected = opened.flatMap((one) => ('session' in one ? [one] : []));
   let sessions: readonly NodeSession[] = [];
   let ended: Collected['ended'] = 'complete';
   try {
+    for (const one of opening) if (one.status === 'rejected') throw one.reason;
     const each = (when: readonly Collector['when'][], inPhase: 'once' | 'before' | 'after'): Promise<unknown> =>
       Promise.all(
         sessions.map((session) =>
@@ -74,11 +80,13 @@ export async function collect(
     phase('after');
     await each(['delta'], 'after');
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
+    if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
   } finally {
+    // Whatever still runs when one of our own parts has failed is ended before the connections go back to their pool.
+    wall.clear();
+    wall.abort('cancelled');
     await Promise.all(connected.map(async ({ session, release }) => Promise.allSettled([session.close(), release()])));
   }
-  wall.clear();
-  if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
   return {
     evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
     clockOffsetsMs: Object.fromEntries(connected.flatMap(({ session }) => clockOffset(session, registries.parsers))),
@@ -117,16 +125,33 @@ async function open(
     const bytes = { stdout: new Uint8Array(0), stderr: new Uint8Array(0) };
     return { unreachable: { entry: await ports.sink.write({ ...entry, argv: [] }, bytes), ...bytes } };
   };
+  // Two runs may each hold a node that the other waits for; and the nodes that are free need some of the time.
+  const patience = createDeadline(plan.budget.wallMs / 2, signal);
+  const waiting = setTimeout(() => onProgress({ type: 'waiting', node: node.name }), sayWaitingAfterMs);
   let slot: Awaited<ReturnType<NodeSlots['acquire']>>;
   try {
-    slot = await ports.slots.acquire(node.name, { signal, holder: runId });
+    slot = await ports.slots.acquire(node.name, { signal: patience.signal, holder: runId });
   } catch (error) {
-    if (!signal.aborted) throw error;
-    return unreachable({ how: 'notStarted', why: 'budget', message: `${node.name} was busy with other runs` }, 'busy');
+    if (!patience.signal.aborted) throw error;
+    return await unreachable(
+      { how: 'notStarted', why: 'budget', message: `${node.name} was busy with other runs` },
+      'busy with other runs',
+    );
+  } finally {
+    clearTimeout(waiting);
+    patience.clear();
   }
-  const connected = await ports.transport.connect(node, { signal });
+  // A slot that cannot be given back runs out by itself; that is no reason to lose the run.
+  const release = (): Promise<void> => slot.release().catch(() => undefined);
+  let connected: Awaited<ReturnType<NodeTransport['connect']>>;
+  try {
+    connected = await ports.transport.connect(node, { signal });
+  } catch (error) {
+    await release();
+    throw error;
+  }
   if (!connected.ok) {
-    await slot.release();
+    await release();
     return unreachable(connected.exit, connected.exit.message);
   }
   onProgress({ type: 'connected', node: node.name });
@@ -137,7 +162,7 @@ async function open(
     () => contextOf(plan, planned, session.features),
     signal,
   );
-  return { session, release: () => slot.release() };
+  return { session, release };
 }
 
 export function contextOf(
@@ -221,9 +246,17 @@ async function startCaptures(
   );
   const captures = started.flatMap(({ session, capture }) => (capture ? [{ session, capture }] : []));
   const patience = createDeadline(listenWithinMs, signal);
-  await Promise.race([Promise.all(captures.map(({ capture }) => capture.ready)), aborted(patience.signal)]);
+  // One that listens only after the probes have begun shows no packet where there was one: worse than none at all.
+  const inTime = await Promise.all(
+    captures.map(async (placed) => {
+      await Promise.race([placed.capture.ready, aborted(patience.signal)]);
+      if (placed.capture.listens() || signal.aborted) return [placed];
+      await placed.capture.abandon(listenWithinMs);
+      return [];
+    }),
+  );
   patience.clear();
-  return captures;
+  return inTime.flat();
 }
 
 /** Probes from every client, or watches where nobody can probe. Ends as soon as there is nothing left to learn. */
@@ -241,16 +274,21 @@ async function window(
       .map(({ collector, params }) => ({ session, collector, params })),
   );
   let succeeded = 0;
+  let attempted = 0;
   await Promise.all(
     probes.map(async ({ session, collector, params }) => {
       const { attempts } = collector.params.parse(params) as { attempts?: number };
       let done = 0;
       let failed = 0;
+      let rest = '';
       await session.collect(collector, params, 'during', (chunk) => {
-        for (const [, status] of Buffer.from(chunk)
-          .toString('latin1')
-          .matchAll(/^attempt \d+ \S+ \S+ (\d+)/gm)) {
+        const lines = (rest + Buffer.from(chunk).toString('latin1')).split('\n');
+        rest = (lines.pop() ?? '').slice(0, longestAttempt);
+        for (const line of lines) {
+          const status = /^attempt \d+ \S+ \S+ (\d+)/.exec(line)?.[1];
+          if (status === undefined) continue;
           done++;
+          attempted++;
           if (status === '0') succeeded++;
           else failed++;
         }
@@ -258,14 +296,16 @@ async function window(
       });
     }),
   );
-  if (probes.length > 0 && plan.symptom.watchMs === undefined) {
-    // Packets of the last probe may still be on their way to us; where all have come there is nothing to wait for.
+  // Probes that could not be made (UDP, nothing to connect with) leave what there is: to watch.
+  if (attempted > 0 && plan.symptom.watchMs === undefined) {
+    // Packets of the last probe may still be on their way to us; where all have come there is nothing to wait for. A
+    // failure ends with what did not come, or with a RST that is counted nowhere: then they are waited for.
     const wait = captures.every(({ capture }) => capture.immediate) ? lastPacketsMs.immediate : lastPacketsMs.buffered;
     await until(
       () =>
         captures.length > 0 &&
-        captures.every(({ capture }) => capture.snapshot().connections.filter(answered).length >= succeeded) &&
-        succeeded > 0,
+        succeeded === attempted &&
+        captures.every(({ capture }) => capture.snapshot().connections.filter(answered).length >= succeeded),
       wait,
       signal,
     );
@@ -274,6 +314,9 @@ async function window(
   const enough = (): boolean => captures.some(({ capture }) => settled(capture.snapshot()));
   return (await until(enough, plan.budget.windowMs, signal)) ? 'early' : 'complete';
 }
+
+/** Longest begin of a line of the probe script that is kept until its end comes, characters. */
+const longestAttempt = 1000;
 
 const answered = (connection: Connection): boolean => connection.handshake === 'complete';
 

@@ -16,7 +16,11 @@ export interface RunningCapture {
   snapshot(): Capture;
   /** Whether packets reach us as they come (`--immediate-mode`) or up to a second later. */
   readonly immediate: boolean;
+  /** Whether tcpdump has said that it listens, or has ended (why is in the evidence). */
+  listens(): boolean;
   stop(why: 'enough' | 'windowOver'): Promise<void>;
+  /** Ends one that did not come up in time; nothing of it is kept but that. */
+  abandon(afterMs: number): Promise<void>;
 }
 
 export interface SessionPorts {
@@ -98,31 +102,47 @@ export class NodeSession {
     const listening = createListeningWatch();
     const stopping = createDeadline(null, this.#signal);
     const ready = deferred();
+    let up = false;
+    let abandonedAfterMs: number | undefined;
+    const isUp = (): void => {
+      up = true;
+      ready.resolve();
+    };
     const ended = this.#connection
       .run(choice.run, {
         signal: stopping.signal,
         onStdout: (chunk) => keep(stripper.push(chunk)),
         onStderr: (chunk) => {
-          if (listening.push(chunk)) ready.resolve();
+          if (listening.push(chunk)) isUp();
         },
       })
       .then(async (result) => {
         keep(stripper.finish());
-        ready.resolve();
+        isUp();
         await this.#record(
           { ...entry, startedAtMs: result.startedAtMs, endedAtMs: result.endedAtMs },
-          result.exit,
-          Buffer.concat(kept),
+          abandonedAfterMs === undefined ? result.exit : { how: 'timedOut', afterMs: abandonedAfterMs },
+          abandonedAfterMs === undefined ? Buffer.concat(kept) : nothing,
           result.stderr,
         );
       });
+    // Whoever stops it gets the error; a run that fails before that must not take the process with it.
+    ended.catch(() => ready.resolve());
     return {
       ready: ready.promise,
       snapshot: () => analyser.snapshot(),
       immediate: choice.run.argv.includes('--immediate-mode'),
+      listens: () => up,
       stop: async (why) => {
         stopping.abort(why);
         await ended;
+        stopping.clear();
+      },
+      abandon: async (afterMs) => {
+        abandonedAfterMs = afterMs;
+        stopping.abort('windowOver');
+        await ended;
+        stopping.clear();
       },
     };
   }

@@ -19,7 +19,7 @@ export function canonicalAddress(address: string): string {
 
 /** Addresses that mean "this machine" on every machine: nobody owns them, and a probe to them never leaves its node. */
 export function isOnEveryNode(address: string): boolean {
-  return /^127\./.test(address) || address === '::1' || address === '0.0.0.0' || address === '::';
+  return address.startsWith('127.') || address === '::1' || address === '0.0.0.0' || address === '::';
 }
 
 /**

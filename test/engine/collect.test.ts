@@ -1,0 +1,334 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createMemorySink } from '../../src/adapters/files/memory-sink.ts';
+import { collectors } from '../../src/collectors/index.ts';
+import { type Collected, collect } from '../../src/engine/collect.ts';
+import { judge } from '../../src/engine/judge.ts';
+import type { EvidenceSink, NodeSlots, NodeTransport, ProgressEvent } from '../../src/engine/ports.ts';
+import type { Exit } from '../../src/model/evidence.ts';
+import { InventoryNode } from '../../src/model/inventory.ts';
+import { Budget, Plan, type Role } from '../../src/model/plan.ts';
+import { runFormat } from '../../src/model/run-record.ts';
+import { Symptom } from '../../src/model/symptom.ts';
+import { parsers } from '../../src/parsers/index.ts';
+import { rules } from '../../src/rules/index.ts';
+import { createScriptedTransport, type ScriptedNode, type ScriptedReply } from '../fakes/transport.ts';
+import { capture } from '../packets/build-capture.ts';
+
+const listening = 'tcpdump: listening on any, link-type LINUX_SLL2 (Linux cooked v2), snapshot length 160 bytes\n';
+const seen = 'uid 0\ntool tcpdump /usr/sbin/tcpdump\ntool tcpdump:immediate-mode yes\n';
+const attempt = (n: number, status = 0): string => `attempt ${n} 1795234472.2 1795234472.3 ${status} \n`;
+
+const isLook = (argv: readonly string[]): boolean => argv.at(-1) === 'look';
+const isProbe = (argv: readonly string[]): boolean => argv[0] === 'sh' && argv[3] === 'sh';
+/** What happened, in words: the order of a run is its promise. */
+function wordOf(argv: readonly string[]): string {
+  if (isLook(argv)) return 'look';
+  if (isProbe(argv)) return 'probe';
+  return argv[0] === 'tcpdump' ? 'tcpdump' : (argv.at(-1) ?? '');
+}
+
+interface Script {
+  readonly down?: Extract<Exit, { how: 'notStarted' }>;
+  readonly tcpdump?: ScriptedReply;
+  readonly probe?: ScriptedReply;
+  readonly look?: ScriptedReply;
+}
+
+function run(
+  scripts: Readonly<Record<string, Script>>,
+  more: {
+    readonly text?: Partial<{ protocol: 'tcp' | 'udp'; watchMs: number }>;
+    readonly budget?: Partial<Budget>;
+    readonly sink?: EvidenceSink;
+    readonly acquire?: NodeSlots['acquire'];
+    readonly connect?: NodeTransport['connect'];
+  } = {},
+) {
+  const started: string[] = [];
+  const node = ([name, script]: [string, Script]): ScriptedNode => {
+    const noted = (reply: ScriptedReply) => (argv: readonly string[]) => {
+      started.push(`${name} ${wordOf(argv)}`);
+      return reply;
+    };
+    return {
+      name,
+      ...(script.down === undefined ? {} : { down: script.down }),
+      replies: [
+        [isLook, noted(script.look ?? { stdout: seen })],
+        [isProbe, noted(script.probe ?? { stdout: [attempt(1), attempt(2)] })],
+        [
+          ['tcpdump'],
+          noted(script.tcpdump ?? { stderr: listening, stdout: capture({ linkType: 276 }).bytes(), hang: true }),
+        ],
+        [['cat'], noted({ stdout: 'Tcp: A\nTcp: 1\n' })],
+      ],
+    };
+  };
+  const transport = createScriptedTransport(Object.entries(scripts).map(node));
+  const open = { connections: 0, slots: 0 };
+  const events: ProgressEvent[] = [];
+  const stop = new AbortController();
+  const names = Object.keys(scripts);
+  const roleOf = (name: string): Role => (name === names[0] ? 'target' : 'client');
+  const nodes = names.map((name, index) => {
+    const address = `10.0.0.${index + 1}`;
+    return { node: InventoryNode.parse({ name, address }), roles: [roleOf(name)], address, why: 'asked' };
+  });
+  const plan = Plan.parse({
+    symptom: Symptom.parse({ text: 'x', target: { kind: 'node', node: names[0] }, port: 1301, ...more.text }),
+    playbooks: ['port-check'],
+    targetAddress: '10.0.0.1',
+    externalClients: [],
+    nodes,
+    steps: names.flatMap((name) =>
+      ['look', 'capture', 'counters', ...(roleOf(name) === 'client' ? ['tcp-probe'] : [])].map((collector) => ({
+        node: name,
+        collector,
+        params: collector === 'tcp-probe' ? { attempts: 2, timeoutSec: 1 } : {},
+      })),
+    ),
+    rules: [{ rule: 'path-drop', params: {} }],
+    budget: Budget.parse(more.budget ?? {}),
+  });
+  const done = collect(
+    'run-1',
+    plan,
+    { collectors, parsers },
+    {
+      sink: more.sink ?? createMemorySink(),
+      redact: (bytes) => bytes,
+      now: Date.now,
+      slots: {
+        async acquire(name, options) {
+          const slot = await (more.acquire ?? (async () => ({ release: async () => {} })))(name, options);
+          open.slots++;
+          return {
+            release: async () => {
+              open.slots--;
+              await slot.release();
+            },
+          };
+        },
+      },
+      transport: {
+        close: async () => {},
+        async connect(asked, options) {
+          const connected = await (more.connect?.(asked, options) ?? transport.connect(asked, options));
+          if (!connected.ok) return connected;
+          open.connections++;
+          return {
+            ok: true,
+            connection: {
+              run: (command, runOptions) => connected.connection.run(command, runOptions),
+              close: async () => {
+                open.connections--;
+                await connected.connection.close();
+              },
+            },
+          };
+        },
+      },
+    },
+    { signal: stop.signal, onProgress: (event) => events.push(event) },
+  );
+  const judged = (collected: Collected) =>
+    judge(
+      {
+        format: runFormat,
+        id: 'run-1',
+        netcheck: '0',
+        language: 'en',
+        startedAtMs: 0,
+        endedAtMs: 1,
+        plan,
+        clockOffsetsMs: collected.clockOffsetsMs,
+        ended: collected.ended,
+      },
+      collected.evidence,
+      { collectors, parsers, rules },
+    );
+  return { done: settle(done), started, transport, open, events, stop, judged };
+}
+
+/** Lets the time of the run pass at once, until it has ended. */
+async function settle<Value>(promise: Promise<Value>): Promise<Value> {
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+  };
+  void promise.then(end, end);
+  for (let step = 0; step < 20_000 && !ended; step++) await vi.advanceTimersByTimeAsync(50);
+  return promise;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const exitOf = (collected: Collected, node: string, collector: string): Exit | undefined =>
+  collected.evidence.find(({ entry }) => entry.node === node && entry.collector === collector)?.entry.exit;
+
+describe('the order of a run', () => {
+  it('looks, listens, counts, probes and counts again', async () => {
+    const { done, started, events, open } = run({ 'node-50': {}, 'node-12': {} });
+    expect((await done).ended).toBe('complete');
+    const words = started.map((one) => one.split(' ')[1] ?? '');
+    const first = (word: string): number => words.indexOf(word);
+    const last = (word: string): number => words.lastIndexOf(word);
+    expect(last('look')).toBeLessThan(first('tcpdump'));
+    expect(last('tcpdump')).toBeLessThan(first('/proc/net/snmp'));
+    expect(words.filter((word) => word === '/proc/net/snmp')).toHaveLength(4);
+    const probe = first('probe');
+    expect(words.slice(0, probe).filter((word) => word === '/proc/net/snmp')).toHaveLength(2);
+    expect(words.slice(probe).filter((word) => word === '/proc/net/snmp')).toHaveLength(2);
+    expect(open).toEqual({ connections: 0, slots: 0 });
+    expect(events.flatMap((event) => (event.type === 'phase' ? [event.phase] : []))).toEqual([
+      'connect',
+      'look',
+      'capture',
+      'before',
+      'probe',
+      'after',
+    ]);
+  });
+
+  it('does not probe before every capture listens', async () => {
+    const listens = { stderr: listening, delayMs: 3000, hang: true };
+    const { done, events } = run({ 'node-50': { tcpdump: listens }, 'node-12': {} });
+    await done;
+    const at = (phase: string): number =>
+      events.flatMap((event) => (event.type === 'phase' && event.phase === phase ? [event.atMs] : []))[0] ?? Number.NaN;
+    expect(at('before') - at('capture')).toBeGreaterThanOrEqual(3000);
+  });
+
+  it('gives a capture up that does not listen in time: what it misses must not prove that packets were lost', async () => {
+    const late = { stderr: listening, stdout: capture({ linkType: 276 }).bytes(), delayMs: 9000, hang: true };
+    const ran = run({ 'node-50': { tcpdump: late }, 'node-12': {} });
+    const collected = await ran.done;
+    expect(exitOf(collected, 'node-50', 'capture')).toEqual({ how: 'timedOut', afterMs: 8000 });
+    expect(ran.judged(collected).verdict).not.toBe('clear');
+    expect(ran.started.some((one) => one.endsWith('probe'))).toBe(true);
+  });
+
+  it('counts probes whose lines come in pieces', async () => {
+    const text = attempt(1) + attempt(2, 1);
+    const { done, events } = run({
+      'node-50': {},
+      'node-12': { probe: { stdout: [text.slice(0, 20), text.slice(20, 50), text.slice(50)] } },
+    });
+    await done;
+    expect(events.findLast((event) => event.type === 'probe')).toEqual({
+      type: 'probe',
+      node: 'node-12',
+      done: 2,
+      total: 2,
+      failed: 1,
+    });
+  });
+});
+
+describe('a run in a world that misbehaves', () => {
+  it('goes on without a node that cannot be reached, and is not clear', async () => {
+    const down = { how: 'notStarted', why: 'unreachable', message: 'node-12: no route' } as const;
+    const ran = run({ 'node-50': {}, 'node-12': { down } });
+    const collected = await ran.done;
+    expect(ran.events).toContainEqual({ type: 'unreachable', node: 'node-12', why: 'node-12: no route' });
+    expect(exitOf(collected, 'node-50', 'counters')).toEqual({ how: 'exited', code: 0 });
+    expect(ran.judged(collected).verdict).toBe('inconclusive');
+    expect(ran.open).toEqual({ connections: 0, slots: 0 });
+  });
+
+  it.each([
+    ['cannot be made', { probe: { stderr: 'no bash', exit: 127 } }, {}],
+    ['are not made for UDP', {}, { protocol: 'udp' as const }],
+  ])('watches for the whole window where probes %s', async (_title, client, text) => {
+    const { done, events } = run({ 'node-50': {}, 'node-12': client }, { text });
+    await done;
+    const at = (phase: string): number =>
+      events.flatMap((event) => (event.type === 'phase' && event.phase === phase ? [event.atMs] : []))[0] ?? Number.NaN;
+    expect(at('after') - at('probe')).toBeGreaterThanOrEqual(12_000);
+  });
+
+  it('ends early where nobody can probe and failures were seen', async () => {
+    const packets = capture({ linkType: 276 });
+    for (let port = 40_000; port < 40_003; port++)
+      for (const afterMs of [1, 1000, 2000])
+        packets.syn({ from: `10.0.0.9:${port}`, to: '10.0.0.1:1301', seq: port, afterMs, direction: 'in' });
+    const { done } = run({ 'node-50': { tcpdump: { stderr: listening, stdout: packets.bytes(), hang: true } } });
+    expect((await done).ended).toBe('early');
+  });
+
+  it('keeps what was read when it is cancelled', async () => {
+    const ran = run({ 'node-50': {}, 'node-12': { probe: { stdout: attempt(1), hang: true } } });
+    await vi.advanceTimersByTimeAsync(500);
+    ran.stop.abort('cancelled');
+    const collected = await ran.done;
+    expect(collected.ended).toBe('cancelled');
+    expect(exitOf(collected, 'node-50', 'counters')).toEqual({ how: 'exited', code: 0 });
+    expect(exitOf(collected, 'node-12', 'tcp-probe')).toEqual({ how: 'stopped', why: 'cancelled' });
+    expect(ran.judged(collected).verdict).toBe('inconclusive');
+    expect(ran.open).toEqual({ connections: 0, slots: 0 });
+  });
+
+  it('ends with its budget and judges what there is', async () => {
+    const ran = run({ 'node-50': {}, 'node-12': { probe: { hang: true } } }, { budget: { wallMs: 2000 } });
+    const collected = await ran.done;
+    expect(collected.ended).toBe('budget');
+    expect(ran.judged(collected).verdict).toBe('inconclusive');
+    expect(ran.open).toEqual({ connections: 0, slots: 0 });
+  });
+
+  it('says that it waits for a busy node, and then goes on without it', async () => {
+    const ran = run(
+      { 'node-50': {}, 'node-12': {} },
+      {
+        acquire: (node, { signal }) =>
+          node === 'node-50'
+            ? Promise.resolve({ release: async () => {} })
+            : new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted')))),
+      },
+    );
+    const collected = await ran.done;
+    expect(ran.events).toContainEqual({ type: 'waiting', node: 'node-12' });
+    expect(exitOf(collected, 'node-12', 'connect')).toMatchObject({ how: 'notStarted', why: 'budget' });
+    expect(exitOf(collected, 'node-50', 'counters')).toEqual({ how: 'exited', code: 0 });
+  });
+});
+
+describe('a fault of our own', () => {
+  it.each(['acquire', 'connect'] as const)('closes what is open when %s fails on another node', async (part) => {
+    const fault = new Error('our fault');
+    const ok = createScriptedTransport([{ name: 'node-50', replies: [] }]);
+    const ran = run(
+      { 'node-50': {}, 'node-12': {} },
+      part === 'acquire'
+        ? { acquire: async (node) => (node === 'node-12' ? Promise.reject(fault) : { release: async () => {} }) }
+        : {
+            connect: (node, options) => (node.name === 'node-12' ? Promise.reject(fault) : ok.connect(node, options)),
+          },
+    );
+    await expect(ran.done).rejects.toBe(fault);
+    expect(ran.open).toEqual({ connections: 0, slots: 0 });
+  });
+
+  it('ends the captures when evidence cannot be written', async () => {
+    const memory = createMemorySink();
+    const ran = run(
+      { 'node-50': {}, 'node-12': {} },
+      {
+        sink: {
+          ...memory,
+          write: (entry, bytes) =>
+            entry.phase === 'look' ? memory.write(entry, bytes) : Promise.reject(new Error('disk full')),
+        },
+      },
+    );
+    await expect(ran.done).rejects.toThrow('disk full');
+    await vi.advanceTimersByTimeAsync(100);
+    expect(ran.transport.ran.filter(({ argv }) => argv[0] === 'tcpdump')).toHaveLength(2);
+    expect(ran.open).toEqual({ connections: 0, slots: 0 });
+  });
+});
