@@ -208,15 +208,20 @@ async function answerTo(root: FakeMessage, withinMs = 90_000): Promise<FakeMessa
   return answer;
 }
 
-/** The worker that has an SSH connection to a node: port 22 is 0016 in /proc/net/tcp, 01 is ESTABLISHED. */
-async function workingWorker(): Promise<string> {
-  return until('a worker in the middle of a run', async () => {
-    for (const worker of await containersOf('worker')) {
-      const { stdout } = await docker('exec', worker, 'cat', '/proc/net/tcp');
-      if (/^ *\d+: \S+ [0-9A-F]{8}:0016 01 /m.test(stdout)) return worker;
-    }
-    return undefined;
-  });
+/** Workers with an SSH connection to a node: port 22 is 0016 in /proc/net/tcp, 01 is ESTABLISHED. */
+async function connectedWorkers(): Promise<string[]> {
+  const workers = await containersOf('worker');
+  const tables = await Promise.all(workers.map((worker) => docker('exec', worker, 'cat', '/proc/net/tcp')));
+  return workers.filter((_, i) => /^ *\d+: \S+ [0-9A-F]{8}:0016 01 /m.test(tables[i]?.stdout ?? ''));
+}
+
+/** Asks while no worker is connected to anything, so that the one that is connected then is in the middle of this run. */
+async function askAndFindWorker(): Promise<{ root: FakeMessage; worker: string }> {
+  await until('idle workers', async () => ((await connectedWorkers()).length === 0 ? true : undefined));
+  const root = await ask();
+  const worker = await until('a worker in the middle of a run', async () => (await connectedWorkers())[0]);
+  assert.equal(answersIn(root).length, 0, 'answered before anything could happen to it');
+  return { root, worker };
 }
 
 /** A practice Slack listens on loopback; containers reach it on the address of their bridge. */
@@ -307,7 +312,13 @@ await check('compose refuses to start without the token and without netcheck.yam
 });
 
 const settings = parse(await readFile(lab.configFile, 'utf8')) as { ssh: Record<string, unknown> };
-settings.ssh = { ...settings.ssh, identity: 'ssh/id_ed25519', knownHosts: 'ssh/known_hosts' };
+settings.ssh = {
+  ...settings.ssh,
+  identity: 'ssh/id_ed25519',
+  knownHosts: 'ssh/known_hosts',
+  // Connections end soon after a run, so that a connected worker is one at work.
+  timeouts: { idle: '1s' },
+};
 await writeFile(join(project, 'netcheck.yaml'), stringify(settings));
 await copyFile(lab.knownHostsFile, join(project, 'ssh/known_hosts'));
 await copyFile(lab.identityFile, join(project, 'ssh/id_ed25519'));
@@ -447,9 +458,9 @@ await check('the saved run replays to the same verdict, and its captures can be 
 });
 
 await check('a worker that is killed in the middle of a run leads to exactly one answer, and comes back', async () => {
-  const root = await ask();
-  const victim = await workingWorker();
+  const { root, worker: victim } = await askAndFindWorker();
   await killProcess(victim);
+  assert.equal(answersIn(root).length, 0, 'answered before the kill');
   const from = performance.now();
   await answerTo(root);
   const answered = secondsSince(from);
@@ -480,8 +491,7 @@ await check('a Redis that is killed loses no queued run', async () => {
 });
 
 await check('a Redis that is restarted in the middle of a run costs no answer', async () => {
-  const root = await ask();
-  await workingWorker();
+  const { root } = await askAndFindWorker();
   await compose('restart', 'redis');
   await answerTo(root, 120_000);
   await allHealthy(2);
@@ -490,8 +500,7 @@ await check('a Redis that is restarted in the middle of a run costs no answer', 
 });
 
 await check('an upgrade in the middle of a run (all bots and workers replaced) costs no answer', async () => {
-  const root = await ask();
-  const old = await workingWorker();
+  const { root, worker: old } = await askAndFindWorker();
   const from = performance.now();
   await compose('up', '-d', '--no-build', '--no-deps', '--force-recreate', '--scale', 'worker=2', 'bot', 'worker');
   const replaced = secondsSince(from);
