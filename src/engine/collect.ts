@@ -159,7 +159,7 @@ async function open(
     planned,
     connected.connection,
     ports,
-    () => contextOf(plan, planned, session.features),
+    () => contextOf(plan, planned, session.features?.uid),
     signal,
   );
   return { session, release };
@@ -168,7 +168,8 @@ async function open(
 export function contextOf(
   plan: Plan,
   { node, roles, address }: PlannedNode,
-  features: Features | undefined,
+  /** As the first look found it. */
+  uid: number | undefined,
 ): CollectContext {
   const clients = plan.nodes.filter((planned) => planned.roles.includes('client'));
   return {
@@ -181,7 +182,7 @@ export function contextOf(
     ownAddresses: [address, ...node.serves],
     roles,
     budget: plan.budget,
-    ...(node.user !== undefined && features !== undefined && features.uid !== 0 ? { loginUser: node.user } : {}),
+    ...(node.user !== undefined && uid !== undefined && uid !== 0 ? { loginUser: node.user } : {}),
   };
 }
 

@@ -68,8 +68,10 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
   const target = plan.nodes.find(({ roles }) => roles.includes('target'));
   const clients = plan.nodes.filter(({ roles }) => roles.includes('client'));
   const to = target?.node.name ?? plan.targetAddress;
-  if (clients.length === 0)
-    return [unknown(rule, to, undefined, [{ fact: 'probes', node: to, why: say.noClient }], input)];
+  if (clients.length === 0) {
+    const why = plan.externalClients.length === 0 ? say.noClient : say.externalClient(plan.externalClients.join(', '));
+    return [unknown(rule, to, undefined, [{ fact: 'probes', node: to, why }], input)];
+  }
   return clients.map((client) => {
     const node = client.node.name;
     const path = { from: node, to };

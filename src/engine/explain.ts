@@ -20,18 +20,25 @@ export interface ExplainedStep {
 export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collector>): readonly ExplainedStep[] {
   return plan.nodes.flatMap((planned) =>
     stepsOf(plan, { name: planned.node.name }, collectors).flatMap(({ collector, params }) =>
-      collector.commands(collector.params.parse(params), contextOf(plan, planned, undefined)).map((command) => ({
-        node: planned.node.name,
-        collector: collector.id,
-        phase: phaseOf(collector),
-        argv: command.argv,
-        privilege: command.privilege,
-        timeoutMs: command.timeoutMs,
-        maxBytes: command.maxBytes,
-        ...noteOf(command, collector.when === 'delta'),
-      })),
+      collector
+        .commands(collector.params.parse(params), contextOf(plan, planned, expectedUid(planned)))
+        .map((command) => ({
+          node: planned.node.name,
+          collector: collector.id,
+          phase: phaseOf(collector),
+          argv: command.argv,
+          privilege: command.privilege,
+          timeoutMs: command.timeoutMs,
+          maxBytes: command.maxBytes,
+          ...noteOf(command, collector.when === 'delta'),
+        })),
     ),
   );
+}
+
+/** Nobody has looked yet: an account is root where it is called so, else it is somebody for whom tcpdump steps down (-Z). */
+function expectedUid({ node }: Plan['nodes'][number]): number {
+  return node.user === 'root' ? 0 : 1000;
 }
 
 function phaseOf(collector: Collector): Phase {

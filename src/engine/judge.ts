@@ -7,8 +7,8 @@ import type { AnyRule } from '../model/rule.ts';
 import type { RunRecord } from '../model/run-record.ts';
 import { evaluate } from './evaluate.ts';
 import { drawLadder } from './ladder.ts';
-import { type NodeKnowledge, parseEvidence } from './parse.ts';
-import { type EngineText, engineText } from './wording.ts';
+import { byStart, firstLine, type NodeKnowledge, parseEvidence } from './parse.ts';
+import { type EngineText, engineText, sayExit } from './wording.ts';
 
 export interface JudgeRegistries {
   readonly collectors: ReadonlyMap<string, Collector>;
@@ -23,9 +23,7 @@ export interface JudgeRegistries {
 export function judge(record: RunRecord, evidence: readonly Evidence[], registries: JudgeRegistries): Report {
   const { plan, language, clockOffsetsMs } = record;
   const say = engineText[language];
-  const ordered = [...evidence].sort(
-    (a, b) => a.entry.node.localeCompare(b.entry.node) || a.entry.id.localeCompare(b.entry.id),
-  );
+  const ordered = [...evidence].sort((a, b) => a.entry.node.localeCompare(b.entry.node, 'en') || byStart(a, b));
   const knowledge = parseEvidence(ordered, registries, say);
   const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }));
   const unseen = [
@@ -33,6 +31,8 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     ...lostNodes(knowledge),
     ...droppedPackets(knowledge, say),
     ...endedEarly(record, say),
+    ...unfinishedProbes(evidence, say),
+    ...plan.rules.flatMap(({ rule }) => (registries.rules.has(rule) ? [] : [say.noRule(rule)])),
   ];
   const failures = failedConnects(record, knowledge);
   const explained = findings.some(({ verdict }) => verdict === 'confirmed' || verdict === 'likely');
@@ -40,8 +40,11 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     unseen.push(
       failures.probed ? say.unexplained(failures.failed, failures.total) : say.unexplainedSeen(failures.failed),
     );
+  if (findings.length === 0 && unseen.length === 0) unseen.push(say.nothingJudged);
   const wholeWindow = record.ended === 'complete' || record.ended === 'early';
-  if (wholeWindow && !failures.probed && failures.total === 0)
+  // Only TCP connections are counted.
+  const { protocol } = plan.symptom;
+  if (wholeWindow && protocol === 'tcp' && !failures.probed && failures.total === 0)
     unseen.push(say.passive(Math.round(plan.budget.windowMs / 1000)));
 
   const open = findings.filter(({ verdict }) => verdict === 'unknown' || verdict === 'error').length;
@@ -126,6 +129,21 @@ function droppedPackets(knowledge: ReadonlyMap<string, NodeKnowledge>, say: Engi
     const dropped = facts.capture?.droppedByKernel ?? 0;
     return dropped > 0 ? [say.truncatedCapture(node, dropped)] : [];
   });
+}
+
+/**
+ * Probes that did not come to their end: the attempts that are missing may be just those that hung. Where the whole
+ * run was stopped, that is said already.
+ */
+function unfinishedProbes(evidence: readonly Evidence[], say: EngineText): string[] {
+  return evidence.flatMap(({ entry: { kind, exit, node, collector }, stderr }) =>
+    kind !== 'tcp-probe' ||
+    exit.how === 'stopped' ||
+    exit.how === 'connectionLost' ||
+    (exit.how === 'exited' && exit.code === 0)
+      ? []
+      : [say.probesCut(node, sayExit(exit, collector, firstLine(stderr), say))],
+  );
 }
 
 function endedEarly({ ended }: RunRecord, say: EngineText): string[] {

@@ -74,8 +74,13 @@ function groupByNode(evidence: readonly Evidence[]): ReadonlyMap<string, readonl
     else groups.set(one.entry.node, [one]);
   }
   // Commands of one phase run side by side; their number, given when they started, puts them in order again.
-  for (const group of groups.values()) group.sort((a, b) => a.entry.id.localeCompare(b.entry.id));
+  for (const group of groups.values()) group.sort(byStart);
   return groups;
+}
+
+/** In the order in which commands of one node were started: `99-…` before `100-…`. */
+export function byStart(a: Evidence, b: Evidence): number {
+  return Number.parseInt(a.entry.id, 10) - Number.parseInt(b.entry.id, 10) || (a.entry.id < b.entry.id ? -1 : 1);
 }
 
 function knowledgeOf(
@@ -300,7 +305,7 @@ function joinIpvs(readings: readonly Reading[]): Facts['ipvs'] | undefined {
     : (Object.assign({}, ...own.map(({ value }) => value as object)) as Facts['ipvs']);
 }
 
-function firstLine(bytes: Uint8Array): string {
+export function firstLine(bytes: Uint8Array): string {
   const text = Buffer.from(bytes.subarray(0, 400)).toString('latin1');
   return (text.split('\n').find((line) => line.trim() !== '') ?? '').trim().slice(0, 160);
 }

@@ -22,6 +22,11 @@ const en = {
   noFile: (file: string) => `${file} does not exist`,
   wouldLoad: (modules: string) => `would load ${modules}`,
   udp: 'this rule reads TCP handshakes, and the question is about UDP',
+  externalClient: (addresses: string) =>
+    `nothing was sent to the port: netcheck cannot log in to ${addresses}, and no other client was named`,
+  noRule: (rule: string) => `this version of netcheck has no rule ${rule}, so it was not judged`,
+  nothingJudged: 'no rule of this playbook could be asked about these nodes',
+  probesCut: (node: string, why: string) => `the probes from ${node} are not complete: ${why}`,
   noClient: 'nothing was sent to the port: there is no other node to probe from, and no client was named',
   crashed: (message: string) => `netcheck's own code failed here: ${message}`,
   unexplained: (failed: number, total: number) =>
@@ -63,6 +68,10 @@ const zh: EngineText = {
   noFile: (file) => `${file} 不存在`,
   wouldLoad: (modules) => `会加载内核模块 ${modules}`,
   udp: '该规则读取 TCP 握手，而问题是关于 UDP 的',
+  externalClient: (addresses) => `没有向该端口发送任何请求：netcheck 无法登录 ${addresses}，也没有指定其他客户端`,
+  noRule: (rule) => `此版本的 netcheck 没有规则 ${rule}，因此未作判断`,
+  nothingJudged: '该剧本没有规则适用于这些节点',
+  probesCut: (node, why) => `来自 ${node} 的探测不完整：${why}`,
   noClient: '没有向该端口发送任何请求：没有其他节点可以探测，也没有指定客户端',
   crashed: (message) => `netcheck 自身代码出错：${message}`,
   unexplained: (failed, total) => `${total} 次连接中有 ${failed} 次失败，但该剧本没有规则能解释`,

@@ -152,12 +152,12 @@ function run(
 
 /** Lets the time of the run pass at once, until it has ended. */
 async function settle<Value>(promise: Promise<Value>): Promise<Value> {
-  let ended = false;
+  const progress = { ended: false };
   const end = (): void => {
-    ended = true;
+    progress.ended = true;
   };
   void promise.then(end, end);
-  for (let step = 0; step < 20_000 && !ended; step++) await vi.advanceTimersByTimeAsync(50);
+  for (let step = 0; step < 20_000 && !progress.ended; step++) await vi.advanceTimersByTimeAsync(50);
   return promise;
 }
 

@@ -222,3 +222,40 @@ describe('a node whose first look never came back', () => {
     expect(report.unseen).toEqual(['the time for this run was over before everything was read']);
   });
 });
+
+describe('what could be taken for clear and is not', () => {
+  const uname: Output = { node: 'node-50', collector: 'kernel', kind: 'uname', stdout: '6.1.0\n' };
+
+  it('names a rule that this version does not have', () => {
+    const report = judged('rule-of-tomorrow', [uname]);
+    expect(report.verdict).toBe('inconclusive');
+    expect(report.unseen).toContain('this version of netcheck has no rule rule-of-tomorrow, so it was not judged');
+  });
+
+  it.each<[string, Exit, string]>([
+    ['timed out', { how: 'timedOut', afterMs: 17_000 }, 'tcp-probe did not finish within 17 s'],
+    ['had nothing to connect with', { how: 'exited', code: 127 }, 'tcp-probe ended with status 127: no bash'],
+  ])('says that probes %s, whatever the attempts that came said', (_title, exit, why) => {
+    const report = judged('path-drop', [
+      uname,
+      {
+        node: 'node-12',
+        collector: 'tcp-probe',
+        kind: 'tcp-probe',
+        stdout: 'attempt 1 1.0 1.1 0 \n',
+        stderr: 'no bash\n',
+        exit,
+      },
+    ]);
+    const [said] = report.unseen.filter((sentence) => sentence.startsWith('the probes from node-12 are not complete'));
+    expect(said).toContain(why);
+    expect(report.verdict).toBe('inconclusive');
+  });
+
+  it('reads the 100th command of a node as later than the 11th', () => {
+    const fill: readonly Output[] = Array.from({ length: 110 }, () => uname);
+    const routes = (text: string): Output => ({ node: 'node-50', collector: 'kernel', kind: 'uname', stdout: text });
+    const outputs = [...fill.slice(0, 105), routes('9.9.9\n')];
+    expect(judged('path-drop', outputs).nodes[0]?.kernel).toBe('9.9.9');
+  });
+});
