@@ -107,7 +107,13 @@ export function wire(loaded: LoadedConfig): Wiring {
       const report = await run(
         { id, plan, language, netcheck: version },
         registries,
-        { transport, slots, sink, redact: (bytes) => redactSecrets(bytes).bytes, now: Date.now },
+        {
+          transport,
+          slots,
+          sink: neverLosingTheReport(sink),
+          redact: (bytes) => redactSecrets(bytes).bytes,
+          now: Date.now,
+        },
         { signal, onProgress },
       );
       await audit
@@ -127,6 +133,19 @@ export function wire(loaded: LoadedConfig): Wiring {
       return report;
     },
     close: () => transport.close(),
+  };
+}
+
+/** A run whose report cannot be saved at its end (the disk is full) still has a report: it is given, and the loss is said. */
+function neverLosingTheReport(sink: EvidenceSink): EvidenceSink {
+  return {
+    write: (entry, bytes) => sink.write(entry, bytes),
+    finish: (record, report) =>
+      sink.finish(record, report).catch((error: unknown) => {
+        process.stderr.write(
+          `netcheck: the run was not saved: ${error instanceof Error ? error.message : String(error)}\n`,
+        );
+      }),
   };
 }
 

@@ -183,7 +183,7 @@ describe.concurrent('a node that does not do what it is asked', () => {
     const asked = await ask({ server: node });
     expectUnseen(asked, /sh did not finish within 10 s/);
     expect(asked.report.findings.find(({ rule }) => rule === 'path-drop')?.because[0]?.text).toMatch(
-      /8 of 8 connects from node-12 .* were answered/,
+      /^(\d+) of \1 connects from node-12 .* were answered/,
     );
   });
 
