@@ -37,6 +37,8 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           fileParallelism: false,
+          // What runs side by side in here waits most of the time: for locks to run out, for nodes that hang.
+          maxConcurrency: 8,
         },
       },
       {

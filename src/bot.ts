@@ -1,4 +1,5 @@
-import { createSlackApp } from './adapters/slack/create-slack-app.ts';
+import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
+import { createSlackApp, type SlackApp } from './adapters/slack/create-slack-app.ts';
 import type { Options } from './cli.ts';
 import { allows } from './access.ts';
 import { loadConfig, requireSecret } from './config.ts';
@@ -7,7 +8,7 @@ import { askHelp } from './help.ts';
 import { openQueue } from './open-queue.ts';
 import { untilStopped } from './until-stopped.ts';
 import { slackOptions, startWorker } from './worker.ts';
-import { wire } from './wiring.ts';
+import { type Wiring, wire } from './wiring.ts';
 
 /** `netcheck bot`: the Slack front, with a worker in the same process unless --no-worker. */
 export async function bot(options: Options): Promise<number> {
@@ -16,7 +17,33 @@ export async function bot(options: Options): Promise<number> {
   const botToken = requireSecret(process.env, 'SLACK_BOT_TOKEN', 'the bot cannot talk to Slack without it');
   const queue = await openQueue(wiring.loaded);
   const stop = untilStopped();
-  const app = createSlackApp({
+  let app: SlackApp | undefined;
+  let working: Awaited<ReturnType<typeof startWorker>> | undefined;
+  try {
+    app = createApp(wiring, queue, botToken, stop.because);
+    const { team, port } = await app.start();
+    working = options['no-worker'] ? undefined : await startWorker(wiring, queue, app.sender);
+    process.stderr.write(
+      `netcheck: listening to ${config.slack.command} in ${team}${port === undefined ? '' : ` (health on port ${port})`}${working ? '' : ', without a worker'}\n`,
+    );
+    return await stop.stopped;
+  } finally {
+    // Also where the start failed: an open connection would keep the process from ending, and nobody would restart it.
+    await working?.close();
+    await app?.stop();
+    await queue.close();
+    await wiring.close();
+  }
+}
+
+function createApp(
+  wiring: Wiring,
+  queue: QueueAdapter,
+  botToken: string,
+  onDead: (error: NetcheckError) => void,
+): SlackApp {
+  const { config } = wiring.loaded;
+  return createSlackApp({
     ...slackOptions(queue, botToken),
     appToken: process.env['SLACK_APP_TOKEN'] || undefined,
     signingSecret: process.env['SLACK_SIGNING_SECRET'] || undefined,
@@ -25,7 +52,7 @@ export async function bot(options: Options): Promise<number> {
     language: config.language,
     helpText: (language) => askHelp(language, config.slack.command),
     queue: queue.queue,
-    onDead: stop.because,
+    onDead,
     // Judged before anything is queued: a question that cannot be answered is answered at once, to the asker only.
     async ask(text, { user, channel }) {
       try {
@@ -47,19 +74,4 @@ export async function bot(options: Options): Promise<number> {
       return refused ? { ok: false, ...refused } : { ok: true };
     },
   });
-  let working: Awaited<ReturnType<typeof startWorker>> | undefined;
-  try {
-    const { team, port } = await app.start();
-    working = options['no-worker'] ? undefined : await startWorker(wiring, queue, app.sender);
-    process.stderr.write(
-      `netcheck: listening to ${config.slack.command} in ${team}${port === undefined ? '' : ` (health on port ${port})`}${working ? '' : ', without a worker'}\n`,
-    );
-    return await stop.stopped;
-  } finally {
-    // Also where the start failed: an open connection would keep the process from ending, and nobody would restart it.
-    await working?.close();
-    await app.stop();
-    await queue.close();
-    await wiring.close();
-  }
 }

@@ -1,5 +1,6 @@
 import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
 import { createSlackSender, type SlackSender } from './adapters/slack/slack-sender.ts';
+import { whoAmI } from './adapters/slack/who-am-i.ts';
 import type { Options } from './cli.ts';
 import { loadConfig, requireSecret } from './config.ts';
 import { failureOf, handleRun } from './handle-run.ts';
@@ -30,6 +31,8 @@ export async function worker(options: Options): Promise<number> {
         const { version, problems } = await queue.health();
         return version === null ? { healthy: false, why: problems.join(' ') } : { healthy: true };
       });
+    // Before the first run is taken: with a dead token a worker would only keep it from one that can answer.
+    await whoAmI(sender);
     running = await startWorker(wiring, queue, sender);
     process.stderr.write('netcheck: worker started\n');
     return await stop.stopped;

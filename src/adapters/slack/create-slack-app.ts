@@ -6,12 +6,10 @@ import type { Language } from '../../model/language.ts';
 import { boltLogger } from './bolt-logger.ts';
 import { type Ask, type ClickDelivery, createFront, type Front, type MayAct } from './front.ts';
 import { isRecord } from './is-record.ts';
-import { pause } from './pause.ts';
-import { refusalOf } from './refusals.ts';
 import { cancelAction, recheckAction } from './status-message.ts';
 import { createSlackSender, type SlackSender, type SlackSenderOptions } from './slack-sender.ts';
-import { stringOf } from './string-of.ts';
 import { SocketReceiver, type SocketReceiverOptions } from './socket-receiver.ts';
+import { whoAmI } from './who-am-i.ts';
 
 export interface SlackAppOptions extends SlackSenderOptions {
   /** Present: Socket Mode. */
@@ -43,7 +41,8 @@ export interface SlackAppHealth {
 export interface SlackApp {
   readonly sender: SlackSender;
   /**
-   * Checks the token, then listens. Rejects with `config/missing-secret`, `slack/refused` or `slack/unreachable`.
+   * Checks the token, then listens. Rejects with `config/missing-secret`, `slack/refused`, `slack/unreachable`, or
+   * `config/invalid` where the port is taken.
    * @returns who we are, and the port that is listened on (absent where there is none)
    */
   start(): Promise<{ readonly botUserId: string; readonly team: string; readonly port?: number }>;
@@ -129,7 +128,9 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
       const self = await whoAmI(sender);
       identity = self;
       if (socket === undefined) {
-        const listening: unknown = await app.start(port ?? 3000);
+        const listening: unknown = await app.start(port ?? 3000).catch((cause: unknown) => {
+          throw cannotListen(port ?? 3000, cause);
+        });
         return { botUserId: self.botUserId, team: self.team, ...portOf(listening) };
       }
       await socket.start();
@@ -141,6 +142,8 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
       const listening = server;
       await new Promise<void>((resolve, reject) => {
         listening.once('error', reject).listen(port, resolve);
+      }).catch((cause: unknown) => {
+        throw cannotListen(port, cause);
       });
       return { botUserId: self.botUserId, team: self.team, ...portOf(listening) };
     },
@@ -246,35 +249,12 @@ function httpReceiver(
   });
 }
 
-/** Asks Slack who we are; a passing failure is tried again for some seconds. */
-async function whoAmI(sender: SlackSender): Promise<{ botUserId: string; botId: string; team: string }> {
-  let why = '';
-  for (let tries = 1; tries <= 4; tries += 1) {
-    const outcome = await sender.calls.call('auth.test', {});
-    switch (outcome.outcome) {
-      case 'ok': {
-        const { user_id, bot_id, team } = outcome.response;
-        return { botUserId: stringOf(user_id), botId: stringOf(bot_id), team: stringOf(team) };
-      }
-      case 'refused': {
-        const refusal = refusalOf(outcome.error, 'en');
-        throw new NetcheckError('slack/refused', `${refusal.message} (${outcome.error})`, refusal.hint);
-      }
-      case 'rateLimited':
-        why = 'Slack answered 429';
-        await pause(outcome.retryAfterMs);
-        break;
-      case 'notSent':
-      case 'ambiguous':
-        why = outcome.why;
-        if (tries < 4) await pause(500 * 2 ** tries);
-        break;
-    }
-  }
-  throw new NetcheckError(
-    'slack/unreachable',
-    `Slack does not answer (${why}).`,
-    'Check the network and proxy of this machine, SLACK_API_URL, and status.slack.com.',
+function cannotListen(port: number, cause: unknown): NetcheckError {
+  return new NetcheckError(
+    'config/invalid',
+    `Port ${port} cannot be listened on: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    'Set slack.httpPort in netcheck.yaml to a free port; health checks ask there, and Slack without SLACK_APP_TOKEN.',
+    { cause },
   );
 }
 
