@@ -101,13 +101,15 @@ async function tests(name, project, { files = [], inLab = false, env = {} } = {}
   tally.failed += failed;
   tally.skipped += count('skipped');
   for (const { state, name: test, reason } of results) if (state === 'skipped') skips.push({ test, reason });
-  // vitest may fail without a failing test (an option that it does not know, a crash): that is a failure too
-  const crashed = code !== 0 && failed === 0;
+  // vitest may fail without a failing test (an option that it does not know, a crash), or find nothing to run: a
+  // check that looked at nothing has not passed
+  const crashed = (code !== 0 && failed === 0) || results.length === 0;
   if (crashed) tally.failed += 1;
   const parts = [`${count('passed')} passed`];
-  if (failed > 0 || crashed) parts.push(crashed ? `FAILED (exit ${code})` : `${failed} FAILED`);
+  if (failed > 0 || crashed)
+    parts.push(crashed ? `FAILED (exit ${code}, ${results.length} tests seen)` : `${failed} FAILED`);
   if (count('skipped') > 0) parts.push(`${count('skipped')} skipped`);
-  announce(name, began, results.length === 0 && !crashed ? 'no tests' : parts.join(', '));
+  announce(name, began, parts.join(', '));
   if (failed > 0 || crashed) say(output.trimEnd());
 }
 
