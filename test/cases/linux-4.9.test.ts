@@ -83,6 +83,44 @@ describe('a real Linux 4.9 with tcp_tw_recycle', () => {
     expect(verdicts(report)).toMatchObject({ 'tw-recycle': 'confirmed', 'accept-queue-overflow': 'ruledOut' });
   });
 
+  it.skipIf(!there)(
+    `field report 1 (connects to port 22 work now and then): confirmed; forwarding does not matter${why}`,
+    () => {
+      const report = judgeRecorded({
+        target,
+        port: 22,
+        rules: [
+          'tw-recycle',
+          'accept-queue-overflow',
+          'syn-queue-overflow',
+          'ip-forward-off',
+          'port-closed',
+          'loopback-only',
+        ],
+        recorded: [
+          ...moments('01d-other-ports-syncookies', '1-before', '2-after'),
+          {
+            node: 'node-50',
+            collector: 'route-get',
+            kind: 'ip-route-get',
+            phase: 'once',
+            argv: ['ip', 'route', 'get', target.address],
+            from: Buffer.from(`local ${target.address} dev lo src ${target.address} uid 0 \n    cache <local> \n`),
+          },
+        ],
+      });
+      expect(report.headline).toMatch(/^node-50: tcp_tw_recycle/);
+      expect(verdicts(report)).toEqual({
+        'tw-recycle': 'confirmed',
+        'accept-queue-overflow': 'ruledOut',
+        'syn-queue-overflow': 'ruledOut',
+        'ip-forward-off': 'notApplicable',
+        'port-closed': 'ruledOut',
+        'loopback-only': 'ruledOut',
+      });
+    },
+  );
+
   it.skipIf(!there)(`after tcp_tw_recycle=0 the same node is not accused${why}`, () => {
     const report = judgeRecorded({
       target,
