@@ -194,7 +194,7 @@ describe.skipIf(missing !== undefined).concurrent(`a bot that cannot start${beca
     cleanUp.push(() => taken.close());
     for (const [running, words] of [
       [here.botWith({ SLACK_APP_TOKEN: '' }), /Neither SLACK_APP_TOKEN .* nor SLACK_SIGNING_SECRET .* is set/],
-      [here.botWith({}), new RegExp(`Port ${here.httpPort} cannot be listened on: .*\nSet slack\.httpPort`)],
+      [here.botWith({}), new RegExp(`Port ${here.httpPort} cannot be listened on: .*\nSet slack.httpPort`)],
       [here.botWith({ SLACK_APP_TOKEN: 'xapp-wrong' }), /invalid_auth/],
       [here.botWith({ SLACK_API_URL: 'http://127.0.0.1:9/api/' }), /Slack does not answer/],
     ] as const) {
