@@ -77,6 +77,12 @@ export async function main(args: readonly string[]): Promise<number> {
       return (await import('./bot.ts')).bot(values);
     case 'worker':
       return (await import('./worker.ts')).worker(values);
+    case 'audit':
+      throw new NetcheckError(
+        'usage/unknown-command',
+        'netcheck audit is not part of this version.',
+        'Ask about one port instead, for example: netcheck node-50 port 1301',
+      );
     default:
       if (values.help) {
         process.stdout.write(`${helpText(language ?? 'en')}\n`);
