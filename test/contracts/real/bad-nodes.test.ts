@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { userInfo } from 'node:os';
@@ -52,11 +53,20 @@ async function ask(
     from = { server: client },
     wall = '20s',
     targetPort = port,
-  }: { readonly from?: NodeEntry; readonly wall?: string; readonly targetPort?: number } = {},
+    // generous: a busy machine is no bad node
+    connect = '8s',
+    keepalive = '5s',
+  }: {
+    readonly from?: NodeEntry;
+    readonly wall?: string;
+    readonly targetPort?: number;
+    readonly connect?: string;
+    readonly keepalive?: string;
+  } = {},
 ): Promise<Asked> {
   const folder = await writeConfig(
     { 'node-50': target, 'node-12': from },
-    { defaults: { budget: { wall, window: '2s' } }, ssh: { timeouts: { connect: '1s', keepalive: '500ms' } } },
+    { defaults: { budget: { wall, window: '2s' } }, ssh: { timeouts: { connect, keepalive } } },
   );
   cleanUp.push(() => rm(folder, { recursive: true }));
   const running = netcheck.start(['node-50', 'port', `${targetPort}`, 'from', 'node-12', '--json'], {
@@ -135,7 +145,10 @@ describe.concurrent('a node that cannot be logged in to', () => {
 
   it('takes the connection and then says nothing: given up after the time-out', async () => {
     const node = await started(startSshNode(undefined, { onSocket: () => 'handled' }));
-    expectUnseen(await ask({ server: node }), /accepted the connection and then said nothing for 1 s/);
+    expectUnseen(
+      await ask({ server: node }, { connect: '1s' }),
+      /accepted the connection and then said nothing for 1 s/,
+    );
   });
 
   it('hangs up at once, again and again: says so', async () => {
@@ -277,7 +290,7 @@ describe.concurrent('a connection that is lost in the middle of a run', () => {
     cleanUp.push(() => proxy.stop());
     await writeFile(node.knownHostsFile, `[127.0.0.1]:${proxy.port} ssh-ed25519 ${node.hostKey.toString('base64')}\n`);
     const from = await started(unanswered(() => proxy.freeze()));
-    const asked = await ask({ server: { ...node, port: proxy.port } }, { from: { server: from } });
+    const asked = await ask({ server: { ...node, port: proxy.port } }, { from: { server: from }, keepalive: '500ms' });
     expectUndecided(asked, /The connection to node-50 .* was lost/);
     expect(asked.report.findings.find(({ rule }) => rule === 'path-drop')?.verdict).toBe('unknown');
   });
@@ -291,6 +304,29 @@ describe.concurrent('a connection that is lost in the middle of a run', () => {
       }),
     );
     expectUndecided(await ask({ server: node }), /The connection to node-50 .* was lost/);
+  });
+});
+
+describe.concurrent('a run that a person stops', () => {
+  it('with Ctrl-C is judged by what was read so far, and leaves nothing running on the node', async () => {
+    const ends: Promise<unknown>[] = [];
+    const node = await started(startSshNode());
+    const from = await started(
+      startSshNode((command) => (command.includes('/dev/tcp') ? { hangs: true } : undefined), {
+        onSocket: (socket) => void ends.push(once(socket, 'close')),
+      }),
+    );
+    const folder = await writeConfig({ 'node-50': { server: node }, 'node-12': { server: from } });
+    cleanUp.push(() => rm(folder, { recursive: true }));
+    const running = netcheck.start(['node-50', 'port', `${port}`, 'from', 'node-12', '--json'], { cwd: folder });
+    await running.says('] probing');
+    const { status, stdout, stderr } = await running.stop('SIGINT');
+    expect(stderr).toMatch(/Stopping; what has been read so far is judged/);
+    expect(status).toBe(2);
+    const report = JSON.parse(stdout) as Report;
+    expect(report.verdict).toBe('inconclusive');
+    expect(report.unseen).toContain('the run was cancelled before everything was read');
+    await Promise.all(ends);
   });
 });
 
