@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -186,6 +186,17 @@ describe('a saved run', () => {
     expect(stderr.trim().split('\n')).toHaveLength(2);
     expect([status, stdout]).toEqual([64, '']);
   });
+
+  it.skipIf(process.getuid?.() === 0)(
+    'that may not be read is refused (skipped: root may read everything)',
+    async () => {
+      cpSync(at('saved'), at('locked'), { recursive: true });
+      chmodSync(at('locked/run.json'), 0);
+      const { status, stdout, stderr } = await run(['replay', 'locked']);
+      expect(stderr).toMatch(/run\.json cannot be read/);
+      expect([status, stdout]).toEqual([64, '']);
+    },
+  );
 
   it('that is an archive cut in the middle, or no archive, is refused', async () => {
     execFileSync('tar', ['-czf', at('whole.tar.gz'), '-C', folder, 'saved']);

@@ -308,7 +308,7 @@ describe.concurrent('a connection that is lost in the middle of a run', () => {
 });
 
 describe.concurrent('a run that a person stops', () => {
-  it('with Ctrl-C is judged by what was read so far, and leaves nothing running on the node', async () => {
+  it('with Ctrl-C is judged by what was read so far, and lets go of the nodes', async () => {
     const ends: Promise<unknown>[] = [];
     const node = await started(startSshNode());
     const from = await started(

@@ -121,6 +121,11 @@ function expectOneAnswer(here: World): FakeMessage {
   return answer;
 }
 
+/** The answer is of a run that went to its end, not of one that was broken off. */
+function expectWholeRun(answer: FakeMessage): void {
+  expect(answer.text + blocksOf(answer)).not.toMatch(/itself failed|died|cancelled|time for this run was over/);
+}
+
 /** The root says how it ended, and offers no Cancel any more. */
 const ended = ({ slack }: World, rootTs: string): Promise<unknown> =>
   slack.awaitChange(
@@ -226,6 +231,17 @@ describe.skipIf(missing !== undefined).concurrent(`Redis that goes away${because
     expectOneAnswer(here);
   });
 
+  it('hangs instead of being gone: acknowledged at once, and the asker is told all the same', async () => {
+    const here = await world();
+    await up(here.bot());
+    here.redis.freeze();
+    expect(await here.slack.slash(question).ended).toBe('acked');
+    const { onlyFor } = await here.slack.awaitChange(({ message }) => message.text.includes('Redis'));
+    expect(onlyFor).toBe('U0ANNA');
+    expect(here.slack.world.messages()).toEqual([]);
+    here.redis.thaw();
+  });
+
   it('in the middle of a run: the answer comes all the same, exactly once', async () => {
     const here = await world(() => void here.redis.kill());
     await up(here.bot());
@@ -279,7 +295,7 @@ describe.skipIf(missing !== undefined).concurrent(`a worker that dies in the mid
     await here.recorded(1);
     const answer = expectOneAnswer(here);
     await ended(here, answer.threadTs ?? '');
-    expect(answer.text).not.toMatch(/itself failed|died/);
+    expectWholeRun(answer);
     // The second one did it, and did it from the beginning.
     await here.probing(2);
   });
@@ -328,7 +344,8 @@ describe.skipIf(missing !== undefined).concurrent(`a worker that dies in the mid
     expect(stderr).not.toMatch(/our own fault|\n\s+at /);
     await here.slack.awaitMessage(isAnswer, 30_000);
     await here.recorded(1);
-    expectOneAnswer(here);
+    expectWholeRun(expectOneAnswer(here));
+    await here.probing(2);
   });
 
   it('with the bot, by SIGTERM: a bot that is started later answers', async () => {
@@ -338,10 +355,12 @@ describe.skipIf(missing !== undefined).concurrent(`a worker that dies in the mid
     await here.slack.slash(question).ended;
     await here.probing(1);
     expect((await first.stop('SIGTERM')).status).toBe(0);
+    expect(here.answers()).toEqual([]);
     await up(here.bot());
     await here.slack.awaitMessage(isAnswer, 30_000);
     await here.recorded(1);
-    expectOneAnswer(here);
+    expectWholeRun(expectOneAnswer(here));
+    await here.probing(2);
   });
 });
 

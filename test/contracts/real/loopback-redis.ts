@@ -13,6 +13,9 @@ export interface LoopbackRedis {
   readonly url: string;
   /** As by the kernel: SIGKILL, and waits until it is gone. */
   kill(): Promise<void>;
+  /** It stays there and says nothing more; `thaw` lets it go on. */
+  freeze(): void;
+  thaw(): void;
   /** Starts it again with what is in its file. */
   start(): Promise<void>;
   /** Asks it on a connection of its own; polls until the answer is as wanted. Rejects after 30 s. */
@@ -70,6 +73,8 @@ export async function startLoopbackRedis(): Promise<LoopbackRedis> {
   return {
     url: `unix:${socket}`,
     kill,
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
     start,
     until,
     async stop() {
