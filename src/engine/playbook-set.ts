@@ -5,6 +5,7 @@ import type { Role } from '../model/plan.ts';
 import type { Playbook } from '../model/playbook.ts';
 import type { AnyRule } from '../model/rule.ts';
 import type { Symptom } from '../model/symptom.ts';
+import { expectationReads, expect as expectRule } from '../rules/expect.ts';
 
 /** What is looked at on every node, whatever the playbook says: everything else is chosen from it. */
 export const alwaysCollected = ['look', 'kernel', 'clock'] as const;
@@ -95,15 +96,17 @@ export function lintPlaybook(
     }
     const params = rule.params.safeParse(use.with);
     if (!params.success) problems.push(`${where} (${use.use}): ${sentenceOf(params.error.issues)}`);
+    // The table is the rule: what its rows read is needed as well.
+    const table = rule.id === expectRule.id && params.success ? expectRule.params.parse(use.with).table : [];
     const needed: readonly (readonly [Role, readonly FactName[]])[] =
       rule.scope === 'node'
-        ? rule.roles.map((role) => [role, rule.needs] as const)
+        ? rule.roles.map((role) => [role, [...rule.needs, ...table.map((row) => expectationReads(row).fact)]] as const)
         : [
             ['client', rule.needs.client],
             ['target', rule.needs.target],
           ];
     for (const [role, facts] of needed)
-      for (const fact of facts)
+      for (const fact of new Set(facts))
         if (!provided[role].has(fact))
           problems.push(
             `${where} (${use.use}): it needs ${fact} on the ${role}, and no collector of this playbook gives it there`,

@@ -24,7 +24,7 @@ const run = (args: readonly string[], env: Readonly<Record<string, string>> = {}
 const quick = (id: string, allowed: readonly number[]): string => `id: ${id}
 title: { en: Is forwarding set, zh: 转发是否设置 }
 collect:
-  - { on: [target, client], use: sysctl, with: { keys: [net.ipv4.ip_forward] } }
+  - { on: [target, client, forwarder], use: sysctl, with: { keys: [net.ipv4.ip_forward] } }
   - { on: [client], use: tcp-probe, with: { attempts: 1, timeoutSec: 2 } }
 rules:
   - use: expect

@@ -4,6 +4,8 @@ import { parseAsk } from '../../src/engine/ask.ts';
 import type { Inventory } from '../../src/engine/inventory.ts';
 import { closestNames } from '../../src/engine/inventory.ts';
 import { makePlan, type PlanOptions } from '../../src/engine/plan.ts';
+import { collectors } from '../../src/collectors/index.ts';
+import { rules } from '../../src/rules/index.ts';
 import { choosePlaybook, lintPlaybook } from '../../src/engine/playbook-set.ts';
 import type { Collector } from '../../src/model/command.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
@@ -194,6 +196,27 @@ describe('playbook lint', () => {
     ],
   ])('finds %s', (_what, change, expected) => {
     expect(lintPlaybook({ ...portCheck, ...(change as Partial<Playbook>) }, registries).join('\n')).toContain(expected);
+  });
+  it('wants what the rows of an expect table read on every node that the table is held against', () => {
+    const row = { fact: 'sysctl:net.ipv4.ip_forward', op: 'eq', value: 1, why: 'w', remedy: 'r' };
+    const real = { collectors, rules };
+    const table = { use: 'expect', with: { table: [row, { ...row, fact: 'mtu:eth0', value: 1500 }] } };
+    const sysctl = (on: Playbook['collect'][number]['on']) => ({
+      on,
+      use: 'sysctl',
+      with: { keys: ['net.ipv4.ip_forward'] },
+    });
+    const links = {
+      on: ['target', 'client', 'forwarder'] as Playbook['collect'][number]['on'],
+      use: 'links',
+      with: {},
+    };
+    expect(lintPlaybook({ ...portCheck, collect: [sysctl(['target']), links], rules: [table] }, real)).toEqual([
+      'rules[0] (expect): it needs sysctl on the client, and no collector of this playbook gives it there',
+      'rules[0] (expect): it needs sysctl on the forwarder, and no collector of this playbook gives it there',
+    ]);
+    const everywhere = sysctl(['target', 'client', 'forwarder']);
+    expect(lintPlaybook({ ...portCheck, collect: [everywhere, links], rules: [table] }, real)).toEqual([]);
   });
 });
 

@@ -202,7 +202,7 @@ describe.concurrent('a node that does not do what it is asked', () => {
 
   it('never answers, and the time of the run is over: ends there, and says that', async () => {
     const node = await started(startSshNode(() => ({ hangs: true })));
-    const asked = await ask({ server: node }, { wall: '2s' });
+    const asked = await ask({ server: node }, { wall: '5s' });
     expectUnseen(asked, /sh was stopped before it had finished/);
     expect(asked.report.unseen.join('\n')).toMatch(/the time for this run was over/);
   });
