@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const processes = [
@@ -17,6 +18,8 @@ export default defineConfig({
   test: {
     env: { TZ: 'UTC', NO_COLOR: '1' },
     pool: 'forks',
+    // vitest leaves one core free by itself; on two cores that is half of them
+    maxWorkers: availableParallelism(),
     projects: [
       {
         extends: true,
