@@ -130,7 +130,9 @@ function expectWholeRun(answer: FakeMessage): void {
 const ended = ({ slack }: World, rootTs: string): Promise<unknown> =>
   slack.awaitChange(
     ({ message }) =>
-      message.ts === rootTs && /✅|❌|❓|🔴|🟢|⏹|❗|⚠/u.test(message.text) && !blocksOf(message).includes(cancelAction),
+      message.ts === rootTs &&
+      blocksOf(message).includes('The whole answer is in the thread') &&
+      !blocksOf(message).includes(cancelAction),
     20_000,
   );
 
