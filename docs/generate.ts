@@ -25,12 +25,14 @@ function rulesPage(): string {
   const rows = [...rules.values()].map((rule) => [
     `[${rule.id}](${rule.id}.md)`,
     rule.fault,
-    rule.scope === 'path' ? 'path' : rule.roles.join(', '),
+    rule.scope === 'node' ? rule.roles.join(', ') : rule.scope,
     rule.text.en.title,
     rule.scope === 'path'
       ? `client: ${rule.needs.client.join(', ')}; target: ${rule.needs.target.join(', ')}`
-      : rule.needs.join(', '),
-    rule.optional.join(', '),
+      : rule.scope === 'capture'
+        ? 'capture'
+        : rule.needs.join(', '),
+    rule.scope === 'capture' ? '' : rule.optional.join(', '),
   ]);
   return `${note}# Rules\n\nWhat each rule finds, which nodes it judges, and the facts it needs (without them it is \`unknown\`) or can use.\n\n${table(['rule', 'fault', 'judges', 'finds', 'needs', 'can use'], rows)}\n`;
 }

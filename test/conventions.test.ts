@@ -40,7 +40,9 @@ describe.each([...rules.values()].map((rule) => ({ id: rule.id, rule })))('rule 
     const read =
       rule.scope === 'path'
         ? [...rule.needs.client, ...rule.needs.target, ...rule.optional]
-        : [...rule.needs, ...rule.optional];
+        : rule.scope === 'capture'
+          ? ['capture' as const]
+          : [...rule.needs, ...rule.optional];
     expect(read.filter((fact) => !provided.has(fact))).toEqual([]);
     expect(read.length).toBeGreaterThan(0);
   });

@@ -15,7 +15,7 @@ export function rules(args: readonly string[], options: Options): number {
     const rows = [...registry.values()].map((rule) => ({
       id: rule.id,
       fault: rule.fault,
-      judges: rule.scope === 'path' ? 'path' : rule.roles.join(', '),
+      judges: rule.scope === 'node' ? rule.roles.join(', ') : rule.scope,
       title: rule.text[language].title,
     }));
     if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);

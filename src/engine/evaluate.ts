@@ -25,7 +25,9 @@ export function evaluate(rules: ReadonlyMap<string, AnyRule>, input: Judged): re
       ? []
       : rule.scope === 'node'
         ? onNodes(rule, params, input)
-        : onPaths(rule, params, input);
+        : rule.scope === 'path'
+          ? onPaths(rule, params, input)
+          : onCaptures(rule, params, input);
   });
 }
 
@@ -100,6 +102,24 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
         symptom: plan.symptom,
         plan,
         clockOffsetMs: (name: string) => input.clockOffsetsMs[name] ?? 0,
+        params: rule.params.parse(params),
+        say: rule.text[input.language],
+      } as never),
+    );
+  });
+}
+
+/** On every node that captured: the traffic of the target there. */
+function onCaptures(rule: AnyRule & { scope: 'capture' }, params: unknown, input: Judged): readonly Finding[] {
+  return input.plan.nodes.map((planned) => {
+    const node = planned.node.name;
+    const missing = missingFacts(['capture'], planned, input);
+    const { capture } = factsOf(node, input);
+    if (capture === undefined) return unknown(rule, node, undefined, missing, input);
+    return decide(rule, node, undefined, input, () =>
+      rule.evaluate({
+        capture,
+        place: node,
         params: rule.params.parse(params),
         say: rule.text[input.language],
       } as never),

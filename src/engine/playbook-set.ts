@@ -101,10 +101,12 @@ export function lintPlaybook(
     const needed: readonly (readonly [Role, readonly FactName[]])[] =
       rule.scope === 'node'
         ? rule.roles.map((role) => [role, [...rule.needs, ...table.map((row) => expectationReads(row).fact)]] as const)
-        : [
-            ['client', rule.needs.client],
-            ['target', rule.needs.target],
-          ];
+        : rule.scope === 'capture'
+          ? [['target', ['capture']]]
+          : [
+              ['client', rule.needs.client],
+              ['target', rule.needs.target],
+            ];
     for (const [role, facts] of needed)
       for (const fact of new Set(facts))
         if (!provided[role].has(fact))

@@ -1,4 +1,17 @@
 import type { At } from './evidence.ts';
+import type {
+  ConnectionEnd,
+  DnsExchange,
+  Flow,
+  FragmentCounts,
+  IdleGap,
+  NeighbourClaim,
+  Place,
+  ServiceCount,
+  SynSource,
+  Tunnel,
+  UdpFlow,
+} from './packet-facts.ts';
 
 /**
  * Every fact a rule may read, by name. A missing fact is absent, never empty: an empty list means "looked, and there
@@ -301,9 +314,19 @@ export interface Capture {
    * lost), or was stopped and its closing counts never came. Weakens every rule that argues from a missing packet.
    */
   readonly cutShort?: boolean;
+  /** In order of the first packet. Of a large file: those that something happened to, and some of the others. */
   readonly connections: readonly Connection[];
+  /** Connections that nothing happened to and that are only counted in `services`; 0 where `connections` has all. */
+  readonly uneventful: number;
+  readonly services: readonly ServiceCount[];
+  readonly synSources: readonly SynSource[];
   readonly icmpErrors: readonly IcmpError[];
-  /** Latest TSval seen in a SYN, and every SYN's, per source address. */
+  readonly udp: readonly UdpFlow[];
+  readonly dns: readonly DnsExchange[];
+  readonly neighbourClaims: readonly NeighbourClaim[];
+  readonly fragments: FragmentCounts;
+  /** Names of interfaces, where the file has them (pcapng if_name), by the index that {@link Place} says. */
+  readonly interfaceNames: Readonly<Record<number, string>>;
   readonly problems: readonly ParseProblem[];
   /** Connections that were let go because of the bound on memory. */
   readonly connectionsDropped: number;
@@ -317,12 +340,14 @@ export interface Endpoint {
 
 /** One TCP connection attempt (a 4-tuple with one initial sequence number), as seen at one place. */
 export interface Connection {
+  /** In order of the first packet of all connections of the capture, from 0: what `--flow` takes. */
+  readonly number: number;
   readonly client: Endpoint;
   readonly server: Endpoint;
   /** SYNs of the client, retransmissions included, in order. Duplicate sightings of `-i any` count once. */
   readonly syns: readonly Syn[];
   /** SYN+ACKs of the server, in order. */
-  readonly synAcks: readonly { readonly atMs: number; readonly frame: number }[];
+  readonly synAcks: readonly SynAck[];
   readonly handshake: /** SYN, SYN+ACK, ACK */
     | 'complete'
     /** SYN+ACK seen, the client's ACK not */
@@ -338,14 +363,7 @@ export interface Connection {
     /** began before the capture */
     | 'midStream';
   /** RSTs in either direction. */
-  readonly resets: readonly {
-    readonly from: 'client' | 'server';
-    readonly atMs: number;
-    readonly ttl: number;
-    readonly frame: number;
-    /** Whether it answers a SYN (ack = SYN's sequence + 1). */
-    readonly answersSyn: boolean;
-  }[];
+  readonly resets: readonly Reset[];
   readonly fins: { readonly client: boolean; readonly server: boolean };
   readonly bytes: { readonly client: number; readonly server: number };
   readonly packets: { readonly client: number; readonly server: number };
@@ -354,8 +372,50 @@ export interface Connection {
     readonly client: SynOptions | null;
     readonly server: SynOptions | null;
   };
+  /** What each side sent. */
+  readonly flow: { readonly client: Flow; readonly server: Flow };
+  /** Wireshark's conversation completeness: SYN 1, SYN+ACK 2, ACK 4, data 8, FIN 16, RST 32. */
+  readonly completeness: number;
+  /** SYN to the ACK that ends the handshake; null where one of them was not seen. */
+  readonly initialRttMs: number | null;
+  /** SYN to SYN+ACK: way from here to the server and back; null where one of them was not seen. */
+  readonly serverRttMs: number | null;
+  /** Silences of 10 s and more, the longest first. */
+  readonly idleGaps: readonly IdleGap[];
+  readonly end: ConnectionEnd;
+  /** The connection before it on the same 4-tuple. */
+  readonly portReuse: { readonly number: number; readonly sinceMs: number } | null;
+  /** Where its packets were seen, in captures of several devices; empty in others. */
+  readonly places: readonly Place[];
+  readonly tunnel: Tunnel | null;
   readonly firstAtMs: number;
   readonly lastAtMs: number;
+}
+
+export interface SynAck {
+  readonly atMs: number;
+  readonly frame: number;
+  readonly sequence: number;
+  readonly ttl: number;
+  readonly tsval: number | null;
+}
+
+export interface Reset {
+  readonly from: 'client' | 'server';
+  readonly atMs: number;
+  readonly ttl: number;
+  readonly frame: number;
+  /** Whether it answers a SYN (ack = SYN's sequence + 1). */
+  readonly answersSyn: boolean;
+  readonly ipId: number;
+  /** IP id of the packet that the same side sent before; null: there was none. */
+  readonly ipIdBefore: number | null;
+  /** Against what the other side expects next (RFC 5961 3.2): `exact`, within its window, or outside of it. */
+  readonly sequence: 'exact' | 'inWindow' | 'outside' | 'unknown';
+  /** Since the packet before it, of either side. */
+  readonly afterMs: number;
+  /** Bytes that the other side had sent and this side had not acknowledged. */
+  readonly unacknowledged: number;
 }
 
 export interface SynOptions {

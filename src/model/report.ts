@@ -43,6 +43,24 @@ export const Finding = z.strictObject({
 });
 export type Finding = z.infer<typeof Finding>;
 
+export const ladderMarks = [
+  'retransmission',
+  'fastRetransmission',
+  'spuriousRetransmission',
+  'outOfOrder',
+  'duplicateAck',
+  'hole',
+  'gap',
+  'zeroWindow',
+  'zeroWindowProbe',
+  'windowFull',
+  'keepAlive',
+  'reset',
+  'portReuse',
+] as const;
+export const LadderMark = z.enum(ladderMarks);
+export type LadderMark = z.infer<typeof LadderMark>;
+
 /** One packet of the story that the ladder shows. Times are milliseconds since the first packet. */
 export const LadderStep = z.strictObject({
   atMs: z.number(),
@@ -50,13 +68,26 @@ export const LadderStep = z.strictObject({
   label: z.string(),
   /** `answered`/`unanswered` for what needs an answer; `lost` where the other end never saw it. */
   fate: z.enum(['seen', 'answered', 'unanswered', 'lost']),
+  frame: z.number().int().optional(),
+  /** Payload, bytes. */
+  bytes: z.number().int().optional(),
+  /** What is remarkable about it. */
+  marks: z.array(LadderMark).optional(),
+  /** A second line under the label: `SACK 1445-2145: 1440 bytes from 5 are missing`. */
+  note: z.string().optional(),
+  /** In a ladder with a forwarder: the last lane that saw it, where it did not arrive. */
+  diedAfter: z.enum(['client', 'forwarder', 'target']).optional(),
 });
 export type LadderStep = z.infer<typeof LadderStep>;
 
 export const Ladder = z.strictObject({
   client: z.string(),
   target: z.string(),
+  /** A third lane between the two. */
+  forwarder: z.string().optional(),
   capturedOn: z.string(),
+  /** What the ladder is about, one sentence. */
+  title: z.string().optional(),
   steps: z.array(LadderStep),
   evidence: z.string(),
 });

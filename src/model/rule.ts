@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { FactCatalogue, FactName, Facts } from './facts.ts';
+import type { Capture, FactCatalogue, FactName, Facts } from './facts.ts';
 import type { Language } from './language.ts';
 import type { Plan, Role } from './plan.ts';
 import type { Because, Remedy } from './report.ts';
@@ -100,9 +100,29 @@ export interface PathRule<
   }): Outcome | Undecided;
 }
 
+/**
+ * Judges one capture by its packets alone: of a node in a run, or a file given to `netcheck pcap`. It sees the traffic
+ * of the target of a run, or all traffic of a file.
+ */
+export interface CaptureRule<Params extends z.ZodType = z.ZodType, Text extends RuleText = RuleText>
+  extends RuleBase<Params, Text> {
+  readonly scope: 'capture';
+  evaluate(input: {
+    readonly capture: Capture;
+    /** Where it was taken: name of the node or of the file. */
+    readonly place: string;
+    readonly params: z.output<Params>;
+    readonly say: Text;
+  }): Outcome | Undecided;
+}
+
 /** A rule in the registry: its generics are erased, the engine hands it exactly the facts that it declared. */
 // biome-ignore format: one line reads better
-export type AnyRule = (Omit<NodeRule, 'evaluate' | 'text'> | Omit<PathRule, 'evaluate' | 'text'>) & {
+export type AnyRule = (
+  | Omit<NodeRule, 'evaluate' | 'text'>
+  | Omit<PathRule, 'evaluate' | 'text'>
+  | Omit<CaptureRule, 'evaluate' | 'text'>
+) & {
   readonly text: Readonly<Record<Language, RuleText>>;
   evaluate(input: never): Outcome | Undecided;
 };
@@ -123,5 +143,11 @@ export function definePathRule<
   Params extends z.ZodType,
   Text extends RuleText,
 >(rule: PathRule<Client, Target, Optional, Params, Text>): PathRule<Client, Target, Optional, Params, Text> {
+  return rule;
+}
+
+export function defineCaptureRule<Params extends z.ZodType, Text extends RuleText>(
+  rule: CaptureRule<Params, Text>,
+): CaptureRule<Params, Text> {
   return rule;
 }

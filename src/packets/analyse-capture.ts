@@ -2,11 +2,13 @@ import type { Capture, Connection, IcmpError, ParseProblem } from '../model/fact
 import { addressText } from './address-text.ts';
 import { type CaptureRecord, createCaptureReader, noLinkType } from './capture-reader.ts';
 import { type ConnectionLimits, ConnectionState } from './connection-state.ts';
-import { DecodedPacket, decodePacket, flagAck, flagSyn } from './decode-packet.ts';
+import { type DecodedPacket, flagAck, flagSyn } from './decode-packet.ts';
 import { DuplicateFinder } from './duplicate-finder.ts';
 import { FlowTable } from './flow-table.ts';
 import { icmpErrorName } from './icmp-error-name.ts';
 import { linkTypeName } from './link-type-name.ts';
+import { OtherTraffic } from './other-traffic.ts';
+import { RecordDecoder } from './record-decoder.ts';
 import { analyseSegment, type FlagMode, startsNewConversation } from './tcp-flags.ts';
 import { parseTcpdumpStderr } from './tcpdump-stderr.ts';
 
@@ -70,7 +72,8 @@ class Analyser implements CaptureAnalyser {
   readonly #reader = createCaptureReader((record) => {
     this.#take(record);
   });
-  readonly #packet = new DecodedPacket();
+  readonly #decoder = new RecordDecoder();
+  readonly #others = new OtherTraffic();
   readonly #flows = new FlowTable();
   readonly #duplicates = new DuplicateFinder();
 
@@ -136,6 +139,12 @@ class Analyser implements CaptureAnalyser {
       droppedByKernel: this.#stderr?.droppedByKernel ?? null,
       listening: this.#stderr === null ? readable : this.#stderr.listening || this.#packets > 0,
       connections: this.#facts,
+      uneventful: 0,
+      services: [],
+      synSources: [],
+      ...this.#others.facts(),
+      fragments: this.#decoder.fragments(),
+      interfaceNames: {},
       icmpErrors: [...this.#icmpErrors],
       problems: this.#problems(),
       connectionsDropped: this.#connectionsDropped,
@@ -172,6 +181,7 @@ class Analyser implements CaptureAnalyser {
       this.#icmpErrorsDropped,
       `${this.#icmpErrorsDropped} ICMP errors were not kept: at most ${this.#maxIcmpErrors} are`,
     );
+    problems.push(...this.#others.problems());
     return problems;
   }
 
@@ -185,12 +195,21 @@ class Analyser implements CaptureAnalyser {
     this.#firstAtMs ??= atMs;
     if (this.#lastAtMs === null || atMs > this.#lastAtMs) this.#lastAtMs = atMs;
 
-    const packet = this.#packet;
-    decodePacket(record, packet);
-    if (packet.kind === 'tcp') this.#tcp(packet, record, atNs, atMs);
+    const packet = this.#decoder.decode(record);
+    if (packet.kind === 'tcp') {
+      this.#tcp(packet, record, atNs, atMs);
+      if (packet.destinationPort === 53 || packet.sourcePort === 53) this.#other(packet, record, atMs);
+    } else if (packet.kind === 'udp' || packet.kind === 'arp' || packet.kind === 'icmp')
+      this.#other(packet, record, atMs);
     else if (packet.kind === 'tcpShort') this.#onTcpPacket?.(packet, record.frame, atMs, 0);
     else if (packet.kind === 'icmpError') this.#icmpError(packet, record.frame, atMs);
     else if (packet.unknownLink) this.#unknownLinkPackets++;
+  }
+
+  #other(packet: DecodedPacket, record: CaptureRecord, atMs: number): void {
+    const end = record.start + Math.min(record.capturedLength, record.wireLength);
+    this.#others.add(packet, record.view, end, record.frame, atMs);
+    this.#changed = true;
   }
 
   #tcp(packet: DecodedPacket, record: CaptureRecord, atNs: number, atMs: number): void {

@@ -1,10 +1,10 @@
-import type { Connection, Syn, SynOptions } from '../model/facts.ts';
+import type { Connection, Syn, SynAck, SynOptions } from '../model/facts.ts';
+import type { Flow } from '../model/packet-facts.ts';
 import { addressText } from './address-text.ts';
 import { type DecodedPacket, flagAck, flagFin, flagRst, flagSyn } from './decode-packet.ts';
 import { TcpConversation, tcpAnyRetransmission } from './tcp-flags.ts';
 
 type Reset = Connection['resets'][number];
-type SynAck = Connection['synAcks'][number];
 type Sighting = Syn['sightings'][number];
 
 /** Bounds on the lists of one connection. */
@@ -160,7 +160,11 @@ export class ConnectionState {
       if ((flags & flagAck) === 0) {
         if (fromClient) this.#addSyn(packet, frame, atMs, limits);
       } else if (!fromClient) {
-        if (this.#synAcks.length < limits.maxSynAcks) this.#synAcks = [...this.#synAcks, { atMs, frame }];
+        if (this.#synAcks.length < limits.maxSynAcks)
+          this.#synAcks = [
+            ...this.#synAcks,
+            { atMs, frame, sequence: packet.sequence >>> 0, ttl: packet.ttl, tsval: null },
+          ];
       }
     }
     if ((flags & flagFin) !== 0) {
@@ -209,6 +213,11 @@ export class ConnectionState {
     if (this.#resets.length >= limits.maxResets) return;
     const ack = packet.acknowledgement;
     const reset: Reset = {
+      ipId: packet.ipId,
+      ipIdBefore: null,
+      sequence: 'unknown',
+      afterMs: 0,
+      unacknowledged: 0,
       from: fromClient ? 'client' : 'server',
       atMs,
       ttl: packet.ttl,
@@ -234,6 +243,16 @@ export class ConnectionState {
     const client = this.#client;
     const server = this.#server;
     this.#fact = {
+      number: this.id,
+      flow: { client: noFlow, server: noFlow },
+      completeness: 0,
+      initialRttMs: null,
+      serverRttMs: null,
+      idleGaps: [],
+      end: { how: 'open', by: null },
+      portReuse: null,
+      places: [],
+      tunnel: null,
       client: {
         address: addressText(this.version, this.client0, this.client1, this.client2, this.client3),
         port: this.clientPort,
@@ -267,6 +286,25 @@ export class ConnectionState {
     return this.#challenged ? 'challengeAck' : 'unanswered';
   }
 }
+
+const noFlow: Flow = {
+  dataSegments: 0,
+  largestPayload: 0,
+  retransmissions: { fast: 0, spurious: 0, timeout: 0, unseenOriginal: 0 },
+  outOfOrder: 0,
+  duplicateAcks: 0,
+  gaps: 0,
+  bySize: [],
+  rtt: null,
+  ttl: null,
+  zeroWindows: [],
+  windowFull: 0,
+  zeroWindowProbes: 0,
+  keepAlives: null,
+  holes: [],
+  delayedAckStalls: null,
+  fin: null,
+};
 
 function optionsOf(side: SideState): SynOptions | null {
   if (!side.sawSyn) return null;

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Capture, Connection, IcmpError, Syn } from '../../src/model/facts.ts';
+import type { Capture, Connection, IcmpError, Reset, Syn } from '../../src/model/facts.ts';
 import { withoutAnsi } from '../../src/report/ansi.ts';
 import { renderConversations } from '../../src/report/pcap-text.ts';
 import { stringWidth } from '../../src/report/string-width.ts';
+import { plainCapture, plainConnection, reset as plainReset, synAck } from '../rules/facts.ts';
 
 const startMs = 1_700_000_000_000;
 
@@ -11,10 +12,11 @@ function syn(atMs: number, tsval: number | null = null): Syn {
 }
 function connection(changes: Partial<Connection> = {}): Connection {
   return {
+    ...plainConnection,
     client: { address: '10.0.0.1', port: 40_000 },
     server: { address: '10.0.0.2', port: 1301 },
     syns: [syn(0)],
-    synAcks: [{ atMs: startMs + 1, frame: 2 }],
+    synAcks: [synAck({ atMs: startMs + 1, frame: 2 })],
     handshake: 'complete',
     resets: [],
     fins: { client: true, server: true },
@@ -50,6 +52,7 @@ const icmp = (changes: Partial<IcmpError> = {}): IcmpError => ({
 });
 function captureOf(connections: readonly Connection[], changes: Partial<Capture> = {}): Capture {
   return {
+    ...plainCapture,
     packets: 10,
     bytes: 1000,
     linkType: 'EN10MB',
@@ -69,14 +72,8 @@ const text = (connections: readonly Connection[], changes: Partial<Capture> = {}
   renderConversations(captureOf(connections, changes), { width: 120 });
 
 describe('one connection', () => {
-  const reset = (changes: Partial<Connection['resets'][number]> = {}) => ({
-    from: 'server' as const,
-    atMs: startMs + 2,
-    ttl: 61,
-    frame: 3,
-    answersSyn: true,
-    ...changes,
-  });
+  const reset = (changes: Partial<Reset> = {}): Reset =>
+    plainReset({ atMs: startMs + 2, ttl: 61, frame: 3, ...changes });
   const cases: readonly (readonly [string, Connection, readonly IcmpError[], string])[] = [
     [
       'unanswered',
@@ -95,7 +92,7 @@ describe('one connection', () => {
     ['ICMP error', unanswered({ handshake: 'icmpError' }), [icmp()], 'host-prohibited from 10.0.0.254'],
     [
       'half open',
-      connection({ handshake: 'noFinalAck', synAcks: [{ atMs: startMs, frame: 1 }] }),
+      connection({ handshake: 'noFinalAck', synAcks: [synAck({ atMs: startMs, frame: 1 })] }),
       [],
       "1 SYN+ACK sent, the client's ACK is not here",
     ],
@@ -122,7 +119,7 @@ describe('one connection', () => {
     ],
     [
       'slow to connect',
-      connection({ syns: [syn(0), syn(1000)], synAcks: [{ atMs: startMs + 1001, frame: 3 }] }),
+      connection({ syns: [syn(0), syn(1000)], synAcks: [synAck({ atMs: startMs + 1001, frame: 3 })] }),
       [],
       'connected after 1.00 s and 2 SYNs',
     ],

@@ -94,6 +94,7 @@ function accused(target: Facts, client: Facts): Readonly<Record<string, string>>
 
 function verdictsOf(rule: AnyRule, target: Facts, client: Facts): readonly string[] {
   if (rule.scope === 'path') return [judgePath(rule, { client, target }).verdict];
+  if (rule.scope === 'capture') return [];
   return [
     ...(rule.roles.includes('target') ? [judgeNode(rule, { facts: target }).verdict] : []),
     ...(rule.roles.includes('client') ? [judgeNode(rule, { node: 'node-12', facts: client }).verdict] : []),

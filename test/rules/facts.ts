@@ -11,14 +11,17 @@ import type {
   Listener,
   Neighbour,
   Probe,
+  Reset,
   RouteVerdict,
   Socket,
   Syn,
+  SynAck,
   Sysctls,
   TcpMetric,
 } from '../../src/model/facts.ts';
 import { InventoryNode } from '../../src/model/inventory.ts';
 import { Plan, type Role } from '../../src/model/plan.ts';
+import type { Flow } from '../../src/model/packet-facts.ts';
 import type { AnyRule, Outcome, Undecided } from '../../src/model/rule.ts';
 import { Symptom } from '../../src/model/symptom.ts';
 
@@ -157,6 +160,75 @@ export function syn(values: Partial<Syn> = {}): Syn {
   return { atMs: 1000, frame: 1, sequence: 1_000, ipId: 7, ttl: 64, tsval: 500, sightings: [], ...values };
 }
 
+export function synAck(values: Partial<SynAck> = {}): SynAck {
+  return { atMs: 1000, frame: 2, sequence: 9_000, ttl: 64, tsval: null, ...values };
+}
+
+export function reset(values: Partial<Reset> = {}): Reset {
+  return {
+    from: 'server',
+    atMs: 1000,
+    ttl: 64,
+    frame: 2,
+    answersSyn: true,
+    ipId: 0,
+    ipIdBefore: null,
+    sequence: 'exact',
+    afterMs: 0,
+    unacknowledged: 0,
+    ...values,
+  };
+}
+
+/** One side that sent nothing remarkable. */
+export function flow(values: Partial<Flow> = {}): Flow {
+  return {
+    dataSegments: 0,
+    largestPayload: 0,
+    retransmissions: { fast: 0, spurious: 0, timeout: 0, unseenOriginal: 0 },
+    outOfOrder: 0,
+    duplicateAcks: 0,
+    gaps: 0,
+    bySize: [],
+    rtt: null,
+    ttl: { min: 64, max: 64 },
+    zeroWindows: [],
+    windowFull: 0,
+    zeroWindowProbes: 0,
+    keepAlives: null,
+    holes: [],
+    delayedAckStalls: null,
+    fin: null,
+    ...values,
+  };
+}
+
+/** What most tests do not care about in a connection. */
+export const plainConnection = {
+  number: 0,
+  flow: { client: flow(), server: flow() },
+  completeness: 1,
+  initialRttMs: null,
+  serverRttMs: null,
+  idleGaps: [],
+  end: { how: 'open', by: null },
+  portReuse: null,
+  places: [],
+  tunnel: null,
+} as const satisfies Partial<Connection>;
+
+/** What most tests do not care about in a capture. */
+export const plainCapture = {
+  uneventful: 0,
+  services: [],
+  synSources: [],
+  udp: [],
+  dns: [],
+  neighbourClaims: [],
+  fragments: { datagrams: 0, reassembled: 0, fragments: 0 },
+  interfaceNames: {},
+} as const satisfies Partial<Capture>;
+
 let portCount = 40_000;
 /** A connect whose three SYNs (0, 1, 3 s) got no answer, unless told otherwise. */
 export function connection(
@@ -176,6 +248,7 @@ export function connection(
   );
   const last = syns.at(-1)?.atMs ?? startMs;
   return {
+    ...plainConnection,
     client: { address: from, port: portCount },
     server: target,
     syns,
@@ -195,7 +268,7 @@ export function connection(
 
 export function answered(values: Parameters<typeof connection>[0] = {}): Connection {
   const startMs = values.startMs ?? 1000;
-  return connection({ tries: 1, handshake: 'complete', synAcks: [{ atMs: startMs, frame: 2 }], ...values });
+  return connection({ tries: 1, handshake: 'complete', synAcks: [synAck({ atMs: startMs })], ...values });
 }
 
 export function refused(values: Parameters<typeof connection>[0] = {}): Connection {
@@ -203,7 +276,7 @@ export function refused(values: Parameters<typeof connection>[0] = {}): Connecti
   return connection({
     tries: 1,
     handshake: 'refused',
-    resets: [{ from: 'server', atMs: startMs, ttl: 64, frame: 2, answersSyn: true }],
+    resets: [reset({ atMs: startMs })],
     ...values,
   });
 }
@@ -211,6 +284,7 @@ export function refused(values: Parameters<typeof connection>[0] = {}): Connecti
 export function capture(connections: readonly Connection[], values: Partial<Capture> = {}): Capture {
   const times = connections.flatMap((c) => [c.firstAtMs, c.lastAtMs]);
   return {
+    ...plainCapture,
     packets: connections.reduce((sum, c) => sum + c.syns.length + c.synAcks.length, 0),
     bytes: 1000,
     linkType: 'LINUX_SLL2',

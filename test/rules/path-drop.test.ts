@@ -15,6 +15,7 @@ import {
   refused,
   routeVerdict,
   symptom,
+  synAck,
 } from './facts.ts';
 
 const nothing = capture([]);
@@ -50,7 +51,7 @@ describe('path-drop', () => {
   it('fires: the answer is lost on the way back', () => {
     const there = seenAs(sent, {
       handshake: 'noFinalAck',
-      synAcks: [0, 1000, 3000].map((atMs, i) => ({ atMs: 1000 + atMs, frame: 10 + i })),
+      synAcks: [0, 1000, 3000].map((atMs, i) => synAck({ atMs: 1000 + atMs, frame: 10 + i })),
     });
     const found = judgePath(rule, { client, target: { capture: capture([there]) } });
     expect(found.verdict).toBe('confirmed');
