@@ -12,6 +12,8 @@ import { type CaptureRecord, noLinkType } from './capture-reader.ts';
  */
 export type PacketKind = 'none' | 'arp' | 'ip' | 'fragment' | 'tcp' | 'tcpShort' | 'udp' | 'icmp' | 'icmpError';
 
+const noBytes = new DataView(new ArrayBuffer(0));
+
 export const flagFin = 0x01;
 export const flagSyn = 0x02;
 export const flagRst = 0x04;
@@ -46,8 +48,24 @@ export class DecodedPacket {
   protocol = 0;
   /** First fragment with more to come: ports are right, lengths are not the datagram's. */
   moreFragments = false;
+  /** Put together from IP fragments; it belongs to the frame of the fragment that came last. */
+  fragmented = false;
   /** Tunnel or encapsulation that the innermost IP header was found in: `ipip`, `gre`, `vxlan` …; empty: none. */
   tunnel = '';
+  /** Tunnels around what is described here, PPP and MPLS included; 0: none. */
+  tunnelDepth = 0;
+  /** VXLAN or Geneve network identifier, GRE key, GTP-U TEID: of the innermost tunnel that has one; -1: none. */
+  tunnelId = -1;
+  /** The IP layer around all tunnels, as it was on the wire; 0: no tunnel, or none that is carried in IP (PPPoE, MPLS). */
+  outerVersion: 0 | 4 | 6 = 0;
+  outerSource0 = 0;
+  outerSource1 = 0;
+  outerSource2 = 0;
+  outerSource3 = 0;
+  outerDestination0 = 0;
+  outerDestination1 = 0;
+  outerDestination2 = 0;
+  outerDestination3 = 0;
 
   sourcePort = 0;
   destinationPort = 0;
@@ -103,11 +121,15 @@ export class DecodedPacket {
   /** The link type is not one that is understood. */
   unknownLink = false;
 
-  /** Where the last header ends that was understood, in the view; payload begins here. */
+  /**
+   * The bytes that the packet was decoded from: the capture's own, or those of a datagram put together from fragments.
+   * Used again for the next packet.
+   */
+  view: DataView = noBytes;
+  /** Where the last header ends that was understood, in `view`; payload begins here. */
   headersEnd = 0;
-
-  /** Rest of the scratch state of one decode. */
-  depth = 0;
+  /** Where the captured bytes of the innermost layer that was recognised end, in `view`. */
+  capturedEnd = 0;
 }
 
 const maxDepth = 12;
@@ -126,13 +148,18 @@ export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void
   packet.ipVersion = 0;
   packet.ipId = 0;
   packet.moreFragments = false;
+  packet.fragmented = false;
   packet.tunnel = '';
+  packet.tunnelDepth = 0;
+  packet.tunnelId = -1;
+  packet.outerVersion = 0;
   packet.interfaceIndex = -1;
   packet.direction = record.direction ?? 'other';
   packet.cooked = false;
   packet.unknownLink = false;
+  packet.view = view;
   packet.headersEnd = start;
-  packet.depth = 0;
+  packet.capturedEnd = end;
 
   switch (record.linkType) {
     case 1:
@@ -295,12 +322,12 @@ function etherType(
         return;
       case 0x6558:
         tunnelled('bridged', packet);
-        if (packet.depth <= maxDepth) ethernet(view, at, end, wireEnd, packet);
+        if (packet.tunnelDepth <= maxDepth) ethernet(view, at, end, wireEnd, packet);
         return;
       case 0x88e7:
         // 802.1ah: the I-TAG's four bytes, then a whole Ethernet frame.
         tunnelled('pbb', packet);
-        if (packet.depth <= maxDepth) ethernet(view, at + 4, end, wireEnd, packet);
+        if (packet.tunnelDepth <= maxDepth) ethernet(view, at + 4, end, wireEnd, packet);
         return;
       default:
         if (type <= 1500) llc(view, at, end, Math.min(wireEnd, at + type), packet);
@@ -318,9 +345,20 @@ function llc(view: DataView, at: number, end: number, wireEnd: number, packet: D
   if (type > 1500) etherType(type, view, at + 8, end, wireEnd, packet);
 }
 
+/** What follows lies in a tunnel; the IP layer before it, if there is one, is the outer one unless one was outer to it. */
 function tunnelled(name: string, packet: DecodedPacket): void {
   packet.tunnel = name;
-  packet.depth++;
+  packet.tunnelDepth++;
+  if (packet.outerVersion !== 0 || packet.ipVersion === 0) return;
+  packet.outerVersion = packet.ipVersion;
+  packet.outerSource0 = packet.source0;
+  packet.outerSource1 = packet.source1;
+  packet.outerSource2 = packet.source2;
+  packet.outerSource3 = packet.source3;
+  packet.outerDestination0 = packet.destination0;
+  packet.outerDestination1 = packet.destination1;
+  packet.outerDestination2 = packet.destination2;
+  packet.outerDestination3 = packet.destination3;
 }
 
 function mpls(view: DataView, from: number, end: number, wireEnd: number, packet: DecodedPacket): void {
@@ -334,7 +372,7 @@ function mpls(view: DataView, from: number, end: number, wireEnd: number, packet
   packet.headersEnd = at;
   if (end - at < 1) return;
   tunnelled('mpls', packet);
-  if (packet.depth > maxDepth) return;
+  if (packet.tunnelDepth > maxDepth) return;
   // MPLS does not say what it carries; the first nibble does (RFC 4928): 4, 6, or 0 for a pseudowire control word.
   const nibble = view.getUint8(at) >> 4;
   if (nibble === 4) ipv4(view, at, end, wireEnd, packet);
@@ -362,7 +400,7 @@ function ppp(view: DataView, from: number, end: number, wireEnd: number, packet:
   }
   packet.headersEnd = at;
   tunnelled('ppp', packet);
-  if (packet.depth > maxDepth) return;
+  if (packet.tunnelDepth > maxDepth) return;
   if (protocol === 0x21) ipv4(view, at, end, wireEnd, packet);
   else if (protocol === 0x57) ipv6(view, at, end, wireEnd, packet);
   else if (protocol === 0x281 || protocol === 0x283) mpls(view, at, end, wireEnd, packet);
@@ -453,11 +491,11 @@ function transport(
         return;
       case 4:
         tunnelled('ipip', packet);
-        if (packet.depth <= maxDepth) ipv4(view, at, end, datagramEnd, packet);
+        if (packet.tunnelDepth <= maxDepth) ipv4(view, at, end, datagramEnd, packet);
         return;
       case 41:
         tunnelled('ipv6', packet);
-        if (packet.depth <= maxDepth) ipv6(view, at, end, datagramEnd, packet);
+        if (packet.tunnelDepth <= maxDepth) ipv6(view, at, end, datagramEnd, packet);
         return;
       case 47:
         gre(view, at, end, datagramEnd, packet);
@@ -465,7 +503,7 @@ function transport(
       case 97:
         // EtherIP (RFC 3378): version nibble 3 and 12 reserved bits.
         tunnelled('etherip', packet);
-        if (packet.depth <= maxDepth) ethernet(view, at + 2, end, datagramEnd, packet);
+        if (packet.tunnelDepth <= maxDepth) ethernet(view, at + 2, end, datagramEnd, packet);
         return;
       case 137:
         mpls(view, at, end, datagramEnd, packet);
@@ -509,6 +547,7 @@ function transport(
 }
 
 function tcp(view: DataView, at: number, end: number, datagramEnd: number, packet: DecodedPacket): void {
+  packet.capturedEnd = end;
   if (end - at < 4) return;
   packet.kind = 'tcpShort';
   packet.sourcePort = view.getUint16(at);
@@ -595,6 +634,7 @@ function tcpOptions(view: DataView, from: number, end: number, packet: DecodedPa
 }
 
 function udp(view: DataView, at: number, end: number, datagramEnd: number, packet: DecodedPacket): void {
+  packet.capturedEnd = end;
   if (end - at < 4) return;
   packet.kind = 'udp';
   const source = view.getUint16(at);
@@ -607,13 +647,15 @@ function udp(view: DataView, at: number, end: number, datagramEnd: number, packe
   const udpLength = view.getUint16(at + 4);
   const udpEnd = udpLength >= 8 ? Math.min(datagramEnd, at + udpLength) : datagramEnd;
   const captured = Math.min(end, udpEnd);
+  packet.capturedEnd = captured;
   if (captured - body < 8) return;
   if (isPort(4789, source, destination) || isPort(8472, source, destination)) {
     // The I flag has to be set (RFC 7348 5). 8472 is only Linux's old default: there, be sure.
     if (destination !== 4789 && source !== 4789 && (view.getUint8(body) & 0x08) === 0) return;
     packet.headersEnd = body + 8;
     tunnelled('vxlan', packet);
-    if (packet.depth <= maxDepth) ethernet(view, body + 8, captured, udpEnd, packet);
+    packet.tunnelId = view.getUint32(body + 4) >>> 8;
+    if (packet.tunnelDepth <= maxDepth) ethernet(view, body + 8, captured, udpEnd, packet);
   } else if (isPort(6081, source, destination)) {
     const first = view.getUint8(body);
     if (first >> 6 !== 0) return;
@@ -621,7 +663,8 @@ function udp(view: DataView, at: number, end: number, datagramEnd: number, packe
     if (inner > captured) return;
     packet.headersEnd = inner;
     tunnelled('geneve', packet);
-    if (packet.depth <= maxDepth) etherType(view.getUint16(body + 2), view, inner, captured, udpEnd, packet);
+    packet.tunnelId = view.getUint32(body + 4) >>> 8;
+    if (packet.tunnelDepth <= maxDepth) etherType(view.getUint16(body + 2), view, inner, captured, udpEnd, packet);
   } else if (isPort(2152, source, destination)) {
     gtpu(view, body, captured, udpEnd, packet);
   }
@@ -650,7 +693,8 @@ function gtpu(view: DataView, from: number, end: number, wireEnd: number, packet
   }
   packet.headersEnd = at;
   tunnelled('gtp-u', packet);
-  if (packet.depth <= maxDepth) rawIp(view, at, end, wireEnd, packet);
+  packet.tunnelId = view.getUint32(from + 4);
+  if (packet.tunnelDepth <= maxDepth) rawIp(view, at, end, wireEnd, packet);
 }
 
 /** GRE (RFC 2784, RFC 2890), its version 1 for PPTP (RFC 2637), and MikroTik's EoIP on that (protocol 6400). */
@@ -662,7 +706,8 @@ function gre(view: DataView, from: number, end: number, wireEnd: number, packet:
   if (version > 1) return;
   let at = from + 4;
   if ((flags & 0xc000) !== 0) at += 4;
-  if ((flags & 0x2000) !== 0) at += 4;
+  const keyAt = (flags & 0x2000) !== 0 ? at : -1;
+  if (keyAt >= 0) at += 4;
   const hasSequence = (flags & 0x1000) !== 0;
   if (hasSequence) at += 4;
   if (version === 1 && (flags & 0x0080) !== 0) at += 4;
@@ -672,7 +717,8 @@ function gre(view: DataView, from: number, end: number, wireEnd: number, packet:
   if (at > end) return;
   packet.headersEnd = at;
   tunnelled('gre', packet);
-  if (packet.depth > maxDepth) return;
+  if (keyAt >= 0) packet.tunnelId = view.getUint32(keyAt);
+  if (packet.tunnelDepth > maxDepth) return;
   if (protocol === 0x883e) {
     // WCCP: version 2 puts a 4-byte redirect header before the IP packet (draft-mclaggan-wccp-v2rev1).
     if (end - at < 1) return;
@@ -683,6 +729,7 @@ function gre(view: DataView, from: number, end: number, wireEnd: number, packet:
 }
 
 function icmp(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+  packet.capturedEnd = end;
   if (end - at < 8) return;
   packet.kind = 'icmp';
   const type = view.getUint8(at);
@@ -697,6 +744,7 @@ function icmp(view: DataView, at: number, end: number, packet: DecodedPacket): v
 }
 
 function icmpv6(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+  packet.capturedEnd = end;
   if (end - at < 8) return;
   packet.kind = 'icmp';
   const type = view.getUint8(at);
