@@ -207,8 +207,7 @@ class Analyser implements CaptureAnalyser {
   }
 
   #other(packet: DecodedPacket, record: CaptureRecord, atMs: number): void {
-    const end = record.start + Math.min(record.capturedLength, record.wireLength);
-    this.#others.add(packet, record.view, end, record.frame, atMs);
+    this.#others.add(packet, packet.view, packet.capturedEnd, record.frame, atMs);
     this.#changed = true;
   }
 
