@@ -1,22 +1,10 @@
 import type { Collector } from '../model/command.ts';
-import type { Evidence, Exit } from '../model/evidence.ts';
-import type {
-  Address,
-  CounterDeltas,
-  CounterReading,
-  FactName,
-  Facts,
-  FirewallRule,
-  Kernel,
-  Clock,
-  Listener,
-  Neighbour,
-  ParseProblem,
-  Socket,
-  TcpMetric,
-} from '../model/facts.ts';
+import type { Evidence } from '../model/evidence.ts';
+import type { FactName, Facts, ParseProblem } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { createCaptureAnalyser } from '../packets/analyse-capture.ts';
+import { isBroken } from './is-broken.ts';
+import { joinFacts, type Reading } from './join-facts.ts';
 import { evidenceFile } from './node-session.ts';
 import { type EngineText, sayExit } from './wording.ts';
 
@@ -34,11 +22,6 @@ export interface NodeKnowledge {
 
 /** Outputs of which every line stands for itself. */
 const usefulInPart: ReadonlySet<string> = new Set(['tcp-probe', 'sysctl', 'look']);
-
-interface Reading {
-  readonly evidence: Evidence;
-  readonly value: unknown;
-}
 
 /**
  * Evidence -> facts, node by node. Pure: the same bytes give the same facts, in a live run and in a replay. Readings of
@@ -159,11 +142,6 @@ function whyUnseen(own: readonly Evidence[], say: EngineText): string | undefine
   return sayExit(first.entry.exit, first.entry.argv[0] ?? first.entry.collector, firstLine(first.stderr), say);
 }
 
-/** It was begun and did not come to a good end. */
-function isBroken(exit: Exit): boolean {
-  return exit.how === 'exited' ? exit.code !== 0 : exit.how !== 'notStarted' && exit.how !== 'skipped';
-}
-
 function readCapture(one: Evidence, file: string, probesEndedAtMs: number): Reading[] {
   if (one.stdout.length === 0) return [];
   const { exit, endedAtMs } = one.entry;
@@ -174,135 +152,6 @@ function readCapture(one: Evidence, file: string, probesEndedAtMs: number): Read
   const swallowed = exit.how !== 'exited' && capture.droppedByKernel === null;
   const cutShort = swallowed || endedAtMs < probesEndedAtMs;
   return [{ evidence: one, value: cutShort ? { ...capture, cutShort } : capture }];
-}
-
-/** All readings of one node -> one fact per name. A fact without any reading stays absent. */
-function joinFacts(readings: readonly Reading[], own: readonly Evidence[]): Facts {
-  const of = (...kinds: readonly string[]): readonly Reading[] =>
-    readings.filter(({ evidence }) => kinds.includes(evidence.entry.kind));
-  const latest = <Value>(list: readonly Reading[]): Value | undefined => list.at(-1)?.value as Value | undefined;
-  const by = (collector: string, ...kinds: readonly string[]): readonly Reading[] =>
-    of(...kinds).filter(({ evidence }) => evidence.entry.collector === collector);
-  const all = <Item>(list: readonly Reading[]): readonly Item[] | undefined =>
-    list.length === 0 ? undefined : list.flatMap(({ value }) => value as readonly Item[]);
-  const merged = <Value extends object>(list: readonly Reading[]): Value | undefined =>
-    list.length === 0 ? undefined : (Object.assign({}, ...list.map(({ value }) => value as object)) as Value);
-
-  const sockets = (collector: string): readonly { listeners: readonly Listener[]; sockets: readonly Socket[] }[] =>
-    by(collector, 'ss', 'proc-net-tcp').map(
-      ({ value }) => value as { listeners: readonly Listener[]; sockets: readonly Socket[] },
-    );
-  const listenerReadings = sockets('listeners');
-  const socketReadings = sockets('sockets');
-  const kernel = merged<Kernel>(of('os-release', 'uname'));
-  const clock = merged<Clock>(of('proc-uptime', 'date'));
-
-  return dropAbsent({
-    features: latest(of('look')),
-    kernel: kernel && 'release' in kernel ? kernel : undefined,
-    clock: clock && 'epochMs' in clock ? clock : undefined,
-    sysctl: merged(of('sysctl')),
-    counters: joinCounters(of('proc-net-snmp', 'proc-net-snmp6', 'proc-net-netstat', 'proc-net-sockstat')),
-    conntrackStats: joinCounters(of('conntrack-stats', 'proc-nf-conntrack-stat')),
-    listeners:
-      listenerReadings.length === 0
-        ? undefined
-        : fullestListeners(listenerReadings.map((reading) => reading.listeners)),
-    sockets: socketReadings.length === 0 ? undefined : socketReadings.flatMap((reading) => reading.sockets),
-    links: latest(of('ip-link')),
-    addresses: latest<readonly Address[]>(of('ip-addr')),
-    routes: latest(of('ip-route')),
-    routeGet: all(of('ip-route-get')),
-    neighbours: latest<readonly Neighbour[]>(of('ip-neigh')),
-    firewall: joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json'), own),
-    ipvs: joinIpvs(readings),
-    tcpMetrics: joinTcpMetrics(of('ip-tcp-metrics')),
-    capture: latest(of('pcap')),
-    probes: all(of('tcp-probe')),
-  });
-}
-
-function dropAbsent(facts: { readonly [Name in FactName]: Facts[Name] | undefined }): Facts {
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Facts;
-}
-
-/** Two readings of counters -> how far each moved. A counter that went backwards was reset: it says nothing. */
-function joinCounters(readings: readonly Reading[]): CounterDeltas | undefined {
-  if (readings.length === 0) return undefined;
-  const side = (after: boolean): CounterReading =>
-    Object.assign(
-      {},
-      ...readings
-        .filter(({ evidence }) => (evidence.entry.phase === 'after') === after)
-        .map(({ value }) => value as CounterReading),
-    ) as CounterReading;
-  const before = side(false);
-  const after = side(true);
-  const deltas: Record<string, CounterDeltas[string]> = {};
-  for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    const first = before[name];
-    const second = after[name];
-    const at = (second ?? first)?.at;
-    if (at === undefined) continue;
-    const moved = first !== undefined && second !== undefined ? second.value - first.value : null;
-    // sockstat holds gauges: they may fall without having been reset.
-    const reset = moved !== null && moved < 0 && !name.startsWith('sockstat.');
-    deltas[name] = { before: first?.value ?? null, after: second?.value ?? null, delta: reset ? null : moved, at };
-  }
-  return deltas;
-}
-
-/** A queue is full only while it is full: of two readings of a listener the fuller one counts. */
-function fullestListeners(readings: readonly (readonly Listener[])[]): readonly Listener[] {
-  const kept = new Map<string, Listener>();
-  for (const listener of readings.flat()) {
-    const key = `${listener.protocol} ${listener.address} ${listener.port}`;
-    const known = kept.get(key);
-    if (!known || listener.recvq >= known.recvq) kept.set(key, listener);
-  }
-  return [...kept.values()];
-}
-
-/**
- * A firewall is what all its tools say together: a phase in which one of them broke is left out, because the rule that
- * drops may be the one that was not read.
- */
-function joinFirewall(readings: readonly Reading[], own: readonly Evidence[]): Facts['firewall'] | undefined {
-  const phases = new Set(readings.map(({ evidence }) => evidence.entry.phase));
-  for (const { entry } of own) if (entry.collector === 'firewall' && isHidden(entry.exit)) phases.delete(entry.phase);
-  if (phases.size === 0) return undefined;
-  const rulesOf = (after: boolean): readonly FirewallRule[] =>
-    readings
-      .filter(({ evidence: { entry } }) => phases.has(entry.phase) && (entry.phase === 'after') === after)
-      .flatMap(({ value }) => value as readonly FirewallRule[]);
-  const before = new Map(rulesOf(false).map((rule) => [rule.id, rule]));
-  const after = rulesOf(true);
-  if (after.length === 0) return { rules: [...before.values()] };
-  return {
-    rules: after.map((rule) => {
-      const first = before.get(rule.id)?.packets?.after ?? null;
-      const second = rule.packets?.after ?? null;
-      const moved = first !== null && second !== null && second >= first ? second - first : null;
-      return rule.packets === null ? rule : { ...rule, packets: { before: first, after: second, delta: moved } };
-    }),
-  };
-}
-
-/** There may be rules, and they were not read: unlike a tool that is not installed or a module that is not loaded. */
-function isHidden(exit: Exit): boolean {
-  return isBroken(exit) || (exit.how === 'notStarted' && exit.why !== 'toolMissing');
-}
-
-/** Stamps that are remembered may be replaced during the window; the rule looks through both readings. */
-function joinTcpMetrics(readings: readonly Reading[]): readonly TcpMetric[] | undefined {
-  return readings.length === 0 ? undefined : readings.flatMap(({ value }) => value as readonly TcpMetric[]);
-}
-
-function joinIpvs(readings: readonly Reading[]): Facts['ipvs'] | undefined {
-  const own = readings.filter(({ evidence }) => evidence.entry.collector === 'ipvs');
-  return own.length === 0
-    ? undefined
-    : (Object.assign({}, ...own.map(({ value }) => value as object)) as Facts['ipvs']);
 }
 
 export function firstLine(bytes: Uint8Array): string {

@@ -1,5 +1,21 @@
 import type { At } from './evidence.ts';
 import type {
+  ArpAnswers,
+  ConntrackEntry,
+  FdbEntry,
+  IpSet,
+  KernelLog,
+  KubeProxy,
+  ListenerProcess,
+  NameLookup,
+  Nic,
+  PingResult,
+  PolicyRule,
+  Resolver,
+  SocketSummary,
+  TracedPath,
+} from './node-facts.ts';
+import type {
   ConnectionEnd,
   DnsExchange,
   Flow,
@@ -36,6 +52,20 @@ export interface FactCatalogue {
   readonly tcpMetrics: readonly TcpMetric[];
   readonly capture: Capture;
   readonly probes: readonly Probe[];
+  readonly policyRules: readonly PolicyRule[];
+  readonly nics: readonly Nic[];
+  readonly kernelLog: KernelLog;
+  readonly resolver: Resolver;
+  readonly socketSummary: SocketSummary;
+  readonly conntrackEntries: readonly ConntrackEntry[];
+  readonly ipsets: readonly IpSet[];
+  readonly listenerProcesses: readonly ListenerProcess[];
+  readonly kubeProxy: KubeProxy;
+  readonly fdb: readonly FdbEntry[];
+  readonly tracedPaths: readonly TracedPath[];
+  readonly pings: readonly PingResult[];
+  readonly nameLookups: readonly NameLookup[];
+  readonly arpAnswers: readonly ArpAnswers[];
 }
 export type FactName = keyof FactCatalogue;
 
@@ -85,11 +115,20 @@ export type Sysctls = Readonly<Record<string, { readonly value: string | null; r
 /** One reading of counters, by the kernel's names: `TcpExt.ListenDrops`, `Ip.InAddrErrors`. */
 export type CounterReading = Readonly<Record<string, { readonly value: number; readonly at: At }>>;
 
-/** Two readings. `delta` is null where the counter was reset between them (reboot) or is in only one of them. */
+/** Two readings. `delta` is null where they cannot be compared; `how` says why, or how it was made. */
 export interface CounterDelta {
   readonly before: number | null;
   readonly after: number | null;
   readonly delta: number | null;
+  /**
+   * - `counted`: after minus before
+   * - `wrapped`: a 32-bit counter (kernels of 32 bits, and some drivers) went through its end
+   * - `gauge`: not a counter; it may fall
+   * - `reset`: it began anew between the readings (reboot, module loaded again)
+   * - `appeared`, `vanished`: it is in only one of the readings
+   * - `once`: it was read only once
+   */
+  readonly how: 'counted' | 'wrapped' | 'gauge' | 'reset' | 'appeared' | 'vanished' | 'once';
   readonly at: At;
 }
 /** A name that is not here does not exist on this kernel: that is a fact too. */

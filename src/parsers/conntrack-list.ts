@@ -1,40 +1,11 @@
 import type { At } from '../model/evidence.ts';
+import type { ConntrackTuple, ConntrackEntry } from '../model/node-facts.ts';
 import type { ParseInput, Parser } from '../model/parser.ts';
 import { address } from './ip-address.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable, silentlyNone } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
-
-/** One direction of a tracked connection. Ports are null where the protocol has none (ICMP). */
-export interface ConntrackTuple {
-  readonly source: string;
-  readonly destination: string;
-  readonly sourcePort: number | null;
-  readonly destinationPort: number | null;
-  /** Only with nf_conntrack_acct. */
-  readonly packets?: number;
-  readonly bytes?: number;
-}
-
-/** One entry of the connection-tracking table. */
-export interface ConntrackEntry {
-  readonly protocol: string;
-  /** TCP, SCTP, DCCP: `ESTABLISHED`, `SYN_SENT` … */
-  readonly state?: string;
-  /** Until it is dropped; null for an entry that hardware took over (`[OFFLOAD]`). */
-  readonly timeoutSec: number | null;
-  readonly original: ConntrackTuple;
-  /** As the answer is expected: with the addresses that NAT put in. */
-  readonly reply: ConntrackTuple;
-  /** No answer was seen yet. */
-  readonly unreplied: boolean;
-  /** Answered and kept when the table is full. */
-  readonly assured: boolean;
-  readonly mark?: number;
-  readonly zone?: number;
-  readonly at: At;
-}
 
 const summary = /^conntrack v[\w.]+ \(conntrack-tools\): \d+ flow entries have been shown\.$/;
 

@@ -1,37 +1,8 @@
-import type { At } from '../model/evidence.ts';
+import type { KernelLogTopic, KernelLog } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable, silentlyNone } from './said-instead.ts';
 import { outputLines } from './text-lines.ts';
-
-/** What a line of the kernel log is about, as far as networks are concerned. */
-export type KernelLogTopic =
-  | 'conntrack-full'
-  | 'syn-flooding'
-  | 'neighbour-overflow'
-  | 'martian'
-  | 'ipvs-no-destination'
-  | 'orphans'
-  | 'time-wait-overflow'
-  | 'tcp-memory'
-  | 'link-state'
-  | 'transmit-timeout'
-  | 'allocation-failure'
-  | 'out-of-memory'
-  | 'lockup';
-
-export interface KernelLog {
-  /** How many lines there were, whatever they say. */
-  readonly lines: number;
-  /** The lines that matter, the last thousand of them. */
-  readonly matters: readonly {
-    readonly topic: KernelLogTopic;
-    /** As printed: seconds since boot, or a wall-clock time with -T and journalctl. */
-    readonly time: string;
-    readonly message: string;
-    readonly at: At;
-  }[];
-}
 
 const most = 1000;
 

@@ -1,16 +1,9 @@
-import type { At } from '../model/evidence.ts';
+import type { RingSizes } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { colonPairs } from './colon-pairs.ts';
 import { count } from './number.ts';
 import { problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
-
-/** Entries of the receive and transmit rings of one device; null where the driver does not tell (`n/a`). */
-export interface RingSizes {
-  readonly maximum: { readonly rx: number | null; readonly tx: number | null };
-  readonly current: { readonly rx: number | null; readonly tx: number | null };
-  readonly at: At;
-}
 
 /** `ethtool -g DEV` (ethtool(8)): what is possible, then what is set. */
 export const ethtoolG: Parser<RingSizes> = {

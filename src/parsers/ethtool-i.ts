@@ -1,17 +1,8 @@
-import type { At } from '../model/evidence.ts';
+import type { Driver } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { colonPairs } from './colon-pairs.ts';
 import { problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
-
-/** Driver of one device. Empty fields of ethtool are absent. */
-export interface Driver {
-  readonly driver: string;
-  readonly version?: string;
-  readonly firmwareVersion?: string;
-  readonly busInfo?: string;
-  readonly at: At;
-}
 
 /** `ethtool -i DEV` (ethtool(8)). */
 export const ethtoolI: Parser<Driver> = {

@@ -1,13 +1,9 @@
 import type { At } from '../model/evidence.ts';
+import type { DeviceFeatures } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { colonPairs } from './colon-pairs.ts';
 import { problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
-
-/** Offloads of one device by ethtool's long name: `tcp-segmentation-offload`, `tx-checksum-ip-generic` … */
-export type DeviceFeatures = Readonly<
-  Record<string, { readonly on: boolean /** Cannot be changed. */; readonly fixed: boolean; readonly at: At }>
->;
 
 /** `ethtool -k DEV` (ethtool(8)); versions before 3.3 have blanks in some names and say `Offload parameters`. */
 export const ethtoolK: Parser<DeviceFeatures> = {

@@ -1,19 +1,8 @@
-import type { At } from '../model/evidence.ts';
+import type { LinkSettings } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { colonPairs } from './colon-pairs.ts';
 import { problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
-
-/** Link settings of one device. Null where ethtool says unknown; absent where it says nothing. */
-export interface LinkSettings {
-  readonly device: string;
-  readonly speedMbitPerSec?: number | null;
-  readonly duplex?: 'full' | 'half' | null;
-  readonly autoNegotiation?: boolean;
-  readonly port?: string;
-  readonly linkDetected?: boolean;
-  readonly at: At;
-}
 
 /** `ethtool DEV` (ethtool(8)). */
 export const ethtool: Parser<LinkSettings> = {

@@ -1,27 +1,9 @@
-import type { At } from '../model/evidence.ts';
+import type { PolicyRule } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
-
-/** One rule of the routing policy database (ip-rule(8)). */
-export interface PolicyRule {
-  readonly priority: number;
-  /** `all` or a prefix. */
-  readonly from: string;
-  readonly to?: string;
-  readonly fwmark?: string;
-  readonly iif?: string;
-  readonly oif?: string;
-  /** `lookup`, or what is done with the packet: blackhole, unreachable, prohibit, nop, goto … */
-  readonly action: string;
-  /** Of `lookup`. */
-  readonly table?: string;
-  /** The rule as printed, without its priority. */
-  readonly text: string;
-  readonly at: At;
-}
 
 const actions = new Set('blackhole unreachable prohibit nop goto nat masquerade throw'.split(' '));
 

@@ -1,11 +1,9 @@
 import type { At } from '../model/evidence.ts';
+import type { NameServiceSwitch } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
-
-/** Database -> where it is looked up, in order; reactions stand where they are written: `[NOTFOUND=return]`. */
-export type NameServiceSwitch = Readonly<Record<string, { readonly sources: readonly string[]; readonly at: At }>>;
 
 /** The databases of nsswitch.conf(5) and of sudo, automount and shadow. */
 const databases = new Set(

@@ -1,27 +1,10 @@
 import type { At } from '../model/evidence.ts';
+import type { PingResult } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { nothingUsable, stderrLines } from './said-instead.ts';
 import { outputLines } from './text-lines.ts';
-
-/** What came back of a few echo requests. */
-export interface PingResult {
-  readonly target: string;
-  readonly replies: readonly {
-    readonly sequence: number;
-    readonly timeMs?: number;
-    readonly ttl?: number;
-    readonly duplicate: boolean;
-    readonly at: At;
-  }[];
-  /** What came instead of an answer: `Destination Host Unreachable`, `message too long, mtu=1300` … */
-  readonly errors: readonly { readonly message: string; readonly mtu?: number; readonly at: At }[];
-  /** From the closing statistics; null where ping was ended before them. */
-  readonly sent: number | null;
-  readonly received: number | null;
-  readonly at: At;
-}
 
 /** ping(8) of iputils (with -D, -O, -p too) and of busybox. */
 export const ping: Parser<PingResult> = {

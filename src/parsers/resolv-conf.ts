@@ -1,20 +1,9 @@
-import type { At } from '../model/evidence.ts';
+import type { ResolverConfig } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { address } from './ip-address.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable, silentlyNone } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
-
-/** What the resolver of the C library is told. */
-export interface ResolverConfig {
-  /** In the order in which they are asked; glibc uses the first three. */
-  readonly nameservers: readonly { readonly address: string; readonly at: At }[];
-  /** Of the last `search` or `domain` line: each replaces those before it. */
-  readonly search: readonly string[];
-  /** `ndots:5`, `timeout:1`, `single-request-reopen` … of all lines. */
-  readonly options: readonly string[];
-  readonly at: At;
-}
 
 /** resolv.conf(5). A file without a nameserver is a valid one: the resolver then asks 127.0.0.1. */
 export const resolvConf: Parser<ResolverConfig> = {

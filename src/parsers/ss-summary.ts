@@ -1,24 +1,9 @@
-import type { At } from '../model/evidence.ts';
+import type { SocketSummary } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
-
-/** `ss -s`: how many sockets there are, by state and by transport. */
-export interface SocketSummary {
-  readonly total: number;
-  /** Of TCP: `total`, `estab`, `closed`, `orphaned`, `timewait`, and `synrecv`, `ports` of old versions. */
-  readonly tcp: Readonly<Record<string, number>>;
-  readonly transports: readonly {
-    readonly name: string;
-    readonly total: number;
-    readonly ipv4: number;
-    readonly ipv6: number;
-    readonly at: At;
-  }[];
-  readonly at: At;
-}
 
 /** ss(8) with -s, with and without what versions before 5 say in addition (`(kernel 37)`, `timewait 2/0`, `ports 2`). */
 export const ssSummary: Parser<SocketSummary> = {

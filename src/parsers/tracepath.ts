@@ -1,30 +1,9 @@
-import type { At } from '../model/evidence.ts';
+import type { PathHop, TracedPath } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
-
-/** One line of tracepath. */
-export interface PathHop {
-  readonly hop: number;
-  /** Address or name; absent where nobody answered. */
-  readonly host?: string;
-  readonly rttMs?: number;
-  /** Where this hop told of a smaller MTU. */
-  readonly pmtu?: number;
-  /** The target itself answered. */
-  readonly reached: boolean;
-  readonly at: At;
-}
-
-/** The way to a target and its MTU. */
-export interface TracedPath {
-  readonly hops: readonly PathHop[];
-  /** The smallest MTU of the way as far as it was seen; null where it was cut before it was told. */
-  readonly pmtu: number | null;
-  readonly reached: boolean;
-}
 
 /** tracepath(8) of iputils. The target is asked several times per hop: a hop may stand on several lines. */
 export const tracepath: Parser<TracedPath> = {

@@ -47,9 +47,9 @@ export function counters(rises: Readonly<Record<string, number | null | readonly
   return Object.fromEntries(
     Object.entries(rises).map(([name, rise]) => {
       const place = at('04-counters.out', 2);
-      if (rise === null) return [name, { before: null, after: 5, delta: null, at: place }];
+      if (rise === null) return [name, { before: null, after: 5, delta: null, how: 'appeared', at: place }];
       const [before, after] = typeof rise === 'number' ? [100, 100 + rise] : rise;
-      return [name, { before, after, delta: after - before, at: place }];
+      return [name, { before, after, delta: after - before, how: 'counted', at: place }];
     }),
   );
 }

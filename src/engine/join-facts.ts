@@ -1,0 +1,202 @@
+import type { Evidence, Exit } from '../model/evidence.ts';
+import type {
+  Address,
+  Clock,
+  Facts,
+  FactName,
+  FirewallRule,
+  Kernel,
+  Listener,
+  Neighbour,
+  Socket,
+  TcpMetric,
+} from '../model/facts.ts';
+import type { ListenerProcess, Nic } from '../model/node-facts.ts';
+import { isBroken } from './is-broken.ts';
+import { joinCounters } from './join-counters.ts';
+
+/** What a parser made of one command's output. */
+export interface Reading {
+  readonly evidence: Evidence;
+  readonly value: unknown;
+}
+
+/** All readings of one node -> one fact per name. A fact without any reading stays absent. */
+export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]): Facts {
+  const of = (...kinds: readonly string[]): readonly Reading[] =>
+    readings.filter(({ evidence }) => kinds.includes(evidence.entry.kind));
+  const latest = <Value>(list: readonly Reading[]): Value | undefined => list.at(-1)?.value as Value | undefined;
+  const by = (collector: string, ...kinds: readonly string[]): readonly Reading[] =>
+    of(...kinds).filter(({ evidence }) => evidence.entry.collector === collector);
+  const all = <Item>(list: readonly Reading[]): readonly Item[] | undefined =>
+    list.length === 0 ? undefined : list.flatMap(({ value }) => value as readonly Item[]);
+  const merged = <Value extends object>(list: readonly Reading[]): Value | undefined =>
+    list.length === 0 ? undefined : (Object.assign({}, ...list.map(({ value }) => value as object)) as Value);
+
+  const each = <Item>(list: readonly Reading[]): readonly Item[] | undefined =>
+    list.length === 0 ? undefined : list.map(({ value }) => value as Item);
+  const rebooted = wasRebooted(of('proc-uptime'));
+
+  const sockets = (collector: string): readonly { listeners: readonly Listener[]; sockets: readonly Socket[] }[] =>
+    by(collector, 'ss', 'proc-net-tcp').map(
+      ({ value }) => value as { listeners: readonly Listener[]; sockets: readonly Socket[] },
+    );
+  const listenerReadings = sockets('listeners');
+  const socketReadings = sockets('sockets');
+  const kernel = merged<Kernel>(of('os-release', 'uname'));
+  const clock = merged<Clock>(of('proc-uptime', 'date'));
+
+  return dropAbsent({
+    features: latest(of('look')),
+    kernel: kernel && 'release' in kernel ? kernel : undefined,
+    clock: clock && 'epochMs' in clock ? clock : undefined,
+    sysctl: merged(of('sysctl')),
+    counters: joinCounters(of(...counterKinds), rebooted),
+    conntrackStats: joinCounters(of('conntrack-stats', 'proc-nf-conntrack-stat'), rebooted),
+    listeners:
+      listenerReadings.length === 0
+        ? undefined
+        : fullestListeners(listenerReadings.map((reading) => reading.listeners)),
+    sockets: socketReadings.length === 0 ? undefined : socketReadings.flatMap((reading) => reading.sockets),
+    links: latest(of('ip-link')),
+    addresses: latest<readonly Address[]>(of('ip-addr')),
+    routes: latest(of('ip-route')),
+    routeGet: all(of('ip-route-get')),
+    neighbours: latest<readonly Neighbour[]>(of('ip-neigh')),
+    firewall: joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json'), own),
+    ipvs: joinIpvs(readings),
+    tcpMetrics: joinTcpMetrics(of('ip-tcp-metrics')),
+    capture: latest(of('pcap')),
+    probes: all(of('tcp-probe')),
+    policyRules: all(of('ip-rule')),
+    nics: joinNics(readings),
+    kernelLog: latest(of('dmesg')),
+    resolver: joinResolver(readings),
+    socketSummary: latest(of('ss-summary')),
+    conntrackEntries: all(of('conntrack-list')),
+    ipsets: latest(of('ipset')),
+    listenerProcesses: joinProcesses(readings),
+    kubeProxy: merged(of('kube-proxy')),
+    fdb: latest(of('bridge-fdb')),
+    tracedPaths: each(of('tracepath')),
+    pings: each(of('ping')),
+    nameLookups: each(of('getent-ahosts')),
+    arpAnswers: each(of('arping')),
+  });
+}
+
+/** Everything that counts, by name, in one fact. */
+const counterKinds = [
+  'proc-net-snmp',
+  'proc-net-snmp6',
+  'proc-net-netstat',
+  'proc-net-sockstat',
+  'nstat',
+  'rt-cache',
+  'arp-cache',
+  'proc-net-dev',
+  'softnet-stat',
+  'softirqs',
+  'interrupts',
+  'ip-vs-stats',
+  'ethtool-s',
+] as const;
+
+function dropAbsent(facts: { readonly [Name in FactName]: Facts[Name] | undefined }): Facts {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Facts;
+}
+
+/** A queue is full only while it is full: of two readings of a listener the fuller one counts. */
+function fullestListeners(readings: readonly (readonly Listener[])[]): readonly Listener[] {
+  const kept = new Map<string, Listener>();
+  for (const listener of readings.flat()) {
+    const key = `${listener.protocol} ${listener.address} ${listener.port}`;
+    const known = kept.get(key);
+    if (!known || listener.recvq >= known.recvq) kept.set(key, listener);
+  }
+  return [...kept.values()];
+}
+
+/**
+ * A firewall is what all its tools say together: a phase in which one of them broke is left out, because the rule that
+ * drops may be the one that was not read.
+ */
+function joinFirewall(readings: readonly Reading[], own: readonly Evidence[]): Facts['firewall'] | undefined {
+  const phases = new Set(readings.map(({ evidence }) => evidence.entry.phase));
+  for (const { entry } of own) if (entry.collector === 'firewall' && isHidden(entry.exit)) phases.delete(entry.phase);
+  if (phases.size === 0) return undefined;
+  const rulesOf = (after: boolean): readonly FirewallRule[] =>
+    readings
+      .filter(({ evidence: { entry } }) => phases.has(entry.phase) && (entry.phase === 'after') === after)
+      .flatMap(({ value }) => value as readonly FirewallRule[]);
+  const before = new Map(rulesOf(false).map((rule) => [rule.id, rule]));
+  const after = rulesOf(true);
+  if (after.length === 0) return { rules: [...before.values()] };
+  return {
+    rules: after.map((rule) => {
+      const first = before.get(rule.id)?.packets?.after ?? null;
+      const second = rule.packets?.after ?? null;
+      const moved = first !== null && second !== null && second >= first ? second - first : null;
+      return rule.packets === null ? rule : { ...rule, packets: { before: first, after: second, delta: moved } };
+    }),
+  };
+}
+
+/** There may be rules, and they were not read: unlike a tool that is not installed or a module that is not loaded. */
+function isHidden(exit: Exit): boolean {
+  return isBroken(exit) || (exit.how === 'notStarted' && exit.why !== 'toolMissing');
+}
+
+/** Stamps that are remembered may be replaced during the window; the rule looks through both readings. */
+function joinTcpMetrics(readings: readonly Reading[]): readonly TcpMetric[] | undefined {
+  return readings.length === 0 ? undefined : readings.flatMap(({ value }) => value as readonly TcpMetric[]);
+}
+
+function joinIpvs(readings: readonly Reading[]): Facts['ipvs'] | undefined {
+  const own = readings.filter(({ evidence }) => evidence.entry.collector === 'ipvs');
+  return own.length === 0
+    ? undefined
+    : (Object.assign({}, ...own.map(({ value }) => value as object)) as Facts['ipvs']);
+}
+
+/** The uptime went back between two readings. */
+function wasRebooted(readings: readonly Reading[]): boolean {
+  const uptimes = readings.map(({ value }) => (value as { readonly uptimeSec: number }).uptimeSec);
+  return uptimes.some((uptime, i) => i > 0 && uptime < (uptimes[i - 1] ?? 0));
+}
+
+/** Outputs of ethtool, one device each: the device is the last word of the command. */
+function joinNics(readings: readonly Reading[]): readonly Nic[] | undefined {
+  const parts = { ethtool: 'settings', 'ethtool-i': 'driver', 'ethtool-k': 'features', 'ethtool-g': 'rings' } as const;
+  const nics = new Map<string, Nic>();
+  for (const { evidence, value } of readings) {
+    const part = parts[evidence.entry.kind as keyof typeof parts] as (typeof parts)[keyof typeof parts] | undefined;
+    const device = evidence.entry.argv.at(-1);
+    if (part !== undefined && device !== undefined)
+      nics.set(device, { ...nics.get(device), device, [part]: value } as Nic);
+  }
+  return nics.size === 0 ? undefined : [...nics.values()];
+}
+
+function joinResolver(readings: readonly Reading[]): Facts['resolver'] | undefined {
+  const parts = { 'resolv-conf': 'config', nsswitch: 'nameServices', hosts: 'hosts' } as const;
+  const found = readings.flatMap(({ evidence, value }) => {
+    const part = parts[evidence.entry.kind as keyof typeof parts] as (typeof parts)[keyof typeof parts] | undefined;
+    return part === undefined ? [] : [[part, value] as const];
+  });
+  return found.length === 0 ? undefined : (Object.fromEntries(found) as Facts['resolver']);
+}
+
+/** What is read of one process: the process is in the path, or the last word of the command. */
+function joinProcesses(readings: readonly Reading[]): readonly ListenerProcess[] | undefined {
+  const parts = { 'proc-limits': 'limits', 'fd-count': 'openFiles', 'cpu-stat': 'cpu' } as const;
+  const processes = new Map<number, ListenerProcess>();
+  for (const { evidence, value } of readings) {
+    const part = parts[evidence.entry.kind as keyof typeof parts] as (typeof parts)[keyof typeof parts] | undefined;
+    const last = evidence.entry.argv.at(-1) ?? '';
+    const pid = Number(/^\/proc\/(\d+)\//.exec(last)?.[1] ?? last);
+    if (part !== undefined && Number.isSafeInteger(pid))
+      processes.set(pid, { ...processes.get(pid), pid, [part]: value } as ListenerProcess);
+  }
+  return processes.size === 0 ? undefined : [...processes.values()];
+}
