@@ -30,9 +30,10 @@ const debianTools = [
 /**
  * Sets up what can be set up, one line per thing that takes time.
  * Resolves to `{ ok, missing }`: `ok` is false when netcheck itself could not be installed or built; `missing` are
- * sentences about tools that are not there and cannot be installed (what needs them is skipped, not failed).
+ * sentences about tools that are not there and cannot be installed (what needs them is skipped, not failed). `tools`:
+ * the Debian tools to look after, as in {@link debianTools}.
  */
-export async function setUp({ debian = true } = {}) {
+export async function setUp({ debian = true, tools = debianTools } = {}) {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
     say(`Node 20.19 or newer is needed; this is ${process.versions.node}.`);
@@ -40,7 +41,7 @@ export async function setUp({ debian = true } = {}) {
   }
   if (npmPackagesAreStale() && !(await installNpmPackages())) return { ok: false, missing: [] };
   if (buildIsStale() && !(await build())) return { ok: false, missing: [] };
-  return { ok: true, missing: debian ? await installDebianPackages() : [] };
+  return { ok: true, missing: debian ? await installDebianPackages(tools) : [] };
 }
 
 const say = (line) => process.stdout.write(`${line}\n`);
@@ -115,8 +116,8 @@ const build = () => quietly('build (dist/)', process.execPath, tsc).then(({ ok }
 // --------------------------------------------------------------------------------------------------- Debian packages
 
 /** Installs what is missing where that is possible. Resolves to one sentence per tool that is still not there. */
-async function installDebianPackages() {
-  const absent = () => debianTools.filter(([tool]) => findTool(tool) === null);
+async function installDebianPackages(tools) {
+  const absent = () => tools.filter(([tool]) => findTool(tool) === null);
   const wanted = absent();
   if (wanted.length === 0) return [];
   const packages = [...new Set(wanted.map(([, name]) => name))];
