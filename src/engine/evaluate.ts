@@ -3,7 +3,9 @@ import type { Language } from '../model/language.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import type { Finding, Missing } from '../model/report.ts';
 import type { AnyRule, Outcome, Undecided } from '../model/rule.ts';
+import { type Asked, decide, unknown } from './decide.ts';
 import type { NodeKnowledge } from './parse.ts';
+import { trafficOfTarget } from './traffic-of-target.ts';
 import type { EngineText } from './wording.ts';
 
 interface Judged {
@@ -36,19 +38,15 @@ function onNodes(rule: AnyRule & { scope: 'node' }, params: unknown, input: Judg
   const judged = plan.nodes.filter(({ roles }) => roles.some((role) => rule.roles.includes(role)));
   if (judged.length === 0 && rule.roles.includes('target'))
     return [
-      unknown(
-        rule,
-        plan.targetAddress,
-        undefined,
-        [{ fact: rule.needs[0] ?? 'features', node: plan.targetAddress, why: input.say.noNode(plan.targetAddress) }],
-        input,
-      ),
+      unknown(asked(rule, plan.targetAddress, undefined, input), [
+        { fact: rule.needs[0] ?? 'features', node: plan.targetAddress, why: input.say.noNode(plan.targetAddress) },
+      ]),
     ];
   return judged.map((planned) => {
     const node = planned.node.name;
     const missing = missingFacts(rule.needs, planned, input);
-    if (missing.length > 0) return unknown(rule, node, undefined, missing, input);
-    return decide(rule, node, undefined, input, () =>
+    if (missing.length > 0) return unknown(asked(rule, node, undefined, input), missing);
+    return ask(rule, node, undefined, input, () =>
       rule.evaluate({
         node,
         facts: pick(factsOf(node, input), [...rule.needs, ...rule.optional]),
@@ -72,7 +70,7 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
   const to = target?.node.name ?? plan.targetAddress;
   if (clients.length === 0) {
     const why = plan.externalClients.length === 0 ? say.noClient : say.externalClient(plan.externalClients.join(', '));
-    return [unknown(rule, to, undefined, [{ fact: 'probes', node: to, why }], input)];
+    return [unknown(asked(rule, to, undefined, input), [{ fact: 'probes', node: to, why }])];
   }
   return clients.map((client) => {
     const node = client.node.name;
@@ -83,8 +81,8 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
         ? missingFacts(rule.needs.target, target, input)
         : [{ fact: rule.needs.target[0] ?? 'capture', node: to, why: say.noNode(plan.targetAddress) }]),
     ];
-    if (missing.length > 0 || !target) return unknown(rule, to, path, missing, input);
-    return decide(rule, to, path, input, () =>
+    if (missing.length > 0 || !target) return unknown(asked(rule, to, path, input), missing);
+    return ask(rule, to, path, input, () =>
       rule.evaluate({
         client: { node, facts: pick(factsOf(node, input), [...rule.needs.client, ...rule.optional]) },
         target: {
@@ -115,10 +113,10 @@ function onCaptures(rule: AnyRule & { scope: 'capture' }, params: unknown, input
     const node = planned.node.name;
     const missing = missingFacts(['capture'], planned, input);
     const { capture } = factsOf(node, input);
-    if (capture === undefined) return unknown(rule, node, undefined, missing, input);
-    return decide(rule, node, undefined, input, () =>
+    if (capture === undefined) return unknown(asked(rule, node, undefined, input), missing);
+    return ask(rule, node, undefined, input, () =>
       rule.evaluate({
-        capture,
+        capture: trafficOfTarget(capture, input.plan),
         place: node,
         params: rule.params.parse(params),
         say: rule.text[input.language],
@@ -127,63 +125,22 @@ function onCaptures(rule: AnyRule & { scope: 'capture' }, params: unknown, input
   });
 }
 
-function decide(
+/** What is asked of a rule here, for {@link decide}. */
+function asked(rule: AnyRule, node: string, path: Finding['path'], { language, say }: Judged): Asked {
+  return { rule, node, ...(path === undefined ? {} : { path }), language, say };
+}
+
+function ask(
   rule: AnyRule,
   node: string,
   path: Finding['path'],
   input: Judged,
   evaluateRule: () => Outcome | Undecided,
 ): Finding {
+  const question = asked(rule, node, path, input);
   // The rules of today read TCP; said in one place, so that none of them can argue from a handshake that cannot be there.
-  if (input.plan.symptom.protocol === 'udp')
-    return unknown(rule, node, path, [{ fact: 'capture', node, why: input.say.udp }], input);
-  try {
-    const outcome = evaluateRule();
-    if ('undecided' in outcome) return unknown(rule, node, path, outcome.undecided, input);
-    return finding(rule, node, path, input, {
-      verdict: outcome.verdict,
-      because: [...outcome.because],
-      remedies: [...outcome.remedies],
-      missing: [],
-    });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return finding(rule, node, path, input, {
-      verdict: 'error',
-      because: [],
-      remedies: [],
-      missing: [{ fact: 'rule', node, why: input.say.crashed(message) }],
-    });
-  }
-}
-
-function unknown(
-  rule: AnyRule,
-  node: string,
-  path: Finding['path'],
-  missing: readonly Missing[],
-  input: Judged,
-): Finding {
-  return finding(rule, node, path, input, { verdict: 'unknown', because: [], remedies: [], missing: [...missing] });
-}
-
-function finding(
-  rule: AnyRule,
-  node: string,
-  path: Finding['path'],
-  input: Judged,
-  rest: Pick<Finding, 'verdict' | 'because' | 'remedies' | 'missing'>,
-): Finding {
-  return {
-    rule: rule.id,
-    verdict: rest.verdict,
-    node,
-    ...(path === undefined ? {} : { path }),
-    title: rule.text[input.language].title,
-    because: rest.because,
-    remedies: rest.remedies,
-    missing: rest.missing,
-  };
+  if (input.plan.symptom.protocol === 'udp') return unknown(question, [{ fact: 'capture', node, why: input.say.udp }]);
+  return decide(question, evaluateRule);
 }
 
 function missingFacts(needs: readonly FactName[], planned: PlannedNode, { knowledge, say }: Judged): Missing[] {

@@ -5,6 +5,7 @@ import type { Parser } from '../model/parser.ts';
 import type { Finding, NodeSummary, Report } from '../model/report.ts';
 import type { AnyRule } from '../model/rule.ts';
 import type { RunRecord } from '../model/run-record.ts';
+import { rank } from './decide.ts';
 import { evaluate } from './evaluate.ts';
 import { drawLadder } from './ladder.ts';
 import { byStart, firstLine, type NodeKnowledge, parseEvidence } from './parse.ts';
@@ -84,16 +85,6 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
       tookMs: record.endedAtMs - record.startedAtMs,
     },
   };
-}
-
-const order: readonly Finding['verdict'][] = ['confirmed', 'likely', 'unknown', 'error', 'ruledOut', 'notApplicable'];
-
-/** Causes first; within one verdict the playbook's own order stands. */
-function rank(findings: readonly Finding[]): readonly Finding[] {
-  return findings
-    .map((finding, index) => ({ finding, index }))
-    .sort((a, b) => order.indexOf(a.finding.verdict) - order.indexOf(b.finding.verdict) || a.index - b.index)
-    .map(({ finding }) => finding);
 }
 
 function headline(
