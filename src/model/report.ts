@@ -51,7 +51,9 @@ export const ladderMarks = [
   'duplicateAck',
   'hole',
   'gap',
+  'filled',
   'zeroWindow',
+  'windowOpen',
   'zeroWindowProbe',
   'windowFull',
   'keepAlive',
@@ -75,8 +77,14 @@ export const LadderStep = z.strictObject({
   marks: z.array(LadderMark).optional(),
   /** A second line under the label: `SACK 1445-2145: 1440 bytes from 5 are missing`. */
   note: z.string().optional(),
-  /** In a ladder with a forwarder: the last lane that saw it, where it did not arrive. */
+  /** Frame of the packet that it repeats. */
+  originalFrame: z.number().int().optional(),
+  /** The last lane that saw it, where it did not arrive. */
   diedAfter: z.enum(['client', 'forwarder', 'target']).optional(),
+  /** The first lane that saw it, where the ones before did not: somebody on the way made it. */
+  firstSeenAt: z.enum(['client', 'forwarder', 'target']).optional(),
+  /** This step stands for so many packets that nothing happened to, until then. */
+  folded: z.strictObject({ packets: z.number().int(), untilMs: z.number() }).optional(),
 });
 export type LadderStep = z.infer<typeof LadderStep>;
 
