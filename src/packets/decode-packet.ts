@@ -1,4 +1,14 @@
 import { type CaptureRecord, noLinkType } from './capture-reader.ts';
+import { inflate } from './inflate.ts';
+import {
+  type LinkPayload,
+  passLinkHeader,
+  payloadEthernet,
+  payloadLlc,
+  payloadPpp,
+  payloadRawIp,
+  payloadUnknown,
+} from './link-header.ts';
 
 /**
  * The innermost layer that was recognised:
@@ -99,6 +109,8 @@ export class DecodedPacket {
   /** The packet inside an ICMP error; 0: cut before its addresses. */
   innerVersion: 0 | 4 | 6 = 0;
   innerProtocol = 0;
+  /** The `inner…` packet was in this tunnel: what the router saw and refused is the tunnel's packet; empty: none. */
+  innerTunnel = '';
   innerSource0 = 0;
   innerSource1 = 0;
   innerSource2 = 0;
@@ -130,6 +142,34 @@ export class DecodedPacket {
   headersEnd = 0;
   /** Where the captured bytes of the innermost layer that was recognised end, in `view`. */
   capturedEnd = 0;
+
+  /** Outermost IP layer that is a fragment: where its data begins in `view`; -1: none is. The rest is about this one. */
+  fragmentAt = -1;
+  /** Bytes of data, on the wire and captured of them. */
+  fragmentLength = 0;
+  fragmentCaptured = 0;
+  /** Where it belongs in the datagram, bytes. */
+  fragmentOffset = 0;
+  fragmentMore = false;
+  /** 16 bits in IPv4, 32 in IPv6. */
+  fragmentId = 0;
+  fragmentProtocol = 0;
+  /** Where the innermost IP datagram ends by its own header, which may be past the end of the frame. */
+  claimedEnd = 0;
+  /** Set from outside: what lies in a first fragment is not looked at. */
+  stopAtFragment = false;
+
+  readonly asWireshark: boolean;
+  readonly inflate: boolean;
+
+  /**
+   * @param options `asWireshark`: dissect what tshark 4.0 dissects by default, where that is less or odd (no VXLAN on port
+   *   8472, no UDP of length 0, headers in sFlow samples …). `inflate`: look into IPComp; `view` is then not the capture's.
+   */
+  constructor(options: { readonly asWireshark?: boolean; readonly inflate?: boolean } = {}) {
+    this.asWireshark = options.asWireshark ?? false;
+    this.inflate = options.inflate ?? false;
+  }
 }
 
 const maxDepth = 12;
@@ -149,6 +189,7 @@ export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void
   packet.ipId = 0;
   packet.moreFragments = false;
   packet.fragmented = false;
+  packet.fragmentAt = -1;
   packet.tunnel = '';
   packet.tunnelDepth = 0;
   packet.tunnelId = -1;
@@ -186,10 +227,6 @@ export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void
     case 50:
       ppp(view, start, end, wireEnd, packet);
       return;
-    case 104:
-      // Cisco HDLC: address, control, ethertype.
-      if (end - start >= 4) etherType(view.getUint16(start + 2), view, start + 4, end, wireEnd, packet);
-      return;
     case 51:
       pppoe(view, start, end, wireEnd, packet);
       return;
@@ -203,9 +240,30 @@ export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void
       // IP over InfiniBand: 40 bytes GRH, ethertype, two reserved bytes.
       if (end - start >= 44) etherType(view.getUint16(start + 40), view, start + 44, end, wireEnd, packet);
       return;
+    case noLinkType:
+      return;
     default:
-      packet.unknownLink = record.linkType !== noLinkType;
+      if (!passLinkHeader(record.linkType, view, start, end, found)) packet.unknownLink = true;
+      else if (found.at <= end) linkPayload(found.type, view, found.at, end, wireEnd, packet);
   }
+}
+
+const found: LinkPayload = { at: 0, type: payloadUnknown };
+
+function linkPayload(
+  type: number,
+  view: DataView,
+  at: number,
+  end: number,
+  wireEnd: number,
+  packet: DecodedPacket,
+): void {
+  packet.headersEnd = at;
+  if (type === payloadRawIp) rawIp(view, at, end, wireEnd, packet);
+  else if (type === payloadEthernet) ethernet(view, at, end, wireEnd, packet);
+  else if (type === payloadLlc) llc(view, at, end, wireEnd, packet);
+  else if (type === payloadPpp) ppp(view, at, end, wireEnd, packet);
+  else if (type !== payloadUnknown) etherType(type, view, at, end, wireEnd, packet);
 }
 
 function ethernet(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
@@ -306,6 +364,21 @@ function etherType(
         type = view.getUint16(at + 2);
         at += 4;
         continue;
+      case 0x8909:
+        // Cisco MetaData: version, length, options of 4 bytes.
+        if (end - at < 8) return;
+        type = view.getUint16(at + 6);
+        at += 8;
+        continue;
+      case 0x8926:
+        // VN-Tag.
+        if (end - at < 6) return;
+        type = view.getUint16(at + 4);
+        at += 6;
+        continue;
+      case 0x894f:
+        serviceHeader(view, at, end, wireEnd, packet);
+        return;
       case 0x0806:
         packet.kind = 'arp';
         packet.headersEnd = Math.min(end, at + 28);
@@ -336,13 +409,43 @@ function etherType(
   }
 }
 
-/** 802.2 LLC with SNAP (RFC 1042); nothing else carries IP in practice. */
+/** 802.2 LLC with SNAP (RFC 1042), or with the SAP of IP; nothing else carries IP in practice. */
 function llc(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
-  if (end - at < 8 || view.getUint16(at) !== 0xaaaa || view.getUint8(at + 2) !== 3) return;
+  if (end - at < 8 || view.getUint8(at + 2) !== 3) return;
+  const points = view.getUint16(at);
+  if (points === 0x0606) ipv4(view, at + 3, end, wireEnd, packet);
+  if (points !== 0xaaaa) return;
   const organisation = view.getUint32(at + 2) & 0xff_ffff;
   if (organisation !== 0 && organisation !== 0xf8) return;
   const type = view.getUint16(at + 6);
   if (type > 1500) etherType(type, view, at + 8, end, wireEnd, packet);
+}
+
+/** Network Service Header (RFC 8300): its length in words, and what follows. */
+function serviceHeader(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 8) return;
+  const inner = at + (view.getUint8(at + 1) & 0x3f) * 4;
+  if (inner < at + 8 || inner > end) return;
+  packet.headersEnd = inner;
+  tunnelled('nsh', packet);
+  genericPayload(view.getUint8(at + 3), view, inner, end, wireEnd, packet);
+}
+
+/** Next protocol of NSH and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe). */
+function genericPayload(
+  protocol: number,
+  view: DataView,
+  at: number,
+  end: number,
+  wireEnd: number,
+  packet: DecodedPacket,
+): void {
+  if (packet.tunnelDepth > maxDepth) return;
+  if (protocol === 1) ipv4(view, at, end, wireEnd, packet);
+  else if (protocol === 2) ipv6(view, at, end, wireEnd, packet);
+  else if (protocol === 3) ethernet(view, at, end, wireEnd, packet);
+  else if (protocol === 4) serviceHeader(view, at, end, wireEnd, packet);
+  else if (protocol === 5) mpls(view, at, end, wireEnd, packet);
 }
 
 /** What follows lies in a tunnel; the IP layer before it, if there is one, is the outer one unless one was outer to it. */
@@ -377,8 +480,28 @@ function mpls(view: DataView, from: number, end: number, wireEnd: number, packet
   const nibble = view.getUint8(at) >> 4;
   if (nibble === 4) ipv4(view, at, end, wireEnd, packet);
   else if (nibble === 6) ipv6(view, at, end, wireEnd, packet);
-  else if (nibble === 0) ethernet(view, at + 4, end, wireEnd, packet);
+  else if (nibble !== 1) ethernet(view, pseudowireFrame(view, at, end, packet.asWireshark), end, wireEnd, packet);
 }
+
+/**
+ * An Ethernet pseudowire has a control word before the frame or not (RFC 4448 4.6), and no packet says which. With one,
+ * the first nibble is 0; of the two places for an EtherType, the one counts that holds one.
+ */
+function pseudowireFrame(view: DataView, at: number, end: number, asWireshark: boolean): number {
+  if (view.getUint8(at) >> 4 !== 0) return at;
+  if (asWireshark) {
+    // It takes two addresses of known makers for a frame without control word. All of 00:00:xx are known.
+    const looksPlain = end - at >= 14 && view.getUint16(at) === 0 && view.getUint16(at + 6) === 0;
+    return looksPlain ? at : at + 4;
+  }
+  const type = end - at >= 14 ? view.getUint16(at + 12) : 0;
+  const typeAfterWord = end - at >= 18 ? view.getUint16(at + 16) : 0;
+  return carriedTypes.has(type) && !carriedTypes.has(typeAfterWord) ? at : at + 4;
+}
+
+const carriedTypes: ReadonlySet<number> = new Set([
+  0x0800, 0x0806, 0x8100, 0x86dd, 0x8847, 0x8848, 0x8863, 0x8864, 0x88a8, 0x9100,
+]);
 
 function pppoe(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
   // Version 1, type 1, code 0: session data (RFC 2516).
@@ -414,7 +537,8 @@ function ipv4(view: DataView, at: number, end: number, wireEnd: number, packet: 
   const totalLength = view.getUint16(at + 2);
   // A length of 0 is segmentation offload seen before the NIC filled it in: the frame's length stands for it.
   if (totalLength !== 0 && totalLength < headerLength) return;
-  const datagramEnd = totalLength === 0 ? wireEnd : Math.min(wireEnd, at + totalLength);
+  const claimedEnd = totalLength === 0 ? wireEnd : at + totalLength;
+  const datagramEnd = Math.min(wireEnd, claimedEnd);
   packet.kind = 'ip';
   packet.ipVersion = 4;
   packet.ipId = view.getUint16(at + 4);
@@ -429,19 +553,60 @@ function ipv4(view: DataView, at: number, end: number, wireEnd: number, packet: 
   packet.destination2 = 0;
   packet.destination3 = view.getInt32(at + 16);
   packet.headersEnd = Math.min(end, at + headerLength);
-  const fragment = view.getUint16(at + 6);
-  packet.moreFragments = (fragment & 0x2000) !== 0;
-  if ((fragment & 0x1fff) !== 0) {
-    packet.kind = 'fragment';
-    return;
+  packet.moreFragments = false;
+  packet.claimedEnd = claimedEnd;
+  const captured = Math.min(end, datagramEnd);
+  const fragment = view.getUint16(at + 6) & 0x3fff;
+  if (fragment !== 0) {
+    const offset = (fragment & 0x1fff) * 8;
+    if (isLeft(at + headerLength, captured, offset, fragment >= 0x2000, packet.ipId, packet)) return;
   }
-  transport(packet.protocol, view, at + headerLength, Math.min(end, datagramEnd), datagramEnd, packet);
+  transport(packet.protocol, view, at + headerLength, captured, datagramEnd, packet);
+}
+
+/** Notes a fragment; returns whether it is only that: not a first one whose content is to be looked at. */
+function isLeft(at: number, end: number, offset: number, more: boolean, id: number, packet: DecodedPacket): boolean {
+  packet.moreFragments = more;
+  if (packet.fragmentAt < 0 && at <= end) {
+    packet.fragmentAt = at;
+    packet.fragmentLength = packet.claimedEnd - at;
+    packet.fragmentCaptured = end - at;
+    packet.fragmentOffset = offset;
+    packet.fragmentMore = more;
+    packet.fragmentId = id;
+    packet.fragmentProtocol = packet.protocol;
+    // What is nested in a fragment is put together after it.
+    if (packet.stopAtFragment || (packet.asWireshark && packet.claimedEnd === end)) {
+      packet.kind = 'fragment';
+      return true;
+    }
+  }
+  if (offset === 0) return false;
+  packet.kind = 'fragment';
+  return true;
+}
+
+/**
+ * Goes on with a packet that was found to be the last missing fragment: `view` holds the data of the whole datagram, from
+ * its start as far as it was captured, `length` is its length on the wire. Does not throw, as {@link decodePacket}.
+ */
+export function decodeDatagram(protocol: number, view: DataView, length: number, packet: DecodedPacket): void {
+  packet.kind = 'ip';
+  packet.moreFragments = false;
+  packet.fragmented = true;
+  packet.fragmentAt = -1;
+  packet.view = view;
+  packet.headersEnd = 0;
+  packet.capturedEnd = view.byteLength;
+  transport(protocol, view, 0, view.byteLength, length, packet);
 }
 
 function ipv6(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
   if (end - at < 40 || view.getUint8(at) >> 4 !== 6) return;
   const payload = view.getUint16(at + 4);
-  const datagramEnd = payload === 0 ? wireEnd : Math.min(wireEnd, at + 40 + payload);
+  const claimedEnd = payload === 0 ? wireEnd : at + 40 + payload;
+  const datagramEnd = Math.min(wireEnd, claimedEnd);
+  packet.claimedEnd = claimedEnd;
   packet.kind = 'ip';
   packet.ipVersion = 6;
   packet.ipId = 0;
@@ -508,6 +673,9 @@ function transport(
       case 137:
         mpls(view, at, end, datagramEnd, packet);
         return;
+      case 108:
+        compressed(view, at, end, packet);
+        return;
       case 51:
         if (end - at < 12) return;
         protocol = view.getUint8(at);
@@ -526,16 +694,16 @@ function transport(
       case 44: {
         if (end - at < 8) return;
         const fragment = view.getUint16(at + 2);
-        packet.ipId = view.getUint32(at + 4) & 0xffff;
-        packet.moreFragments = (fragment & 1) !== 0;
+        const id = view.getUint32(at + 4);
+        packet.ipId = id & 0xffff;
         protocol = view.getUint8(at);
         at += 8;
         packet.protocol = protocol;
-        if (fragment >> 3 !== 0) {
-          packet.kind = 'fragment';
-          packet.headersEnd = Math.min(end, at);
-          return;
-        }
+        packet.headersEnd = Math.min(end, at);
+        const offset = fragment & 0xfff8;
+        // A fragment that is the whole datagram (RFC 6946) is none.
+        const more = (fragment & 1) !== 0;
+        if ((offset !== 0 || more) && isLeft(at, end, offset, more, id, packet)) return;
         break;
       }
       default:
@@ -544,6 +712,21 @@ function transport(
     if (at > end) return;
     packet.headersEnd = at;
   }
+}
+
+/** IPComp (RFC 3173) with DEFLATE (RFC 2394): the other algorithms are not told apart from damage. */
+function compressed(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+  if (!packet.inflate || end - at < 6) return;
+  const protocol = view.getUint8(at);
+  tunnelled('ipcomp', packet);
+  if (packet.tunnelDepth > maxDepth) return;
+  const bytes = inflate(view, at + 4, end, 65_535);
+  if (bytes.length === 0) return;
+  const inner = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  packet.view = inner;
+  packet.headersEnd = 0;
+  packet.capturedEnd = bytes.length;
+  transport(protocol, inner, 0, bytes.length, bytes.length, packet);
 }
 
 function tcp(view: DataView, at: number, end: number, datagramEnd: number, packet: DecodedPacket): void {
@@ -645,33 +828,137 @@ function udp(view: DataView, at: number, end: number, datagramEnd: number, packe
   if (end - at < 16) return;
   const body = at + 8;
   const udpLength = view.getUint16(at + 4);
+  // 0 is BIG TCP in a tunnel: the datagram's length stands for it. Wireshark takes it for damage.
+  if (udpLength < 8 && packet.asWireshark) return;
   const udpEnd = udpLength >= 8 ? Math.min(datagramEnd, at + udpLength) : datagramEnd;
   const captured = Math.min(end, udpEnd);
   packet.capturedEnd = captured;
   if (captured - body < 8) return;
-  if (isPort(4789, source, destination) || isPort(8472, source, destination)) {
-    // The I flag has to be set (RFC 7348 5). 8472 is only Linux's old default: there, be sure.
-    if (destination !== 4789 && source !== 4789 && (view.getUint8(body) & 0x08) === 0) return;
-    packet.headersEnd = body + 8;
-    tunnelled('vxlan', packet);
-    packet.tunnelId = view.getUint32(body + 4) >>> 8;
-    if (packet.tunnelDepth <= maxDepth) ethernet(view, body + 8, captured, udpEnd, packet);
-  } else if (isPort(6081, source, destination)) {
-    const first = view.getUint8(body);
-    if (first >> 6 !== 0) return;
-    const inner = body + 8 + (first & 0x3f) * 4;
-    if (inner > captured) return;
-    packet.headersEnd = inner;
-    tunnelled('geneve', packet);
-    packet.tunnelId = view.getUint32(body + 4) >>> 8;
-    if (packet.tunnelDepth <= maxDepth) etherType(view.getUint16(body + 2), view, inner, captured, udpEnd, packet);
-  } else if (isPort(2152, source, destination)) {
-    gtpu(view, body, captured, udpEnd, packet);
+  const port = tunnelPorts.has(destination) ? destination : source;
+  switch (port) {
+    case 8472:
+      // Only Linux' old default, before there was a number (RFC 7348 5 wants the I flag): be sure.
+      if (packet.asWireshark || (view.getUint8(body) & 0x08) === 0) return;
+      vxlan(view, body, captured, udpEnd, packet);
+      return;
+    case 4789:
+      vxlan(view, body, captured, udpEnd, packet);
+      return;
+    case 4790:
+      packet.headersEnd = body + 8;
+      tunnelled('vxlan-gpe', packet);
+      packet.tunnelId = view.getUint32(body + 4) >>> 8;
+      genericPayload(view.getUint8(body + 3), view, body + 8, captured, udpEnd, packet);
+      return;
+    case 6081: {
+      const first = view.getUint8(body);
+      if (first >> 6 !== 0 && !packet.asWireshark) return;
+      const inner = body + 8 + (first & 0x3f) * 4;
+      if (inner > captured) return;
+      packet.headersEnd = inner;
+      tunnelled('geneve', packet);
+      packet.tunnelId = view.getUint32(body + 4) >>> 8;
+      const protocol = view.getUint16(body + 2);
+      // Bridged frames are what Geneve carries: not one more tunnel.
+      if (packet.tunnelDepth > maxDepth) return;
+      if (protocol === 0x6558) ethernet(view, inner, captured, udpEnd, packet);
+      else etherType(protocol, view, inner, captured, udpEnd, packet);
+      return;
+    }
+    case 2152:
+      gtpu(view, body, captured, udpEnd, packet);
+      return;
+    case 1701:
+      l2tp(view, body, captured, udpEnd, packet);
+      return;
+    case 3544:
+      teredo(view, body, captured, udpEnd, packet);
+      return;
+    case 4341:
+      packet.headersEnd = body + 8;
+      tunnelled('lisp', packet);
+      if (packet.tunnelDepth <= maxDepth) rawIp(view, body + 8, captured, udpEnd, packet);
+      return;
+    case 6635:
+      mpls(view, body, captured, udpEnd, packet);
+      return;
+    case 6343:
+      if (packet.asWireshark) sampledHeaders(view, body, captured, packet);
+      return;
+    default:
   }
 }
 
-function isPort(port: number, source: number, destination: number): boolean {
-  return destination === port || source === port;
+const tunnelPorts: ReadonlySet<number> = new Set([1701, 2152, 3544, 4341, 4789, 4790, 6081, 6343, 6635, 8472]);
+
+function vxlan(view: DataView, body: number, captured: number, udpEnd: number, packet: DecodedPacket): void {
+  packet.headersEnd = body + 8;
+  tunnelled('vxlan', packet);
+  packet.tunnelId = view.getUint32(body + 4) >>> 8;
+  if (packet.tunnelDepth <= maxDepth) ethernet(view, body + 8, captured, udpEnd, packet);
+}
+
+/** L2TP version 2 data messages (RFC 2661 3.1) carry PPP. */
+function l2tp(view: DataView, body: number, captured: number, udpEnd: number, packet: DecodedPacket): void {
+  const flags = view.getUint16(body);
+  if ((flags & 0x800f) !== 2) return;
+  let at = body + 2 + ((flags & 0x4000) === 0 ? 0 : 2);
+  const session = view.getUint32(at);
+  at += 4 + ((flags & 0x0800) === 0 ? 0 : 4);
+  if ((flags & 0x0200) !== 0) {
+    if (captured - at < 2) return;
+    at += 2 + view.getUint16(at);
+  }
+  if (at > captured) return;
+  ppp(view, at, captured, udpEnd, packet);
+  if (packet.tunnel !== 'ppp') return;
+  packet.tunnel = 'l2tp';
+  packet.tunnelId = session;
+}
+
+/** Teredo (RFC 4380 5.1.1): authentication and origin may stand before the IPv6 packet. */
+function teredo(view: DataView, body: number, captured: number, udpEnd: number, packet: DecodedPacket): void {
+  let at = body;
+  if (view.getUint16(at) === 1) at += 13 + view.getUint8(at + 2) + view.getUint8(at + 3);
+  if (captured - at >= 8 && view.getUint16(at) === 0) at += 8;
+  if (captured - at < 40 || view.getUint8(at) >> 4 !== 6) return;
+  packet.headersEnd = at;
+  tunnelled('teredo', packet);
+  if (packet.tunnelDepth <= maxDepth) ipv6(view, at, captured, udpEnd, packet);
+}
+
+/**
+ * Headers of packets that a switch sampled (sFlow version 5, https://sflow.org/sflow_version_5.txt). They were not seen
+ * here, and most of their connection was not sampled: only Wireshark shows them as packets, and does not analyse them.
+ */
+function sampledHeaders(view: DataView, body: number, end: number, packet: DecodedPacket): void {
+  if (end - body < 8 || view.getUint32(body) !== 5) return;
+  let at = body + (view.getUint32(body + 4) === 2 ? 24 : 12) + 16;
+  for (let samples = 0; samples < 64 && end - at >= 8; samples++) {
+    const format = view.getUint32(at);
+    const next = Math.min(end, at + 8 + view.getUint32(at + 4));
+    let record = at + 8 + (format === 1 ? 32 : 44);
+    at = next;
+    if (format !== 1 && format !== 3) continue;
+    while (next - record >= 24) {
+      const size = view.getUint32(record + 4);
+      if (view.getUint32(record) === 1) {
+        const header = record + 24;
+        const headerEnd = Math.min(next, header + view.getUint32(record + 20));
+        const protocol = view.getUint32(record + 8);
+        const depth = packet.tunnelDepth;
+        if (depth >= maxDepth) return;
+        tunnelled('sflow', packet);
+        const wireEnd = header + view.getUint32(record + 12);
+        if (protocol === 1) ethernet(view, header, headerEnd, wireEnd, packet);
+        else if (protocol === 11 || protocol === 12) rawIp(view, header, headerEnd, wireEnd, packet);
+        if (packet.kind === 'tcp') packet.kind = 'tcpShort';
+        if (packet.kind === 'tcpShort') return;
+        packet.tunnelDepth = depth;
+      }
+      record += 8 + size;
+    }
+  }
 }
 
 /** GTP-U G-PDU (3GPP TS 29.281). */
@@ -725,6 +1012,7 @@ function gre(view: DataView, from: number, end: number, wireEnd: number, packet:
     ipv4(view, view.getUint8(at) >> 4 === 4 ? at : at + 4, end, wireEnd, packet);
   } else if (protocol === 0x88be || protocol === 0x22eb || (version === 1 && protocol === 0x6400))
     ethernet(view, at, end, wireEnd, packet);
+  else if (protocol === 0x6558) ethernet(view, at, end, wireEnd, packet);
   else etherType(protocol, view, at, end, wireEnd, packet);
 }
 
@@ -759,19 +1047,34 @@ function icmpv6(view: DataView, at: number, end: number, packet: DecodedPacket):
   embedded(view, at + 8, end, packet);
 }
 
-/** The packet that an ICMP error returns: IP header and at least 8 bytes (RFC 792, RFC 1812 4.3.2.3, RFC 4443 2.4). */
-function embedded(view: DataView, at: number, end: number, packet: DecodedPacket): void {
+/**
+ * The packet that an ICMP error returns: IP header and at least 8 bytes (RFC 792, RFC 1812 4.3.2.3, RFC 4443 2.4). Where
+ * it is a tunnel's and enough of it is there, the packet in the tunnel: that is the one somebody waits for.
+ */
+function embedded(view: DataView, from: number, end: number, packet: DecodedPacket): void {
   packet.innerVersion = 0;
   packet.innerProtocol = 0;
   packet.innerSourcePort = -1;
   packet.innerDestinationPort = -1;
   packet.hasInnerSequence = false;
-  if (end - at < 1) return;
+  packet.innerTunnel = '';
+  let at = from;
+  for (let depth = 0; depth < 4; depth++) {
+    const next = embeddedIp(view, at, end, packet);
+    if (next < 0) return;
+    embeddedPorts(view, next, end, packet);
+    at = embeddedTunnel(view, next, end, packet);
+    if (at < 0) return;
+  }
+}
+
+/** Fills the `inner…` addresses if they are whole; returns where the transport header begins, -1: nowhere. */
+function embeddedIp(view: DataView, at: number, end: number, packet: DecodedPacket): number {
+  if (end - at < 20) return -1;
   const version = view.getUint8(at) >> 4;
   if (version === 4) {
-    if (end - at < 20) return;
     const headerLength = (view.getUint8(at) & 0x0f) * 4;
-    if (headerLength < 20) return;
+    if (headerLength < 20) return -1;
     packet.innerVersion = 4;
     packet.innerSource0 = 0;
     packet.innerSource1 = 0;
@@ -783,10 +1086,9 @@ function embedded(view: DataView, at: number, end: number, packet: DecodedPacket
     packet.innerDestination3 = view.getInt32(at + 16);
     packet.innerProtocol = view.getUint8(at + 9);
     packet.headersEnd = Math.min(end, at + headerLength);
-    if ((view.getUint16(at + 6) & 0x1fff) === 0) embeddedPorts(view, at + headerLength, end, packet);
-    return;
+    return (view.getUint16(at + 6) & 0x1fff) === 0 ? at + headerLength : -1;
   }
-  if (version !== 6 || end - at < 40) return;
+  if (version !== 6 || end - at < 40) return -1;
   packet.innerVersion = 6;
   packet.innerSource0 = view.getInt32(at + 8);
   packet.innerSource1 = view.getInt32(at + 12);
@@ -798,17 +1100,23 @@ function embedded(view: DataView, at: number, end: number, packet: DecodedPacket
   packet.innerDestination3 = view.getInt32(at + 36);
   let protocol = view.getUint8(at + 6);
   let next = at + 40;
-  while ((protocol === 0 || protocol === 43 || protocol === 60) && end - next >= 8) {
+  let first = true;
+  while ((protocol === 0 || protocol === 43 || protocol === 44 || protocol === 60) && end - next >= 8) {
+    const size = protocol === 44 ? 8 : (view.getUint8(next + 1) + 1) * 8;
+    if (protocol === 44) first = (view.getUint16(next + 2) & 0xfff8) === 0;
     protocol = view.getUint8(next);
-    next += (view.getUint8(next + 1) + 1) * 8;
+    next += size;
   }
   packet.innerProtocol = protocol;
   packet.headersEnd = Math.min(end, next);
-  embeddedPorts(view, next, end, packet);
+  return first ? next : -1;
 }
 
 function embeddedPorts(view: DataView, at: number, end: number, packet: DecodedPacket): void {
   const protocol = packet.innerProtocol;
+  packet.innerSourcePort = -1;
+  packet.innerDestinationPort = -1;
+  packet.hasInnerSequence = false;
   if (end - at < 4 || (protocol !== 6 && protocol !== 17)) return;
   packet.innerSourcePort = view.getUint16(at);
   packet.innerDestinationPort = view.getUint16(at + 2);
@@ -817,4 +1125,61 @@ function embeddedPorts(view: DataView, at: number, end: number, packet: DecodedP
     packet.hasInnerSequence = true;
     packet.innerSequence = view.getInt32(at + 4);
   }
+}
+
+/** Where the IP header in the embedded packet's tunnel begins, if it is a tunnel and the addresses are there; else -1. */
+function embeddedTunnel(view: DataView, at: number, end: number, packet: DecodedPacket): number {
+  let inner = -1;
+  let name = 'ipip';
+  switch (packet.innerProtocol) {
+    case 4:
+    case 41:
+      inner = at;
+      break;
+    case 47: {
+      if (end - at < 4) return -1;
+      const flags = view.getUint16(at);
+      if ((flags & 7) !== 0) return -1;
+      const body =
+        at + 4 + ((flags & 0xc000) === 0 ? 0 : 4) + ((flags & 0x2000) === 0 ? 0 : 4) + ((flags & 0x1000) === 0 ? 0 : 4);
+      name = 'gre';
+      const type = view.getUint16(at + 2);
+      if (type === 0x6558) inner = embeddedFrame(view, body, end);
+      else if (type === 0x0800 || type === 0x86dd) inner = body;
+      break;
+    }
+    case 17: {
+      if (end - at < 16) return -1;
+      const port = packet.innerDestinationPort;
+      if (port === 4789 || (port === 8472 && (view.getUint8(at + 8) & 0x08) !== 0)) {
+        name = 'vxlan';
+        inner = embeddedFrame(view, at + 16, end);
+      } else if (port === 6081 && view.getUint8(at + 8) >> 6 === 0) {
+        name = 'geneve';
+        const body = at + 16 + (view.getUint8(at + 8) & 0x3f) * 4;
+        const type = view.getUint16(at + 10);
+        if (type === 0x6558) inner = embeddedFrame(view, body, end);
+        else if (type === 0x0800 || type === 0x86dd) inner = body;
+      }
+      break;
+    }
+    default:
+  }
+  if (inner < 0 || end - inner < 20) return -1;
+  const version = view.getUint8(inner) >> 4;
+  if (version !== 4 && (version !== 6 || end - inner < 40)) return -1;
+  packet.innerTunnel = name;
+  return inner;
+}
+
+/** Where the IP header of an Ethernet frame begins; -1: it has none. */
+function embeddedFrame(view: DataView, from: number, end: number): number {
+  let at = from + 12;
+  while (end - at >= 2) {
+    const type = view.getUint16(at);
+    if (type === 0x0800 || type === 0x86dd) return at + 2;
+    if (type !== 0x8100 && type !== 0x88a8) return -1;
+    at += 4;
+  }
+  return -1;
 }

@@ -10,6 +10,8 @@ export interface PayloadStripper {
 
 /** Kept of what is not understood. */
 const maxUnknownBytes = 64;
+/** Headers may reach so far into a datagram: of fragments that begin before it, that part is kept. */
+const maxHeaderBytes = 128;
 /** DNS messages are evidence (names and answers): kept up to the size of plain DNS over UDP (RFC 1035 2.3.4). */
 const maxDnsBytes = 512;
 const noBytes = new Uint8Array(0);
@@ -20,7 +22,8 @@ const noBytes = new Uint8Array(0);
  * the new length, `orig_len` the length on the wire as before, so that the result is a valid pcap of which every header
  * is whole: its analysis is that of the input.
  *
- * Packets that are not understood keep their first 64 bytes; a stream that is not a pcap (pcapng, an error message)
+ * Fragments keep what of them lies in the first 128 bytes of their datagram, where headers are. Packets that are not
+ * understood, and what is compressed (IPComp), keep their first 64 bytes; a stream that is not a pcap (pcapng, an error message)
  * keeps its first 64 bytes in all. Never throws because of its input; memory is bounded by the longest packet.
  */
 export function createPayloadStripper(): PayloadStripper {
@@ -161,6 +164,10 @@ class Stripper implements PayloadStripper {
     record.capturedLength = captured;
     decodePacket(record, packet);
     const headers = packet.headersEnd - record.start;
+    if (packet.fragmentAt >= 0 && (packet.fragmentOffset > 0 || packet.fragmentLength < maxHeaderBytes)) {
+      const rest = Math.max(0, maxHeaderBytes - packet.fragmentOffset);
+      return Math.min(captured, Math.max(headers, packet.fragmentAt - record.start + rest));
+    }
     if (packet.kind === 'none') return Math.min(captured, maxUnknownBytes);
     if (packet.kind === 'ip') return Math.max(headers, Math.min(captured, maxUnknownBytes));
     if (packet.kind === 'udp' && (packet.sourcePort === 53 || packet.destinationPort === 53)) {

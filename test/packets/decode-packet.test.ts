@@ -155,7 +155,7 @@ describe('tunnels lead to the inner packet', () => {
     ['gre', wrap(47, concat(Uint8Array.of(0x20, 0, 8, 0, 0, 0, 0, 9), inner))],
     ['vxlan', udp(4789, concat(Uint8Array.of(8, 0, 0, 0, 0, 0, 1, 0), innerFrame))],
     ['vxlan', udp(8472, concat(Uint8Array.of(8, 0, 0, 0, 0, 0, 1, 0), innerFrame))],
-    ['bridged', udp(6081, concat(Uint8Array.of(0, 0, 0x65, 0x58, 0, 0, 1, 0), innerFrame))],
+    ['geneve', udp(6081, concat(Uint8Array.of(0, 0, 0x65, 0x58, 0, 0, 1, 0), innerFrame))],
   ])('%s', (tunnel, bytes) => {
     const packet = decode(bytes, 101);
     expect([packet.kind, packet.tunnel, source(packet), packet.payloadLength]).toEqual(['tcp', tunnel, '10.1.2.3', 0]);
