@@ -10,12 +10,35 @@ import { icmpErrorName } from './icmp-error-name.ts';
 import { LetGoOrder } from './let-go-order.ts';
 import { linkTypeName } from './link-type-name.ts';
 import { OtherTraffic } from './other-traffic.ts';
-import { PacketLog } from './packet-log.ts';
 import { RecordDecoder } from './record-decoder.ts';
 import { ServiceCounts } from './service-counts.ts';
 import { SynSources } from './syn-sources.ts';
-import { analyseSegment, clientSide, type FlagMode, type Side, serverSide, startsNewConversation } from './tcp-flags.ts';
+import {
+  analyseSegment,
+  clientSide,
+  type FlagMode,
+  type Side,
+  serverSide,
+  startsNewConversation,
+} from './tcp-flags.ts';
 import { parseTcpdumpStderr } from './tcpdump-stderr.ts';
+
+/** Takes the packets of connections, to show them one by one. */
+export interface PacketKeeper {
+  /** A packet that is seen for the first time. `placeIndex`: -1 where the capture has one place. */
+  add(
+    connectionNumber: number,
+    fromClient: boolean,
+    packet: DecodedPacket,
+    frame: number,
+    atMs: number,
+    verdicts: number,
+    placeIndex: number,
+  ): void;
+  /** The same packet at another place. */
+  sighted(connectionNumber: number, packet: DecodedPacket, frame: number, atMs: number, placeIndex: number): void;
+  packetsOf(connectionNumber: number): readonly ConversationPacket[];
+}
 
 export interface CaptureAnalyserOptions {
   /** What `at.evidence` is to say: path inside the run directory, or the file name. */
@@ -31,7 +54,7 @@ export interface CaptureAnalyserOptions {
   /** Addresses whose connections are let go last of all, as addresses are written in facts. */
   readonly keep?: readonly string[];
   /** Keeps the packets themselves. */
-  readonly log?: PacketLog;
+  readonly log?: PacketKeeper;
   /** Whose rules the TCP analysis follows; default `netcheck`. */
   readonly mode?: FlagMode;
   /**
@@ -88,7 +111,7 @@ class Analyser implements CaptureAnalyser {
   readonly #maxFacts: number;
   readonly #maxSyns: number;
   readonly #keep: ReadonlySet<string>;
-  readonly #log: PacketLog | null;
+  readonly #log: PacketKeeper | null;
 
   readonly #reader = createCaptureReader((record) => {
     this.#take(record);
@@ -266,9 +289,10 @@ class Analyser implements CaptureAnalyser {
     const packet = this.#decoder.decode(record);
     if (packet.kind === 'tcp') {
       this.#tcp(packet, record, atNs, atMs);
-      if (packet.destinationPort === 53 || packet.sourcePort === 53) this.#others.add(packet, record.frame, atMs);
+      if (packet.destinationPort === 53 || packet.sourcePort === 53)
+        this.#others.add(packet, packet.view, packet.capturedEnd, record.frame, atMs);
     } else if (packet.kind === 'udp' || packet.kind === 'arp' || packet.kind === 'icmp') {
-      this.#others.add(packet, record.frame, atMs);
+      this.#others.add(packet, packet.view, packet.capturedEnd, record.frame, atMs);
     } else if (packet.kind === 'tcpShort') this.#onTcpPacket?.(packet, record.frame, atMs, 0);
     else if (packet.kind === 'icmpError') this.#icmpError(packet, record.frame, atMs);
     else if (packet.unknownLink) this.#unknownLinkPackets++;
@@ -347,13 +371,7 @@ class Analyser implements CaptureAnalyser {
     const table = this.#table;
     let source = table.synSource(slot);
     if (source < 0) {
-      source = this.#synSources.open(
-        packet.ipVersion,
-        packet.source0,
-        packet.source1,
-        packet.source2,
-        packet.source3,
-      );
+      source = this.#synSources.open(packet.ipVersion, packet.source0, packet.source1, packet.source2, packet.source3);
       const standing = packet.hasTimestamps ? this.#synSources.standing(source, packet.tsval, atNs) : 'unknown';
       table.setSynSource(slot, source, standing);
     }
@@ -519,6 +537,13 @@ function innerAddress(packet: DecodedPacket, end: 'source' | 'destination'): str
         packet.innerDestination2,
         packet.innerDestination3,
       );
+}
+
+function addressHash(word0: number, word1: number, word2: number, word3: number): number {
+  let h = Math.imul(word3 ^ (word3 >>> 15), 0x85eb_ca6b);
+  h = Math.imul(h ^ word2 ^ (h >>> 13), 0xc2b2_ae35);
+  h = Math.imul(h ^ word1 ^ (h >>> 16), 0x85eb_ca6b);
+  return h ^ word0 ^ (h >>> 13);
 }
 
 function clientIsSender(packet: DecodedPacket): boolean {

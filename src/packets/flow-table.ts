@@ -1,26 +1,60 @@
-import type { ConnectionState } from './connection-state.ts';
 import type { DecodedPacket } from './decode-packet.ts';
+
+/*
+ * Layout of {@link FlowTable}: 12 words of 32 bits per slot. IPv4 uses the first 6 only, which are in one cache line.
+ */
+const slotWords = 12;
+const hashOf = 0;
+/** Next slot of the same bucket; -1: none. */
+const nextOf = 1;
+/** Last words of the addresses: all of an IPv4 address. */
+const client3 = 2;
+const server3 = 3;
+/** Client's port · 65536 + server's port. */
+const portsOf = 4;
+/** IP version; 0: not in the table. */
+const versionOf = 5;
+const client0 = 6;
+const client1 = 7;
+const client2 = 8;
+const server0 = 9;
+const server1 = 10;
+const server2 = 11;
+
+/** IP addresses as 32-bit words, and ports, of one slot. */
+export interface FlowKey {
+  readonly version: 4 | 6;
+  readonly client: readonly [number, number, number, number];
+  readonly clientPort: number;
+  readonly server: readonly [number, number, number, number];
+  readonly serverPort: number;
+}
 
 /**
  * The current connection of each 4-tuple, found from either direction without making a key: a hash over the addresses
- * and ports that is the same both ways, chained through the connections themselves.
+ * and ports that is the same both ways. Connections are slot numbers that the caller gives out; everything is in typed
+ * arrays.
  */
 export class FlowTable {
   /** Unpredictable, so that nobody can send packets that all fall into one bucket. Order and results do not depend on it. */
   readonly #seed = (Math.random() * 0x7fff_ffff) | 1;
-  #buckets: (ConnectionState | null)[] = emptyBuckets(1024);
+  #words = new Int32Array(0);
+  /** First slot of each bucket; -1: none. */
+  #buckets = new Int32Array(1024).fill(-1);
   #mask = 1023;
   #size = 0;
 
-  /** Number of 4-tuples. */
-  get size(): number {
-    return this.#size;
+  /** Makes room for slots 0 to `slots` - 1. */
+  grow(slots: number): void {
+    const words = new Int32Array(slots * slotWords);
+    words.set(this.#words);
+    this.#words = words;
   }
 
   hashOf(packet: DecodedPacket): number {
-    return this.hash(
-      this.end(packet.source0, packet.source1, packet.source2, packet.source3, packet.sourcePort),
-      this.end(
+    return this.#hash(
+      this.#end(packet.source0, packet.source1, packet.source2, packet.source3, packet.sourcePort),
+      this.#end(
         packet.destination0,
         packet.destination1,
         packet.destination2,
@@ -30,27 +64,7 @@ export class FlowTable {
     );
   }
 
-  /** Hash of the flow that an ICMP error's embedded packet belongs to. */
-  hashOfInner(packet: DecodedPacket): number {
-    return this.hash(
-      this.end(
-        packet.innerSource0,
-        packet.innerSource1,
-        packet.innerSource2,
-        packet.innerSource3,
-        packet.innerSourcePort,
-      ),
-      this.end(
-        packet.innerDestination0,
-        packet.innerDestination1,
-        packet.innerDestination2,
-        packet.innerDestination3,
-        packet.innerDestinationPort,
-      ),
-    );
-  }
-
-  private end(word0: number, word1: number, word2: number, word3: number, port: number): number {
+  #end(word0: number, word1: number, word2: number, word3: number, port: number): number {
     let h = this.#seed ^ port;
     if ((word0 | word1 | word2) !== 0) {
       h = mix(h ^ word0);
@@ -60,121 +74,190 @@ export class FlowTable {
     return mix(h ^ word3);
   }
 
-  private hash(one: number, other: number): number {
+  #hash(one: number, other: number): number {
     return mix((one + other) | 0) ^ (one ^ other);
   }
 
-  /** The latest connection on the packet's 4-tuple, in either direction. */
-  find(packet: DecodedPacket, hash: number): ConnectionState | null {
-    let entry = this.#buckets[hash & this.#mask] ?? null;
-    while (entry !== null) {
-      if (entry.hash === hash && isOn(entry, packet)) return entry;
-      entry = entry.nextInBucket;
-    }
-    return null;
-  }
-
-  /** The latest connection whose client sent the packet that an ICMP error returns. */
-  findInner(packet: DecodedPacket, hash: number): ConnectionState | null {
-    let entry = this.#buckets[hash & this.#mask] ?? null;
-    while (entry !== null) {
-      if (
-        entry.hash === hash &&
-        entry.version === packet.innerVersion &&
-        entry.clientPort === packet.innerSourcePort &&
-        entry.serverPort === packet.innerDestinationPort &&
-        entry.client3 === packet.innerSource3 &&
-        entry.server3 === packet.innerDestination3 &&
-        entry.client2 === packet.innerSource2 &&
-        entry.server2 === packet.innerDestination2 &&
-        entry.client1 === packet.innerSource1 &&
-        entry.server1 === packet.innerDestination1 &&
-        entry.client0 === packet.innerSource0 &&
-        entry.server0 === packet.innerDestination0
-      ) {
-        return entry;
+  /**
+   * The latest connection on the packet's 4-tuple, in either direction.
+   * @returns slot · 2, plus 1 where the server sent the packet; -1: there is none
+   */
+  find(packet: DecodedPacket, hash: number): number {
+    const words = this.#words;
+    const source = packet.source3;
+    const destination = packet.destination3;
+    const forward = (packet.sourcePort << 16) | packet.destinationPort;
+    const backward = (packet.destinationPort << 16) | packet.sourcePort;
+    let slot = this.#buckets[hash & this.#mask] ?? -1;
+    while (slot >= 0) {
+      const at = slot * slotWords;
+      if (words[at + hashOf] === hash && words[at + versionOf] === packet.ipVersion) {
+        const isV6 = packet.ipVersion === 6;
+        if (words[at + client3] === source && words[at + server3] === destination && words[at + portsOf] === forward) {
+          if (!isV6 || this.#sameV6(at, packet, false)) return slot * 2;
+        }
+        if (words[at + server3] === source && words[at + client3] === destination && words[at + portsOf] === backward) {
+          if (!isV6 || this.#sameV6(at, packet, true)) return slot * 2 + 1;
+        }
       }
-      entry = entry.nextInBucket;
+      slot = words[at + nextOf] ?? -1;
     }
-    return null;
+    return -1;
   }
 
-  insert(connection: ConnectionState, hash: number): void {
-    if (this.#size >= this.#buckets.length) this.#grow();
-    const slot = hash & this.#mask;
-    connection.hash = hash;
-    connection.nextInBucket = this.#buckets[slot] ?? null;
-    this.#buckets[slot] = connection;
+  #sameV6(at: number, packet: DecodedPacket, fromServer: boolean): boolean {
+    const words = this.#words;
+    const source = at + (fromServer ? server0 : client0);
+    const destination = at + (fromServer ? client0 : server0);
+    return (
+      words[source + 2] === packet.source2 &&
+      words[source + 1] === packet.source1 &&
+      words[source] === packet.source0 &&
+      words[destination + 2] === packet.destination2 &&
+      words[destination + 1] === packet.destination1 &&
+      words[destination] === packet.destination0
+    );
+  }
+
+  /**
+   * The latest connection that the packet inside an ICMP error belongs to.
+   * @returns as {@link find}
+   */
+  findInner(packet: DecodedPacket): number {
+    if (packet.innerVersion === 0) return -1;
+    const hash = this.#hash(
+      this.#end(
+        packet.innerSource0,
+        packet.innerSource1,
+        packet.innerSource2,
+        packet.innerSource3,
+        packet.innerSourcePort,
+      ),
+      this.#end(
+        packet.innerDestination0,
+        packet.innerDestination1,
+        packet.innerDestination2,
+        packet.innerDestination3,
+        packet.innerDestinationPort,
+      ),
+    );
+    let slot = this.#buckets[hash & this.#mask] ?? -1;
+    while (slot >= 0) {
+      const at = slot * slotWords;
+      if (this.#words[at + hashOf] === hash && this.#words[at + versionOf] === packet.innerVersion) {
+        if (this.#isInner(at, packet, client0, client3, server0, server3, false)) return slot * 2;
+        if (this.#isInner(at, packet, server0, server3, client0, client3, true)) return slot * 2 + 1;
+      }
+      slot = this.#words[at + nextOf] ?? -1;
+    }
+    return -1;
+  }
+
+  #isInner(
+    at: number,
+    packet: DecodedPacket,
+    source0: number,
+    source3: number,
+    destination0: number,
+    destination3: number,
+    swapped: boolean,
+  ): boolean {
+    const words = this.#words;
+    const ports = words[at + portsOf] ?? 0;
+    const first = swapped ? packet.innerDestinationPort : packet.innerSourcePort;
+    const second = swapped ? packet.innerSourcePort : packet.innerDestinationPort;
+    return (
+      ports === ((first << 16) | second) &&
+      words[at + source3] === packet.innerSource3 &&
+      words[at + destination3] === packet.innerDestination3 &&
+      words[at + source0 + 2] === packet.innerSource2 &&
+      words[at + source0 + 1] === packet.innerSource1 &&
+      words[at + source0] === packet.innerSource0 &&
+      words[at + destination0 + 2] === packet.innerDestination2 &&
+      words[at + destination0 + 1] === packet.innerDestination1 &&
+      words[at + destination0] === packet.innerDestination0
+    );
+  }
+
+  /** Puts a connection in a free slot that nothing else is in. */
+  insert(slot: number, packet: DecodedPacket, senderIsClient: boolean, hash: number): void {
+    if (this.#size >= this.#buckets.length) this.#growBuckets();
+    const words = this.#words;
+    const at = slot * slotWords;
+    const bucket = hash & this.#mask;
+    const source0 = at + (senderIsClient ? client0 : server0);
+    const destination0 = at + (senderIsClient ? server0 : client0);
+    words[at + hashOf] = hash;
+    words[at + nextOf] = this.#buckets[bucket] ?? -1;
+    words[at + versionOf] = packet.ipVersion;
+    words[at + (senderIsClient ? client3 : server3)] = packet.source3;
+    words[at + (senderIsClient ? server3 : client3)] = packet.destination3;
+    words[at + portsOf] = senderIsClient
+      ? (packet.sourcePort << 16) | packet.destinationPort
+      : (packet.destinationPort << 16) | packet.sourcePort;
+    words[source0] = packet.source0;
+    words[source0 + 1] = packet.source1;
+    words[source0 + 2] = packet.source2;
+    words[destination0] = packet.destination0;
+    words[destination0 + 1] = packet.destination1;
+    words[destination0 + 2] = packet.destination2;
+    this.#buckets[bucket] = slot;
     this.#size++;
   }
 
-  remove(connection: ConnectionState): void {
-    const slot = connection.hash & this.#mask;
-    let entry = this.#buckets[slot] ?? null;
-    let before: ConnectionState | null = null;
-    while (entry !== null && entry !== connection) {
-      before = entry;
-      entry = entry.nextInBucket;
+  /** Takes a connection out, so that it is not found any more; its addresses can still be read. */
+  remove(slot: number): void {
+    const words = this.#words;
+    const bucket = (words[slot * slotWords + hashOf] ?? 0) & this.#mask;
+    const next = words[slot * slotWords + nextOf] ?? -1;
+    let entry = this.#buckets[bucket] ?? -1;
+    if (entry === slot) {
+      this.#buckets[bucket] = next;
+      this.#size--;
+      return;
     }
-    if (entry === null) return;
-    if (before === null) this.#buckets[slot] = entry.nextInBucket;
-    else before.nextInBucket = entry.nextInBucket;
-    entry.nextInBucket = null;
-    this.#size--;
+    while (entry >= 0) {
+      const at = entry * slotWords;
+      entry = words[at + nextOf] ?? -1;
+      if (entry !== slot) continue;
+      words[at + nextOf] = next;
+      this.#size--;
+      return;
+    }
   }
 
-  #grow(): void {
+  /** Addresses and ports of a connection, also after {@link remove}. */
+  key(slot: number): FlowKey {
+    const at = slot * slotWords;
+    const word = (offset: number): number => this.#words[at + offset] ?? 0;
+    const ports = word(portsOf);
+    return {
+      version: word(versionOf) === 6 ? 6 : 4,
+      client: [word(client0), word(client1), word(client2), word(client3)],
+      clientPort: ports >>> 16,
+      server: [word(server0), word(server1), word(server2), word(server3)],
+      serverPort: ports & 0xffff,
+    };
+  }
+
+  #growBuckets(): void {
     const old = this.#buckets;
-    this.#mask = old.length * 4 - 1;
-    this.#buckets = emptyBuckets(this.#mask + 1);
+    const words = this.#words;
+    const buckets = new Int32Array(old.length * 4).fill(-1);
+    this.#mask = buckets.length - 1;
     for (const head of old) {
-      let entry = head;
-      while (entry !== null) {
-        const next: ConnectionState | null = entry.nextInBucket;
-        const slot = entry.hash & this.#mask;
-        entry.nextInBucket = this.#buckets[slot] ?? null;
-        this.#buckets[slot] = entry;
-        entry = next;
+      let slot = head;
+      while (slot >= 0) {
+        const at = slot * slotWords;
+        const next = words[at + nextOf] ?? -1;
+        const bucket = (words[at + hashOf] ?? 0) & this.#mask;
+        words[at + nextOf] = buckets[bucket] ?? -1;
+        buckets[bucket] = slot;
+        slot = next;
       }
     }
+    this.#buckets = buckets;
   }
-}
-
-function emptyBuckets(count: number): (ConnectionState | null)[] {
-  return Array.from({ length: count }, () => null);
-}
-
-function isOn(entry: ConnectionState, packet: DecodedPacket): boolean {
-  if (entry.version !== packet.ipVersion) return false;
-  if (
-    entry.client3 === packet.source3 &&
-    entry.server3 === packet.destination3 &&
-    entry.clientPort === packet.sourcePort &&
-    entry.serverPort === packet.destinationPort
-  ) {
-    return (
-      entry.version === 4 ||
-      (entry.client2 === packet.source2 &&
-        entry.client1 === packet.source1 &&
-        entry.client0 === packet.source0 &&
-        entry.server2 === packet.destination2 &&
-        entry.server1 === packet.destination1 &&
-        entry.server0 === packet.destination0)
-    );
-  }
-  return (
-    entry.server3 === packet.source3 &&
-    entry.client3 === packet.destination3 &&
-    entry.serverPort === packet.sourcePort &&
-    entry.clientPort === packet.destinationPort &&
-    (entry.version === 4 ||
-      (entry.server2 === packet.source2 &&
-        entry.server1 === packet.source1 &&
-        entry.server0 === packet.source0 &&
-        entry.client2 === packet.destination2 &&
-        entry.client1 === packet.destination1 &&
-        entry.client0 === packet.destination0))
-  );
 }
 
 /** Finaliser of MurmurHash3: every input bit reaches every output bit. */

@@ -64,41 +64,139 @@ export function flagNames(verdicts: number): string[] {
 
 /** Byte ranges below `nextSequence` that this capture has not seen are kept up to this many per direction. */
 const maxHoles = 32;
+/** Directions that have such ranges at once; the oldest is forgotten beyond. */
+const maxHoleLists = 32_768;
 
-/** What is known of one direction of a connection. Sequence numbers are signed 32-bit words. */
-export class TcpDirection {
-  /** Initial sequence number, or the first one seen minus one; valid with `hasBase`. */
-  base = 0;
-  hasBase = false;
-  /** End of the highest segment seen; 0: nothing seen yet, as in Wireshark. */
-  nextSequence = 0;
-  nextSequenceAtNs = 0;
-  /** End of the bytes seen without a gap, from which ACKs of bytes that the capture missed are known. */
-  maxAckable = 0;
-  lastAck = 0;
-  lastAckAtNs = 0;
-  /** -1: nothing seen yet. */
-  window = -1;
-  /** -1 unknown, -2 known not to be in use. */
-  windowScale = -1;
-  /** The next ACK is the first after a SYN: its window counts as not scaled. */
-  firstAck = false;
-  duplicateAcks = 0;
-  lastFlags = 0;
-  mptcpSubtypes = 0;
-  /** Start and end of each unseen range, in turn; null until there is one. */
-  holes: number[] | null = null;
-}
+/*
+ * Layout of {@link TcpStates}: 32 words of 32 bits per slot, 14 for what the client sends, 14 for what the server
+ * sends, and 4 for both. `…Time` are offsets in units of 64 bits, the others in words. Sequence numbers are signed words.
+ */
+const slotWords = 32;
+const slotTimes = 16;
+const sideWords = 14;
+const sideTimes = 7;
+/** Time at which `nextSequence` moved, ns. */
+const nextSequenceTime = 0;
+/** Time of the last packet, ns. */
+const lastAckTime = 1;
+/** Initial sequence number, or the first one seen minus one; valid with `hasBase`. */
+const base = 4;
+/** End of the highest segment seen; 0: nothing seen yet, as in Wireshark. */
+const nextSequence = 5;
+/** End of the bytes seen without a gap, from which ACKs of bytes that the capture missed are known. */
+const maxAckable = 6;
+/** Acknowledgement number of the last packet. */
+const lastAck = 7;
+/** Window of the last packet, not scaled; -1: nothing seen yet. */
+const window = 8;
+/** -1 unknown, -2 known not to be in use. */
+const windowScale = 9;
+/** Duplicate ACKs in a row; -1: Wireshark's mark, see {@link compare}. */
+const duplicateAcks = 10;
+/** Verdicts on the last packet. */
+const lastVerdicts = 11;
+/** The bits below. */
+const bitsOf = 12;
+/** Subtypes of MPTCP options in the last packet. */
+const mptcpSubtypes = 13;
+/** Of both directions, in times: the latest SYN (-1: none), and from it to the first ACK (0: not known). */
+const synTime = 14;
+const initialRtt = 15;
 
-/** Both directions of one connection; `forward` is the side that sent the first packet. */
-export class TcpConversation {
-  readonly forward = new TcpDirection();
-  readonly reverse = new TcpDirection();
-  synAtNs = -1;
-  /** SYN to the first ACK; 0: not known. */
-  initialRttNs = 0;
-  hasMptcp = false;
-  fastOpenData = false;
+/** In `bitsOf` of each direction. */
+const hasBase = 1;
+/** The next ACK is the first after a SYN: its window counts as not scaled. */
+const firstAck = 2;
+/** There is a list of holes. */
+const hasHoles = 4;
+/** Has sent an acknowledgement, so that `lastAck` says what it expects. */
+const hasAcked = 32;
+/** In `bitsOf` of the client's side, about both. */
+const hasMptcp = 8;
+const fastOpenData = 16;
+
+/** Side of a connection that sends a packet. */
+export type Side = 0 | 1;
+export const clientSide = 0;
+export const serverSide = 1;
+
+/**
+ * What the TCP analysis remembers of every connection, by slot number, in typed arrays: no object is made per
+ * connection or packet. Lists of holes are the exception; there are few, and at most {@link maxHoleLists}.
+ */
+export class TcpStates {
+  words = new Int32Array(0);
+  /** The same bytes. */
+  times = new Float64Array(0);
+  /** By slot · 2 + side: start and end of each range not seen, in turn. Oldest first. */
+  readonly holes = new Map<number, number[]>();
+
+  /** Makes room for slots 0 to `slots` - 1. */
+  grow(slots: number): void {
+    const words = new Int32Array(slots * slotWords);
+    words.set(this.words);
+    this.words = words;
+    this.times = new Float64Array(words.buffer);
+  }
+
+  /** A new conversation in this slot. */
+  open(slot: number): void {
+    const { words, times } = this;
+    const at = slot * slotWords;
+    const bits = (words[at + bitsOf] ?? 0) | (words[at + sideWords + bitsOf] ?? 0);
+    if ((bits & hasHoles) !== 0) {
+      this.holes.delete(slot * 2);
+      this.holes.delete(slot * 2 + 1);
+    }
+    words.fill(0, at, at + slotWords);
+    words[at + window] = -1;
+    words[at + windowScale] = -1;
+    words[at + sideWords + window] = -1;
+    words[at + sideWords + windowScale] = -1;
+    times[slot * slotTimes + synTime] = -1;
+  }
+
+  /** Initial sequence number of a side, or what is taken for it; null where nothing tells. */
+  isn(slot: number, side: Side): number | null {
+    const at = slot * slotWords + side * sideWords;
+    return ((this.words[at + bitsOf] ?? 0) & hasBase) === 0 ? null : (this.words[at + base] ?? 0);
+  }
+
+  /**
+   * What a RST says, asked before {@link analyseSegment} takes it: its sequence number against what the receiver expects
+   * (RFC 5961 3.2), and the receiver's bytes that its sender has not acknowledged.
+   */
+  judgeReset(
+    slot: number,
+    side: Side,
+    packet: DecodedPacket,
+    peerEnded: boolean,
+  ): { readonly sequence: 'exact' | 'inWindow' | 'outside' | 'unknown'; readonly unacknowledged: number } {
+    const { words } = this;
+    const own = slot * slotWords + side * sideWords;
+    const peer = slot * slotWords + (1 - side) * sideWords;
+    const ownBits = words[own + bitsOf] ?? 0;
+    const peerBits = words[peer + bitsOf] ?? 0;
+    const sent = words[peer + nextSequence] ?? 0;
+    const known = sent !== 0 && (peerBits & hasBase) !== 0;
+    const ackedTo = (ownBits & hasAcked) !== 0 ? (words[own + lastAck] ?? 0) : (words[peer + base] ?? 0) + 1;
+    const unacknowledged = known ? Math.max(0, ((sent - ackedTo) | 0) - (peerEnded ? 1 : 0)) : 0;
+
+    if ((peerBits & hasAcked) === 0) {
+      // A SYN tells nothing of what it expects: RFC 9293 3.10.7.3 looks at the acknowledgement number instead.
+      if (!known || (packet.flags & flagAck) === 0) return { sequence: 'unknown', unacknowledged };
+      return { sequence: packet.acknowledgement === sent ? 'exact' : 'outside', unacknowledged };
+    }
+    const expected = words[peer + lastAck] ?? 0;
+    const contiguous = words[own + maxAckable] ?? 0;
+    if (packet.sequence === expected || (contiguous !== 0 && packet.sequence === contiguous)) {
+      return { sequence: 'exact', unacknowledged };
+    }
+    const scale = words[peer + windowScale] ?? 0;
+    const bytes = (words[peer + window] ?? 0) * 2 ** Math.min(14, Math.max(0, scale));
+    const ahead = (packet.sequence - expected) | 0;
+    return { sequence: ahead >= 0 && ahead < bytes ? 'inWindow' : 'outside', unacknowledged };
+  }
 }
 
 /**
@@ -120,209 +218,238 @@ export class TcpConversation {
  * @returns bits, see {@link flagNames}
  */
 export function analyseSegment(
-  conversation: TcpConversation,
-  fromForward: boolean,
+  states: TcpStates,
+  slot: number,
+  side: Side,
   packet: DecodedPacket,
   atNs: number,
   mode: FlagMode,
   reused: boolean,
 ): number {
-  const own = fromForward ? conversation.forward : conversation.reverse;
-  const peer = fromForward ? conversation.reverse : conversation.forward;
+  const { words, times } = states;
+  const both = slot * slotWords;
+  const own = both + side * sideWords;
+  const peer = both + (1 - side) * sideWords;
   const flags = packet.flags;
-  const sequence = packet.sequence;
   const length = packet.payloadLength;
-  let bits = reused ? tcpReusedPorts : 0;
+  let verdicts = reused ? tcpReusedPorts : 0;
 
-  if ((flags & flagSyn) !== 0 && own.hasBase) {
+  if ((flags & flagSyn) !== 0 && ((words[own + bitsOf] ?? 0) & hasBase) !== 0) {
     if ((flags & flagAck) === 0) {
       // The caller keeps only SYNs with the same ISN here. A RST that answered the SYN may have moved nextSequence.
-      own.nextSequence = own.maxAckable;
-    } else if (sequence !== own.base) {
-      own.base = sequence;
-      if (mode === 'wireshark') bits |= tcpReusedPorts;
+      words[own + nextSequence] = words[own + maxAckable] ?? 0;
+    } else if (packet.sequence !== words[own + base]) {
+      words[own + base] = packet.sequence;
+      if (mode === 'wireshark') verdicts |= tcpReusedPorts;
     }
   }
   // Fragments and segments shorter than their header have no length: there is nothing to compare.
-  if (length >= 0) bits |= compare(conversation, own, peer, packet, atNs, mode, bits);
+  if (length >= 0) verdicts |= compare(states, slot, side, packet, atNs, mode, verdicts);
 
-  if ((flags & flagSyn) !== 0) {
-    if ((flags & flagAck) === 0) {
-      conversation.synAtNs = atNs;
-      if (packet.fastOpenCookie) {
-        bits |= tcpFastOpenSyn;
-        if (length > 0) conversation.fastOpenData = true;
-      }
-    } else if (((packet.acknowledgement - peer.base) | 0) > 1) bits |= tcpFastOpenAck;
-    else if (conversation.fastOpenData) bits |= tcpFastOpenIgnored;
-    own.firstAck = true;
-  } else if ((flags & flagAck) !== 0) {
-    if (conversation.synAtNs >= 0 && conversation.initialRttNs === 0) {
-      conversation.initialRttNs = atNs - conversation.synAtNs;
+  const rtt = slot * slotTimes + initialRtt;
+  const syn = slot * slotTimes + synTime;
+  if ((flags & flagSyn) === 0) {
+    if ((flags & flagAck) !== 0) {
+      if (times[rtt] === 0 && (times[syn] ?? 0) >= 0) times[rtt] = atNs - (times[syn] ?? 0);
+      words[own + bitsOf] = ((words[own + bitsOf] ?? 0) & ~firstAck) | hasAcked;
     }
-    own.firstAck = false;
+    if (packet.windowScale >= 0) words[own + windowScale] = packet.windowScale;
+    return verdicts;
   }
-  if (packet.windowScale >= 0) own.windowScale = packet.windowScale;
-  if ((flags & flagSyn) !== 0) {
-    // Scaling is in use only when both SYNs carry the option (RFC 7323 2.2).
-    if (own.windowScale === -1) {
-      own.windowScale = -2;
-      peer.windowScale = -2;
-    } else if ((flags & flagAck) !== 0 && peer.windowScale === -2) own.windowScale = -2;
-  }
-  return bits;
+  if ((flags & flagAck) === 0) {
+    times[syn] = atNs;
+    if (packet.fastOpenCookie) {
+      verdicts |= tcpFastOpenSyn;
+      if (length > 0) words[both + bitsOf] = (words[both + bitsOf] ?? 0) | fastOpenData;
+    }
+  } else if (((packet.acknowledgement - (words[peer + base] ?? 0)) | 0) > 1) verdicts |= tcpFastOpenAck;
+  else if (((words[both + bitsOf] ?? 0) & fastOpenData) !== 0) verdicts |= tcpFastOpenIgnored;
+  words[own + bitsOf] = (words[own + bitsOf] ?? 0) | firstAck | ((flags & flagAck) === 0 ? 0 : hasAcked);
+  if (packet.windowScale >= 0) words[own + windowScale] = packet.windowScale;
+  // Scaling is in use only when both SYNs carry the option (RFC 7323 2.2).
+  if (words[own + windowScale] === -1) {
+    words[own + windowScale] = -2;
+    words[peer + windowScale] = -2;
+  } else if ((flags & flagAck) !== 0 && words[peer + windowScale] === -2) words[own + windowScale] = -2;
+  return verdicts;
 }
 
 /**
  * Whether this packet begins a new conversation on a 4-tuple that already has one: a SYN with another initial sequence
  * number. The same one again is a retransmission.
  */
-export function startsNewConversation(
-  conversation: TcpConversation,
-  fromForward: boolean,
-  packet: DecodedPacket,
-): boolean {
+export function startsNewConversation(states: TcpStates, slot: number, side: Side, packet: DecodedPacket): boolean {
   if ((packet.flags & (flagSyn | flagAck)) !== flagSyn) return false;
-  const own = fromForward ? conversation.forward : conversation.reverse;
-  return own.hasBase && packet.sequence !== own.base;
+  const { words } = states;
+  const own = slot * slotWords + side * sideWords;
+  return ((words[own + bitsOf] ?? 0) & hasBase) !== 0 && packet.sequence !== words[own + base];
 }
 
 function compare(
-  conversation: TcpConversation,
-  own: TcpDirection,
-  peer: TcpDirection,
+  states: TcpStates,
+  slot: number,
+  side: Side,
   packet: DecodedPacket,
   atNs: number,
   mode: FlagMode,
   before: number,
 ): number {
+  const { words, times } = states;
+  const own = slot * slotWords + side * sideWords;
+  const peer = slot * slotWords + (1 - side) * sideWords;
+  const ownTimes = slot * slotTimes + side * sideTimes;
   const flags = packet.flags;
   const sequence = packet.sequence;
   const ack = packet.acknowledgement;
   const length = packet.payloadLength;
-  const window = packet.window;
-  const next = own.nextSequence;
+  const shownWindow = packet.window;
+  const next = words[own + nextSequence] ?? 0;
+  const ownWindow = words[own + window] ?? 0;
+  const ownLastAck = words[own + lastAck] ?? 0;
+  const peerWindow = words[peer + window] ?? 0;
   const plain = (flags & (flagSyn | flagFin | flagRst)) === 0;
   const synFin = (flags & (flagSyn | flagFin)) === 0 ? 0 : 1;
   const end = (sequence + length) | 0;
-  let bits = before;
+  let verdicts = before;
 
-  if (!own.hasBase) {
-    own.base = (flags & flagSyn) !== 0 ? sequence : (sequence - 1) | 0;
-    own.hasBase = true;
+  if (((words[own + bitsOf] ?? 0) & hasBase) === 0) {
+    words[own + base] = (flags & flagSyn) !== 0 ? sequence : (sequence - 1) | 0;
+    words[own + bitsOf] = (words[own + bitsOf] ?? 0) | hasBase;
   }
-  if (!peer.hasBase && (flags & flagAck) !== 0) {
-    peer.base = (ack - 1) | 0;
-    peer.hasBase = true;
+  if ((flags & flagAck) !== 0 && ((words[peer + bitsOf] ?? 0) & hasBase) === 0) {
+    words[peer + base] = (ack - 1) | 0;
+    words[peer + bitsOf] = (words[peer + bitsOf] ?? 0) | hasBase;
   }
 
-  if (length === 1 && sequence === next && peer.window === 0) {
-    bits |= tcpZeroWindowProbe;
+  if (length === 1 && sequence === next && peerWindow === 0) {
+    verdicts |= tcpZeroWindowProbe;
   } else {
-    if (plain && window === 0) bits |= tcpZeroWindow;
-    if (next !== 0 && ((sequence - next) | 0) > 0 && (flags & flagRst) === 0) bits |= tcpLostSegment;
+    if (plain && shownWindow === 0) verdicts |= tcpZeroWindow;
+    if (next !== 0 && ((sequence - next) | 0) > 0 && (flags & flagRst) === 0) verdicts |= tcpLostSegment;
     if (plain) {
       if (length <= 1 && sequence === ((next - 1) | 0)) {
-        bits |= mode === 'netcheck' && peer.window === 0 ? tcpZeroWindowProbe : tcpKeepAlive;
+        verdicts |= mode === 'netcheck' && peerWindow === 0 ? tcpZeroWindowProbe : tcpKeepAlive;
       }
       if (length === 0) {
-        const repeats = sequence === next && ack === own.lastAck;
-        if (repeats) {
-          if (window !== 0 && window !== own.window) bits |= tcpWindowUpdate;
-          if (window !== 0 && window === own.window && (peer.lastFlags & tcpKeepAlive) !== 0) bits |= tcpKeepAliveAck;
-          else if (window === 0 && own.window === 0 && (peer.lastFlags & tcpZeroWindowProbe) !== 0) {
-            bits |= tcpZeroWindowProbeAck;
-          } else if (window !== 0 && window === own.window) {
-            if (mode === 'wireshark' || !conversation.hasMptcp || packet.mptcpSubtypes === own.mptcpSubtypes) {
-              own.duplicateAcks = own.duplicateAcks === -1 ? 1 : own.duplicateAcks + 1;
-              bits |= tcpDuplicateAck;
+        if (sequence === next && ack === ownLastAck) {
+          const peerLast = words[peer + lastVerdicts] ?? 0;
+          const same = shownWindow === ownWindow;
+          if (shownWindow !== 0 && !same) verdicts |= tcpWindowUpdate;
+          if (shownWindow !== 0 && same && (peerLast & tcpKeepAlive) !== 0) verdicts |= tcpKeepAliveAck;
+          else if (shownWindow === 0 && same && (peerLast & tcpZeroWindowProbe) !== 0)
+            verdicts |= tcpZeroWindowProbeAck;
+          else if (shownWindow !== 0 && same) {
+            const signals = ((words[slot * slotWords + bitsOf] ?? 0) & hasMptcp) !== 0;
+            if (mode === 'wireshark' || !signals || packet.mptcpSubtypes === words[own + mptcpSubtypes]) {
+              const count = words[own + duplicateAcks] ?? 0;
+              words[own + duplicateAcks] = count === -1 ? 1 : count + 1;
+              verdicts |= tcpDuplicateAck;
             }
           }
         }
-      } else if (peer.windowScale !== -1) {
-        const scale = peer.firstAck || peer.windowScale === -2 ? 0 : peer.windowScale;
-        if (end === ((peer.lastAck + (peer.window << scale)) | 0)) bits |= tcpWindowFull;
+      } else {
+        const peerScale = words[peer + windowScale] ?? 0;
+        if (peerScale !== -1) {
+          const scale = peerScale === -2 || ((words[peer + bitsOf] ?? 0) & firstAck) !== 0 ? 0 : peerScale;
+          if (end === (((words[peer + lastAck] ?? 0) + (peerWindow << scale)) | 0)) verdicts |= tcpWindowFull;
+        }
       }
     }
   }
 
-  if (ack !== own.lastAck) own.duplicateAcks = 0;
-  if ((flags & flagAck) !== 0 && peer.maxAckable !== 0 && ((ack - peer.maxAckable) | 0) > 0) {
-    // Reported once for the same bytes: what was acknowledged counts as seen, or a mark stands where the peer's
-    // duplicate ACKs are counted, until the peer's own acknowledgement moves.
-    if (((peer.nextSequence - peer.maxAckable) | 0) > 0) {
-      peer.maxAckable = peer.nextSequence;
-      bits |= tcpAckLostSegment;
-    } else {
-      if (peer.duplicateAcks === 0) bits |= tcpAckLostSegment;
-      peer.duplicateAcks = -1;
+  if (ack !== ownLastAck) words[own + duplicateAcks] = 0;
+  if ((flags & flagAck) !== 0) {
+    const ackable = words[peer + maxAckable] ?? 0;
+    if (ackable !== 0 && ((ack - ackable) | 0) > 0) {
+      // Reported once for the same bytes: what was acknowledged counts as seen, or a mark stands where the peer's
+      // duplicate ACKs are counted, until the peer's own acknowledgement moves.
+      const peerNext = words[peer + nextSequence] ?? 0;
+      if (((peerNext - ackable) | 0) > 0) {
+        words[peer + maxAckable] = peerNext;
+        verdicts |= tcpAckLostSegment;
+      } else {
+        if (words[peer + duplicateAcks] === 0) verdicts |= tcpAckLostSegment;
+        words[peer + duplicateAcks] = -1;
+      }
     }
   }
 
-  if (length > 0 || synFin === 1) {
-    if ((bits & tcpKeepAlive) === 0) {
-      bits |= repeated(conversation, own, peer, packet, atNs, mode, bits, synFin, end);
-    }
+  if ((length > 0 || synFin === 1) && (verdicts & tcpKeepAlive) === 0) {
+    verdicts |= repeated(states, slot, side, packet, atNs, mode, verdicts, synFin, end);
   }
 
   // What follows is the state for the next segment.
   const segmentEnd = (end + synFin) | 0;
-  const probe = (bits & tcpZeroWindowProbe) !== 0;
-  if (!probe) {
-    if (mode === 'netcheck' && (length > 0 || synFin === 1)) trackHoles(own, sequence, segmentEnd);
-    if (own.nextSequence === 0 || ((segmentEnd - own.nextSequence) | 0) > 0) {
-      own.nextSequence = segmentEnd;
-      own.nextSequenceAtNs = atNs;
+  if ((verdicts & tcpZeroWindowProbe) === 0) {
+    // In order and without gaps, which is nearly always, there is nothing to track.
+    if (mode === 'netcheck' && sequence !== next && (length > 0 || synFin === 1)) {
+      trackHoles(states, slot, side, sequence, segmentEnd);
     }
-    if (own.maxAckable === 0 || sequence === own.maxAckable) own.maxAckable = own.nextSequence;
+    let reached = next;
+    if (next === 0 || ((segmentEnd - next) | 0) > 0) {
+      reached = segmentEnd;
+      words[own + nextSequence] = segmentEnd;
+      times[ownTimes + nextSequenceTime] = atNs;
+    }
+    const ackable = words[own + maxAckable] ?? 0;
+    if (ackable === 0 || sequence === ackable) words[own + maxAckable] = reached;
   }
-  own.window = window;
-  own.lastAck = ack;
-  own.lastAckAtNs = atNs;
-  own.lastFlags = bits;
-  if (packet.mptcpSubtypes !== 0) conversation.hasMptcp = true;
-  own.mptcpSubtypes = packet.mptcpSubtypes;
-  return bits;
+  words[own + window] = shownWindow;
+  words[own + lastAck] = ack;
+  times[ownTimes + lastAckTime] = atNs;
+  words[own + lastVerdicts] = verdicts;
+  const subtypes = packet.mptcpSubtypes;
+  if (subtypes !== 0) words[slot * slotWords + bitsOf] = (words[slot * slotWords + bitsOf] ?? 0) | hasMptcp;
+  words[own + mptcpSubtypes] = subtypes;
+  return verdicts;
 }
 
 /** Retransmission, fast, spurious, or out of order: which, for a segment that does not bring the next bytes. */
 function repeated(
-  conversation: TcpConversation,
-  own: TcpDirection,
-  peer: TcpDirection,
+  states: TcpStates,
+  slot: number,
+  side: Side,
   packet: DecodedPacket,
   atNs: number,
   mode: FlagMode,
-  bits: number,
+  verdicts: number,
   synFin: 0 | 1,
   end: number,
 ): number {
+  const { words, times } = states;
+  const own = slot * slotWords + side * sideWords;
+  const peer = slot * slotWords + (1 - side) * sideWords;
   const sequence = packet.sequence;
-  const next = own.nextSequence;
+  const next = words[own + nextSequence] ?? 0;
+  const peerLastAck = words[peer + lastAck] ?? 0;
   const length = packet.payloadLength;
-  if (mode === 'netcheck' && (bits & tcpZeroWindowProbe) !== 0) return 0;
+  if (mode === 'netcheck' && (verdicts & tcpZeroWindowProbe) !== 0) return 0;
   // The byte after a zero-window probe is new, although the probe already carried it.
   const notAdvanced = next !== 0 && ((sequence - next) | 0) < 0 && !(length > 1 && sequence === ((next - 1) | 0));
-  if (length > 0 && peer.lastAck !== 0 && ((end - peer.lastAck) | 0) <= 0) return tcpSpuriousRetransmission;
+  if (length > 0 && peerLastAck !== 0 && ((end - peerLastAck) | 0) <= 0) return tcpSpuriousRetransmission;
   if (!notAdvanced) return 0;
   // Wireshark's count is unsigned: its mark -1 is at least 2 as well.
-  const enoughAcks = peer.duplicateAcks >= 2 || (mode === 'wireshark' && peer.duplicateAcks === -1);
-  if (enoughAcks && peer.lastAck === sequence && atNs - peer.lastAckAtNs < 20_000_000) {
-    return tcpFastRetransmission;
-  }
-  const soon = atNs - own.nextSequenceAtNs < (conversation.initialRttNs === 0 ? 3_000_000 : conversation.initialRttNs);
+  const count = words[peer + duplicateAcks] ?? 0;
+  const enoughAcks = count >= 2 || (mode === 'wireshark' && count === -1);
+  const peerAckAtNs = times[slot * slotTimes + (1 - side) * sideTimes + lastAckTime] ?? 0;
+  if (enoughAcks && peerLastAck === sequence && atNs - peerAckAtNs < 20_000_000) return tcpFastRetransmission;
+  const initialRttNs = times[slot * slotTimes + initialRtt] ?? 0;
+  const movedAtNs = times[slot * slotTimes + side * sideTimes + nextSequenceTime] ?? 0;
+  const soon = atNs - movedAtNs < (initialRttNs === 0 ? 3_000_000 : initialRttNs);
+  const segmentEnd = (end + synFin) | 0;
   if (mode === 'netcheck') {
-    return soon && fillsHole(own, sequence, (end + synFin) | 0) ? tcpOutOfOrder : tcpRetransmission;
+    return soon && fillsHole(states, slot, side, sequence, segmentEnd) ? tcpOutOfOrder : tcpRetransmission;
   }
-  return soon && next !== ((end + synFin) | 0) ? tcpOutOfOrder : tcpRetransmission;
+  return soon && next !== segmentEnd ? tcpOutOfOrder : tcpRetransmission;
 }
 
 /** Whether any byte of the range has not been seen at this capture point. */
-function fillsHole(own: TcpDirection, from: number, to: number): boolean {
+function fillsHole(states: TcpStates, slot: number, side: Side, from: number, to: number): boolean {
+  const own = slot * slotWords + side * sideWords;
   // Before the first byte that the capture saw, nothing was seen.
-  if (((from - own.base) | 0) < 0) return true;
-  const holes = own.holes;
-  if (holes === null) return false;
+  if (((from - (states.words[own + base] ?? 0)) | 0) < 0) return true;
+  if (((states.words[own + bitsOf] ?? 0) & hasHoles) === 0) return false;
+  const holes = states.holes.get(slot * 2 + side) ?? [];
   for (let i = 0; i + 1 < holes.length; i += 2) {
     const start = holes[i] ?? 0;
     const end = holes[i + 1] ?? 0;
@@ -332,16 +459,30 @@ function fillsHole(own: TcpDirection, from: number, to: number): boolean {
 }
 
 /** Adds the gap that this segment leaves before it, or takes away what it fills. */
-function trackHoles(own: TcpDirection, from: number, to: number): void {
-  const next = own.nextSequence;
+function trackHoles(states: TcpStates, slot: number, side: Side, from: number, to: number): void {
+  const { words } = states;
+  const own = slot * slotWords + side * sideWords;
+  const next = words[own + nextSequence] ?? 0;
+  const key = slot * 2 + side;
   if (next !== 0 && ((from - next) | 0) > 0) {
-    own.holes ??= [];
-    if (own.holes.length >= maxHoles * 2) own.holes.splice(0, 2);
-    own.holes.push(next, from);
+    let list = states.holes.get(key);
+    if (list === undefined) {
+      if (states.holes.size >= maxHoleLists) {
+        for (const oldest of states.holes.keys()) {
+          forgetHoles(states, oldest);
+          break;
+        }
+      }
+      list = [];
+      states.holes.set(key, list);
+      words[own + bitsOf] = (words[own + bitsOf] ?? 0) | hasHoles;
+    }
+    if (list.length >= maxHoles * 2) list.splice(0, 2);
+    list.push(next, from);
     return;
   }
-  const holes = own.holes;
-  if (holes === null || next === 0 || ((from - next) | 0) >= 0) return;
+  if (((words[own + bitsOf] ?? 0) & hasHoles) === 0 || next === 0 || ((from - next) | 0) >= 0) return;
+  const holes = states.holes.get(key) ?? [];
   for (let i = 0; i + 1 < holes.length; ) {
     const start = holes[i] ?? 0;
     const end = holes[i + 1] ?? 0;
@@ -360,5 +501,11 @@ function trackHoles(own: TcpDirection, from: number, to: number): void {
       i += 2;
     } else holes.splice(i, 2);
   }
-  if (holes.length === 0) own.holes = null;
+  if (holes.length === 0) forgetHoles(states, key);
+}
+
+function forgetHoles(states: TcpStates, key: number): void {
+  const own = (key >> 1) * slotWords + (key & 1) * sideWords;
+  states.words[own + bitsOf] = (states.words[own + bitsOf] ?? 0) & ~hasHoles;
+  states.holes.delete(key);
 }

@@ -1,0 +1,63 @@
+import type { ConnectionEvent, ConnectionTable } from './connection-table.ts';
+
+/** What is shown where not everything can be, in the order in which leftover room is given away. */
+const events: readonly ConnectionEvent[] = ['notOpened', 'refused', 'reset', 'stalled', 'repeated', 'none'];
+
+/**
+ * Which connections to make facts of when there are more than `limit`: every kind of trouble gets its share (a flood of
+ * unanswered SYNs does not hide the one connection that stalled), the most retransmissions first, then the earliest;
+ * connections that nothing happened to fill what is left.
+ * @param slots all connections, in order of their numbers
+ * @returns the chosen slots in order of their numbers, and how many were left out
+ */
+export function chooseConnections(
+  table: ConnectionTable,
+  slots: Uint32Array,
+  limit: number,
+): { readonly chosen: Iterable<number>; readonly uneventful: number; readonly eventful: number } {
+  if (slots.length <= limit) return { chosen: slots, uneventful: 0, eventful: 0 };
+  const byEvent = new Map<ConnectionEvent, number[]>(events.map((event) => [event, []]));
+  for (let index = 0; index < slots.length; index++) byEvent.get(table.event(slots[index] ?? 0))?.push(index);
+  const none = byEvent.get('none') ?? [];
+  const troubles = events.slice(0, -1).map((event) => byEvent.get(event) ?? []);
+  const shares = fairShares(
+    troubles.map((indexes) => indexes.length),
+    limit,
+  );
+  const chosen: number[] = [];
+  let eventful = 0;
+  for (const [kind, indexes] of troubles.entries()) {
+    const share = shares[kind] ?? 0;
+    eventful += indexes.length - share;
+    if (share < indexes.length) {
+      const retransmitted = (index: number): number => table.retransmitted(slots[index] ?? 0);
+      indexes.sort((one, other) => retransmitted(other) - retransmitted(one) || one - other);
+    }
+    for (const index of indexes.slice(0, share)) chosen.push(index);
+  }
+  const room = limit - chosen.length;
+  for (const index of none.slice(0, room)) chosen.push(index);
+  chosen.sort((one, other) => one - other);
+  return {
+    chosen: chosen.map((index) => slots[index] ?? 0),
+    uneventful: Math.max(0, none.length - room),
+    eventful,
+  };
+}
+
+/** Divides `limit` so that nobody gets more than asked for and what some leave goes to the others. */
+function fairShares(wanted: readonly number[], limit: number): readonly number[] {
+  const shares = wanted.map(() => 0);
+  let left = limit;
+  let open = wanted.map((_, index) => index).filter((index) => (wanted[index] ?? 0) > 0);
+  while (left > 0 && open.length > 0) {
+    const each = Math.max(1, Math.floor(left / open.length));
+    for (const index of open) {
+      const more = Math.min(each, left, (wanted[index] ?? 0) - (shares[index] ?? 0));
+      shares[index] = (shares[index] ?? 0) + more;
+      left -= more;
+    }
+    open = open.filter((index) => (shares[index] ?? 0) < (wanted[index] ?? 0));
+  }
+  return shares;
+}
