@@ -87,9 +87,18 @@ export function generateCaptureFile(shape: CaptureShape, file: string, options: 
   }
 }
 
-/** A pipe may take less than it is given. */
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** A pipe may take less than it is given, and where it does not block, nothing at all for a while. */
 export function writeFully(descriptor: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(descriptor, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(sleeper, 0, 0, 0.1);
+    }
+  }
 }
 
 class ShortConnection {

@@ -9,8 +9,6 @@ import { generateCapture, writeFully } from './generate-captures.ts';
 const [rate = 200_000, seconds = 10] = process.argv.slice(2).map(Number);
 const burstMs = 10;
 const burst = Math.round((rate * burstMs) / 1000);
-/** Standard output is a blocking pipe that node has not touched. */
-const output = 1;
 /** A reader that is already there when the packets come, as netcheck is when tcpdump starts. */
 const startUpMs = 1500;
 
@@ -28,7 +26,7 @@ generateCapture(
     const dueMs = startedAtMs + bursts * burstMs;
     const waitMs = dueMs - performance.now();
     if (waitMs > 0) Atomics.wait(sleeper, 0, 0, waitMs);
-    writeFully(output, chunk);
+    writeFully(1, chunk);
     const lagMs = Math.max(0, performance.now() - dueMs);
     lagsMs.push(lagMs);
     worstBehindBytes = Math.max(worstBehindBytes, Math.floor(lagMs / burstMs) * chunk.length);
