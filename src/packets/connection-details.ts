@@ -1,54 +1,747 @@
-import type { Flow, IdleGap } from '../model/packet-facts.ts';
-import type { DecodedPacket } from './decode-packet.ts';
+import type { Flow, IdleGap, SizeClass } from '../model/packet-facts.ts';
+import { type DecodedPacket, flagAck, flagFin, flagRst, flagSyn } from './decode-packet.ts';
+import { EntryBudget } from './entry-budget.ts';
+import { IdleGapList } from './idle-gap-list.ts';
+import { SackHoles } from './sack-holes.ts';
+import {
+  tcpAnyRetransmission,
+  tcpDuplicateAck,
+  tcpFastRetransmission,
+  tcpKeepAlive,
+  tcpOutOfOrder,
+  tcpSpuriousRetransmission,
+  tcpWindowFull,
+  tcpZeroWindowProbe,
+} from './tcp-flags.ts';
+import { UnseenBytes } from './unseen-bytes.ts';
+import { ZeroWindowList } from './zero-window-list.ts';
 
-/** What is known of each connection and direction, by slot number. First form: signatures only. */
+/**
+ * Upper bounds of the size classes. Between them lie the payloads that the usual MTUs let through: IPv6's least (1280),
+ * tunnels (1400 to 1480 less headers and options) and Ethernet (1448, 1460). The last class holds all that is larger.
+ */
+const sizeBounds: readonly number[] = [1, 536, 1220, 1340, 1400, 1440, 1460, 65_535];
+const sizeClasses = 8;
+
+/** A silence from this on is an idle gap. */
+const idleMs = 10_000;
+/** A retransmission within this time of a SACK block answers it (as Wireshark's fast retransmission does a duplicate ACK). */
+const fastWithinMs = 20;
+/** Delayed ACKs: Linux 40 ms (TCP_DELACK_MIN) to 200 ms, Windows 200 ms; with some room at both ends. */
+const stallFromMs = 35;
+const stallToMs = 250;
+/** What the ACK took beyond the shortest round trip: less may be the path. */
+const stallBeyondRttMs = 30;
+/** The segment that waited leaves within this time of the ACK. */
+const stallEndsWithinMs = 10;
+/** Without a SYN: below the MSS of every usual path, so that the segment was small. */
+const smallWithoutMss = 1220;
+/** An ACK option of timestamps makes full segments this much smaller than the MSS. */
+const timestampBytes = 12;
+
+const maxEntries = 131_072;
+
+/*
+ * Hot part: 40 words of 32 bits per slot; 18 for what the client sends, 18 for what the server sends, 4 for both.
+ * `…Time` are offsets in units of 64 bits, `…Byte` of 8, the others of 32 bits. Times are milliseconds.
+ */
+const slotWords = 40;
+const sideWords = 18;
+const slotTimes = slotWords / 2;
+const sideTimes = sideWords / 2;
+/** When the segment was sent that an RTT is taken of. */
+const timedTime = 0;
+const rttSumTime = 1;
+const finTime = 2;
+/** Segments with payload per size class, modulo 256, one byte each. */
+const sizesByte = 24;
+const largest = 8;
+/** Lowest and highest TTL in a byte each, then the bits below. */
+const state = 9;
+/** Retransmissions that are neither fast nor spurious. */
+const timeouts = 10;
+const rttSamples = 11;
+/** 32-bit floats. */
+const rttMin = 12;
+const rttMax = 13;
+/** The acknowledgement number that ends the RTT. */
+const timedEnd = 14;
+const finFrame = 15;
+/** End of the highest segment. */
+const next = 16;
+/** Highest acknowledgement number. */
+const acked = 17;
+/** Of both sides: time of the last packet, row of rare counts plus 1 (0: none), bits and lowest MSS (upper half). */
+const lastTime = 18;
+const row = 38;
+const shared = 39;
+
+/** Bits of a side, in `state`. */
+const hasNext = 1 << 16;
+const hasAcked = 1 << 17;
+/** A segment is out whose ACK ends an RTT, and it was a small one. */
+const timing = 1 << 18;
+const timingSmall = 1 << 19;
+const hasFin = 1 << 20;
+/** Sent a SYN without ACK, and no SYN+ACK yet. */
+const sentSyn = 1 << 21;
+/** The last segment with payload filled the other side's window. */
+const filledWindow = 1 << 22;
+const windowShut = 1 << 23;
+const hasZeroWindows = 1 << 24;
+/** There are {@link SackHoles} of its data; a hole is open. */
+const hasHoles = 1 << 25;
+const openHoles = 1 << 26;
+const hasUnseen = 1 << 27;
+/** Its small segment was acknowledged late, and nothing came since. */
+const stallPending = 1 << 28;
+/** Its keep-alive was the last packet. */
+const keepAliveAsks = 1 << 29;
+/** Since its last keep-alive there was nothing but answers. */
+const keepAliveRuns = 1 << 30;
+const watchedOwn = windowShut | openHoles | hasUnseen | stallPending | keepAliveRuns;
+const watchedPeer = windowShut | openHoles | hasUnseen | stallPending | keepAliveAsks | keepAliveRuns;
+const noTtl = 255;
+
+/** Bits of both sides, in `shared`. */
+const isOpen = 1;
+const isClosed = 2;
+const hasIdleGaps = 4;
+/** An idle gap ended, and the other side has not answered. */
+const answerDue = 8;
+const answerDueFromServer = 16;
+
+/*
+ * Rare counts: rows of 64 words, 32 per side, of connections where something went wrong or that are large.
+ */
+const rowWords = 64;
+const rowSideWords = 32;
+/** By size class: segments with payload that were repeated; those that were sent, in units of 256. */
+const resentBySize = 0;
+const sentBySize = 8;
+const fast = 16;
+const spurious = 17;
+const unseenOriginal = 18;
+const outOfOrder = 19;
+const duplicateAcks = 20;
+const gaps = 21;
+const windowFull = 22;
+const probes = 23;
+const keepAlives = 24;
+const keepAlivesAnswered = 25;
+/** 32-bit floats; the interval is 0 where there is none. */
+const keepAliveInterval = 26;
+const stalls = 27;
+const stallLongest = 28;
+const stallNow = 29;
+/** In units of 64 bits. */
+const keepAliveTime = 15;
+
+/**
+ * What is known of each connection and direction, by the slot number that the caller gives. Ordinary packets change a
+ * few numbers in typed arrays (160 bytes per slot); where something goes wrong there are 256 bytes more, and lists,
+ * which are bounded per connection and, all together, by 131 072 entries.
+ *
+ * - A retransmission is `fast` also when it comes within 20 ms of an ACK with a SACK block: with SACK the later holes
+ *   of one loss are not announced by duplicate ACKs for them.
+ * - `unseenOriginal` counts those that fill a gap in what this capture saw. What was sent before the capture began is
+ *   not known and not counted, nor what the other side had acknowledged without it.
+ * - RTT: one segment at a time per side, SYN and FIN included, from its sending to the first acknowledgement number
+ *   that covers it. It is given up when anything is sent again or out of order meanwhile: later ACKs wait for that.
+ * - A keep-alive while the other side's window is shut is a zero-window probe, and one with a byte that was never
+ *   acknowledged is a retransmission of that byte.
+ * - Idle gaps last at least 10 s and do not end with a SYN, a retransmission or a zero-window probe: those are waits
+ *   of a timer. They are looked for from the first packet after the SYNs to the RST or the second FIN.
+ */
 export class ConnectionDetails {
-  /** Entries that were not kept because of the bounds. */
-  get dropped(): number {
-    return 0;
+  #words = new Int32Array(0);
+  /** The same bytes. */
+  #times = new Float64Array(0);
+  #floats = new Float32Array(0);
+  #bytes = new Uint8Array(0);
+
+  #rows = new Int32Array(0);
+  #rowTimes = new Float64Array(0);
+  #rowFloats = new Float32Array(0);
+  #rowsUsed = 0;
+  readonly #freeRows: number[] = [];
+
+  readonly #budget: EntryBudget;
+  /** By slot · 2 + side of the data, of the window. */
+  readonly #holes = new Map<number, SackHoles>();
+  readonly #unseen = new Map<number, UnseenBytes>();
+  readonly #zeroWindows = new Map<number, ZeroWindowList>();
+  /** By slot. */
+  readonly #idleGaps = new Map<number, IdleGapList>();
+
+  /** @param limit entries of all lists together; default 131 072 (up to about 150 bytes each) */
+  constructor(limit: number = maxEntries) {
+    this.#budget = new EntryBudget(limit);
   }
 
-  /** A new connection begins in this slot. */
-  open(_slot: number): void {}
+  /** Holes, ranges, zero windows and idle gaps that were not kept because of the bounds. */
+  get dropped(): number {
+    return this.#budget.dropped;
+  }
 
-  /** The connection of this slot is no longer kept. */
-  release(_slot: number): void {}
+  /** A new connection begins in this slot: nothing is known of it. */
+  open(slot: number): void {
+    const at = slot * slotWords;
+    if (at >= this.#words.length) this.#grow(slot + 1);
+    this.release(slot);
+    this.#words.fill(0, at, at + slotWords);
+    this.#words[at + state] = noTtl;
+    this.#words[at + sideWords + state] = noTtl;
+  }
 
-  /** One TCP packet (not a second sighting), in order. `verdicts`: bits of tcp-flags.ts; side 0: client, 1: server. */
-  segment(
-    _slot: number,
-    _side: 0 | 1,
-    _packet: DecodedPacket,
-    _verdicts: number,
-    _frame: number,
-    _atMs: number,
-  ): void {}
+  /** The connection of this slot is let go. */
+  release(slot: number): void {
+    const words = this.#words;
+    const at = slot * slotWords;
+    if (at >= words.length) return;
+    const used = words[at + row] ?? 0;
+    if (used !== 0) {
+      this.#freeRows.push(used);
+      words[at + row] = 0;
+    }
+    if (((words[at + shared] ?? 0) & hasIdleGaps) !== 0) {
+      this.#idleGaps.get(slot)?.clear();
+      this.#idleGaps.delete(slot);
+      words[at + shared] = 0;
+    }
+    this.#releaseSide(slot, 0);
+    this.#releaseSide(slot, 1);
+  }
 
-  /** ISNs as signed words. */
+  #releaseSide(slot: number, side: 0 | 1): void {
+    const at = slot * slotWords + side * sideWords + state;
+    const bits = this.#words[at] ?? 0;
+    if ((bits & (hasHoles | hasUnseen | hasZeroWindows)) === 0) return;
+    const key = slot * 2 + side;
+    this.#holes.get(key)?.clear();
+    this.#holes.delete(key);
+    this.#unseen.get(key)?.clear();
+    this.#unseen.delete(key);
+    this.#zeroWindows.get(key)?.clear();
+    this.#zeroWindows.delete(key);
+    this.#words[at] = noTtl;
+  }
+
+  #grow(slots: number): void {
+    const words = new Int32Array(Math.max(slots, 1024, (this.#words.length / slotWords) * 2) * slotWords);
+    words.set(this.#words);
+    this.#words = words;
+    this.#times = new Float64Array(words.buffer);
+    this.#floats = new Float32Array(words.buffer);
+    this.#bytes = new Uint8Array(words.buffer);
+  }
+
+  /**
+   * Takes one TCP packet that is not a second sighting of the one before; in the order of the capture.
+   *
+   * @param side 0: from the client, 1: from the server
+   * @param verdicts bits of `analyseSegment`
+   */
+  segment(slot: number, side: 0 | 1, packet: DecodedPacket, verdicts: number, frame: number, atMs: number): void {
+    const words = this.#words;
+    const times = this.#times;
+    const both = slot * slotWords;
+    const own = both + side * sideWords;
+    const peer = both + sideWords - side * sideWords;
+    const flags = packet.flags;
+    const ttl = packet.ttl;
+    const lastAt = slot * slotTimes + lastTime;
+    const lastMs = times[lastAt] ?? 0;
+    times[lastAt] = atMs;
+
+    if (
+      verdicts !== 0 ||
+      packet.sackBlocks !== 0 ||
+      (flags & (flagSyn | flagFin | flagRst)) !== 0 ||
+      ((words[both + shared] ?? 0) & (isOpen | answerDue)) !== isOpen ||
+      ((words[own + state] ?? 0) & watchedOwn) !== 0 ||
+      ((words[peer + state] ?? 0) & watchedPeer) !== 0 ||
+      atMs - lastMs >= idleMs
+    ) {
+      this.#notice(slot, side, packet, verdicts, frame, atMs, lastMs);
+      if ((flags & flagRst) !== 0) return;
+    }
+
+    let mine = words[own + state] ?? 0;
+    if (ttl < (mine & 255)) mine = (mine & ~255) | ttl;
+    if (ttl > ((mine >>> 8) & 255)) mine = (mine & ~0xff00) | (ttl << 8);
+
+    if ((flags & flagAck) !== 0) {
+      const ack = packet.acknowledgement;
+      const theirs = words[peer + state] ?? 0;
+      if ((theirs & timing) !== 0 && ((ack - (words[peer + timedEnd] ?? 0)) | 0) >= 0) {
+        words[peer + state] = theirs & ~(timing | timingSmall);
+        this.#sample(slot, side, packet, theirs, atMs, lastMs);
+      }
+      if ((mine & hasAcked) === 0 || ((ack - (words[own + acked] ?? 0)) | 0) > 0) {
+        words[own + acked] = ack;
+        mine |= hasAcked;
+      }
+    }
+
+    const length = packet.payloadLength;
+    if (length > 0) {
+      if (length > (words[own + largest] ?? 0)) words[own + largest] = length;
+      const sizes = own * 4 + sizesByte + sizeClassOf(length);
+      const count = (this.#bytes[sizes] ?? 0) + 1;
+      this.#bytes[sizes] = count;
+      if (count === 256) {
+        const at = this.#row(slot, side) + sentBySize + sizeClassOf(length);
+        this.#rows[at] = (this.#rows[at] ?? 0) + 1;
+      }
+      if ((verdicts & tcpWindowFull) !== 0) mine |= filledWindow;
+      else mine &= ~filledWindow;
+    } else if (length < 0) {
+      // Cut in its header, or a fragment: it is not known where it ends.
+      words[own + state] = mine;
+      return;
+    }
+
+    const synFin = (flags & (flagSyn | flagFin)) === 0 ? 0 : 1;
+    const end = (packet.sequence + length + synFin) | 0;
+    if (
+      (mine & hasNext) === 0 ||
+      (((end - (words[own + next] ?? 0)) | 0) > 0 && (verdicts & tcpZeroWindowProbe) === 0)
+    ) {
+      words[own + next] = end;
+      mine |= hasNext;
+      if ((mine & timing) === 0 && length + synFin > 0 && (verdicts & (tcpAnyRetransmission | tcpOutOfOrder)) === 0) {
+        // A server may leave the data of a SYN alone (RFC 7413 4.2).
+        words[own + timedEnd] = (flags & flagSyn) === 0 ? end : (packet.sequence + 1) | 0;
+        times[slot * slotTimes + side * sideTimes + timedTime] = atMs;
+        mine |= timing;
+        if (synFin === 0) {
+          const mss = (words[both + shared] ?? 0) >>> 16;
+          if (length < (mss === 0 ? smallWithoutMss : mss - timestampBytes)) mine |= timingSmall;
+        }
+      }
+    }
+    words[own + state] = mine;
+  }
+
+  /** An ACK of `side` ended the RTT of the other. */
+  #sample(slot: number, side: 0 | 1, packet: DecodedPacket, theirs: number, atMs: number, lastMs: number): void {
+    const words = this.#words;
+    const times = this.#times;
+    const floats = this.#floats;
+    const peer = slot * slotWords + sideWords - side * sideWords;
+    const peerTimes = slot * slotTimes + sideTimes - side * sideTimes;
+    const sentMs = times[peerTimes + timedTime] ?? 0;
+    const ms = atMs - sentMs;
+    // Clocks may be set while a capture runs.
+    if (!(ms >= 0)) return;
+    const samples = words[peer + rttSamples] ?? 0;
+    const least = floats[peer + rttMin] ?? 0;
+    words[peer + rttSamples] = samples + 1;
+    times[peerTimes + rttSumTime] = (times[peerTimes + rttSumTime] ?? 0) + ms;
+    if (samples === 0 || ms < least) floats[peer + rttMin] = ms;
+    if (ms > (floats[peer + rttMax] ?? 0)) floats[peer + rttMax] = ms;
+    if (
+      ms >= stallFromMs &&
+      ms <= stallToMs &&
+      (theirs & (timingSmall | filledWindow)) === timingSmall &&
+      packet.payloadLength === 0 &&
+      (packet.flags & (flagSyn | flagFin)) === 0 &&
+      // Nothing came between, and all that was sent is acknowledged.
+      lastMs === sentMs &&
+      packet.acknowledgement === words[peer + next] &&
+      samples > 0 &&
+      ms - least >= stallBeyondRttMs
+    ) {
+      words[peer + state] = (words[peer + state] ?? 0) | stallPending;
+      this.#rowFloats[this.#row(slot, side === 0 ? 1 : 0) + stallNow] = ms;
+    }
+  }
+
+  /** What is not ordinary about a packet, before the packet counts. */
+  #notice(
+    slot: number,
+    side: 0 | 1,
+    packet: DecodedPacket,
+    verdicts: number,
+    frame: number,
+    atMs: number,
+    lastMs: number,
+  ): void {
+    const words = this.#words;
+    const both = slot * slotWords;
+    const own = both + side * sideWords;
+    const peer = both + sideWords - side * sideWords;
+    const flags = packet.flags;
+    const isReset = (flags & flagRst) !== 0;
+    const length = isReset ? 0 : Math.max(0, packet.payloadLength);
+    const end = (packet.sequence + length + ((flags & (flagSyn | flagFin)) === 0 ? 0 : 1)) | 0;
+    let mine = words[own + state] ?? 0;
+    let theirs = words[peer + state] ?? 0;
+
+    const isProbe =
+      (verdicts & tcpZeroWindowProbe) !== 0 || ((verdicts & tcpKeepAlive) !== 0 && (theirs & windowShut) !== 0);
+    const repeatsByte =
+      length === 1 && (theirs & hasAcked) !== 0 && ((end - (words[peer + acked] ?? 0)) | 0) > 0 && !isProbe;
+    const isKeepAlive = (verdicts & tcpKeepAlive) !== 0 && !isProbe && !repeatsByte;
+    // In a simultaneous open the SYN+ACK has the sequence number of the SYN (RFC 9293 3.5).
+    const isFirstSynAck = (flags & (flagSyn | flagAck)) === (flagSyn | flagAck) && (mine & sentSyn) !== 0;
+    const isRepeated =
+      !isReset &&
+      !isFirstSynAck &&
+      !isKeepAlive &&
+      !isProbe &&
+      ((verdicts & tcpAnyRetransmission) !== 0 || ((verdicts & tcpKeepAlive) !== 0 && repeatsByte));
+
+    this.#noticeSilence(slot, side, flags, length, isKeepAlive, isRepeated || isProbe, frame, atMs, lastMs);
+
+    if ((mine & stallPending) !== 0) {
+      mine &= ~stallPending;
+      if (length > 0 && !isRepeated && atMs - lastMs <= stallEndsWithinMs) {
+        const at = this.#row(slot, side);
+        const floats = this.#rowFloats;
+        this.#rows[at + stalls] = (this.#rows[at + stalls] ?? 0) + 1;
+        floats[at + stallLongest] = Math.max(floats[at + stallLongest] ?? 0, floats[at + stallNow] ?? 0);
+      }
+    }
+    theirs &= ~stallPending;
+
+    if ((theirs & keepAliveAsks) !== 0) {
+      theirs &= ~keepAliveAsks;
+      if (!isReset) this.#count(slot, side === 0 ? 1 : 0, keepAlivesAnswered);
+    }
+    const isBareAck = length === 0 && (flags & (flagSyn | flagFin | flagRst)) === 0;
+    if (!isBareAck || isKeepAlive) theirs &= ~keepAliveRuns;
+    if (isKeepAlive) {
+      const at = this.#row(slot, side);
+      const time = (at >> 1) + keepAliveTime;
+      const sinceMs = atMs - (this.#rowTimes[time] ?? 0);
+      const shortest = this.#rowFloats[at + keepAliveInterval] ?? 0;
+      if ((mine & keepAliveRuns) !== 0 && sinceMs > 0 && (shortest === 0 || sinceMs < shortest)) {
+        this.#rowFloats[at + keepAliveInterval] = sinceMs;
+      }
+      this.#rowTimes[time] = atMs;
+      this.#rows[at + keepAlives] = (this.#rows[at + keepAlives] ?? 0) + 1;
+      mine |= keepAliveRuns | keepAliveAsks;
+    } else mine &= ~(keepAliveRuns | keepAliveAsks);
+
+    if (isRepeated) {
+      this.#repeated(slot, side, packet, verdicts, length, end, mine, atMs);
+      mine &= ~(timing | timingSmall);
+    } else if ((verdicts & tcpOutOfOrder) !== 0 && !isReset && !isFirstSynAck) {
+      this.#count(slot, side, outOfOrder);
+      mine &= ~(timing | timingSmall);
+    }
+    if ((verdicts & tcpDuplicateAck) !== 0) this.#count(slot, side, duplicateAcks);
+    if ((verdicts & tcpWindowFull) !== 0) this.#count(slot, side, windowFull);
+    if (isProbe) this.#count(slot, side, probes);
+
+    if ((flags & flagSyn) !== 0) mine = this.#noticeSyn(slot, side, packet, verdicts, mine, end);
+    else if (!isReset && !isProbe) mine = this.#noticeRange(slot, side, packet, length, mine, end);
+
+    if ((mine & openHoles) !== 0 && length > 0 && (verdicts & tcpOutOfOrder) === 0 && !isProbe) {
+      if (((packet.sequence - (words[own + next] ?? 0)) | 0) < 0)
+        this.#holes.get(slot * 2 + side)?.resent(packet.sequence, end);
+    }
+    if ((flags & (flagAck | flagRst | flagSyn)) === flagAck) {
+      theirs = this.#noticeAck(slot, side, packet, theirs, frame, atMs);
+      mine = this.#noticeWindow(slot, side, packet, mine, theirs, frame, atMs);
+    }
+    if ((theirs & windowShut) !== 0 && (isProbe || length > 0)) {
+      this.#zeroWindows.get(slot * 2 + 1 - side)?.asked(isProbe);
+    }
+
+    if ((flags & flagFin) !== 0 && !isReset && (mine & hasFin) === 0) {
+      mine |= hasFin;
+      words[own + finFrame] = frame;
+      this.#times[slot * slotTimes + side * sideTimes + finTime] = atMs;
+    }
+    words[own + state] = mine;
+    words[peer + state] = theirs;
+    if ((flags & flagSyn) === 0) {
+      if (isReset || (mine & theirs & hasFin) !== 0) words[both + shared] = (words[both + shared] ?? 0) | isClosed;
+      if (!isReset && (flags & flagAck) !== 0) words[both + shared] = (words[both + shared] ?? 0) | isOpen;
+    }
+  }
+
+  #noticeSilence(
+    slot: number,
+    side: 0 | 1,
+    flags: number,
+    length: number,
+    isKeepAlive: boolean,
+    isTimer: boolean,
+    frame: number,
+    atMs: number,
+    lastMs: number,
+  ): void {
+    const words = this.#words;
+    const at = slot * slotWords + shared;
+    let bits = words[at] ?? 0;
+    const isReset = (flags & flagRst) !== 0;
+    if ((bits & (isOpen | isClosed)) === isOpen && atMs - lastMs >= idleMs && (flags & flagSyn) === 0 && !isTimer) {
+      let list = this.#idleGaps.get(slot);
+      if (list === undefined) {
+        list = new IdleGapList(this.#budget);
+        this.#idleGaps.set(slot, list);
+      }
+      list.add({
+        fromMs: lastMs,
+        idleMs: toMicroseconds(atMs - lastMs),
+        endedBy: side === 0 ? 'client' : 'server',
+        with: isReset
+          ? 'rst'
+          : (flags & flagFin) !== 0
+            ? 'fin'
+            : isKeepAlive
+              ? 'keepAlive'
+              : length > 0
+                ? 'data'
+                : 'ack',
+        frame,
+      });
+      bits |= hasIdleGaps | answerDue;
+      if (side === 0) bits |= answerDueFromServer;
+      else bits &= ~answerDueFromServer;
+    } else if ((bits & answerDue) !== 0 && ((bits & answerDueFromServer) !== 0 ? 1 : 0) === side) {
+      this.#idleGaps.get(slot)?.answered(isReset ? 'rst' : 'ack');
+      bits &= ~answerDue;
+    }
+    words[at] = bits;
+  }
+
+  #repeated(
+    slot: number,
+    side: 0 | 1,
+    packet: DecodedPacket,
+    verdicts: number,
+    length: number,
+    end: number,
+    mine: number,
+    atMs: number,
+  ): void {
+    const key = slot * 2 + side;
+    if ((verdicts & tcpSpuriousRetransmission) !== 0) this.#count(slot, side, spurious);
+    else {
+      const sackMs = (mine & hasHoles) === 0 ? Number.NEGATIVE_INFINITY : (this.#holes.get(key)?.lastSackMs ?? 0);
+      if ((verdicts & tcpFastRetransmission) !== 0 || (length > 0 && atMs - sackMs <= fastWithinMs)) {
+        this.#count(slot, side, fast);
+      } else {
+        const at = slot * slotWords + side * sideWords + timeouts;
+        this.#words[at] = (this.#words[at] ?? 0) + 1;
+      }
+      if ((mine & hasUnseen) !== 0 && this.#unseen.get(key)?.has(packet.sequence, end) === true) {
+        this.#count(slot, side, unseenOriginal);
+      }
+    }
+    if (length > 0) this.#count(slot, side, resentBySize + sizeClassOf(length));
+  }
+
+  #noticeSyn(slot: number, side: 0 | 1, packet: DecodedPacket, verdicts: number, before: number, end: number): number {
+    const words = this.#words;
+    const own = slot * slotWords + side * sideWords;
+    let mine = (packet.flags & flagAck) === 0 ? before | sentSyn : before & ~sentSyn;
+    const mss = Math.min(0xffff, packet.mss);
+    const bits = words[slot * slotWords + shared] ?? 0;
+    if (mss > 0 && (bits >>> 16 === 0 || mss < bits >>> 16))
+      words[slot * slotWords + shared] = (bits & 0xffff) | (mss << 16);
+    const isSame = (verdicts & (tcpAnyRetransmission | tcpOutOfOrder)) !== 0 || end === words[own + next];
+    if ((mine & hasNext) !== 0 && !isSame) mine &= ~(hasNext | timing | timingSmall);
+    return mine;
+  }
+
+  /** What this capture has not seen of the bytes below. */
+  #noticeRange(slot: number, side: 0 | 1, packet: DecodedPacket, length: number, before: number, end: number): number {
+    const key = slot * 2 + side;
+    const reached = this.#words[slot * slotWords + side * sideWords + next] ?? 0;
+    let mine = before;
+    if ((mine & hasNext) !== 0 && ((packet.sequence - reached) | 0) > 0) {
+      this.#count(slot, side, gaps);
+      let list = this.#unseen.get(key);
+      if (list === undefined) {
+        list = new UnseenBytes(this.#budget);
+        this.#unseen.set(key, list);
+      }
+      list.add(reached, packet.sequence);
+      mine |= hasUnseen;
+    } else if ((mine & hasUnseen) !== 0 && length > 0) {
+      const list = this.#unseen.get(key);
+      list?.fill(packet.sequence, end);
+      if (list?.isEmpty !== false) mine = this.#forgetUnseen(key, mine);
+    }
+    return mine;
+  }
+
+  #forgetUnseen(key: number, bits: number): number {
+    this.#unseen.delete(key);
+    return bits & ~hasUnseen;
+  }
+
+  /** What the acknowledgement of `side` says of the other side's data. */
+  #noticeAck(slot: number, side: 0 | 1, packet: DecodedPacket, before: number, frame: number, atMs: number): number {
+    const key = slot * 2 + 1 - side;
+    let theirs = before;
+    if (packet.sackBlocks > 0 || (theirs & openHoles) !== 0) {
+      let holes = this.#holes.get(key);
+      if (holes === undefined) {
+        holes = new SackHoles(this.#budget);
+        this.#holes.set(key, holes);
+        theirs |= hasHoles;
+      }
+      const reached = this.#words[slot * slotWords + sideWords - side * sideWords + next] ?? 0;
+      const unseen = (theirs & hasUnseen) === 0 ? undefined : this.#unseen.get(key);
+      holes.acknowledged(packet, (theirs & hasNext) === 0 ? null : reached, unseen, frame, atMs);
+      if (holes.isOpen) theirs |= openHoles;
+      else theirs &= ~openHoles;
+    }
+    if ((theirs & hasUnseen) !== 0) {
+      const list = this.#unseen.get(key);
+      list?.forgetBelow(packet.acknowledgement);
+      if (list?.isEmpty !== false) theirs = this.#forgetUnseen(key, theirs);
+    }
+    return theirs;
+  }
+
+  #noticeWindow(
+    slot: number,
+    side: 0 | 1,
+    packet: DecodedPacket,
+    mine: number,
+    theirs: number,
+    frame: number,
+    atMs: number,
+  ): number {
+    const newest = this.#words[slot * slotWords + side * sideWords + acked] ?? 0;
+    // A segment that was overtaken tells of a window that was.
+    if ((mine & hasAcked) !== 0 && ((packet.acknowledgement - newest) | 0) < 0) return mine;
+    const key = slot * 2 + side;
+    if (packet.window === 0) {
+      if ((mine & windowShut) !== 0 || (packet.flags & flagFin) !== 0) return mine;
+      let list = this.#zeroWindows.get(key);
+      if (list === undefined) {
+        list = new ZeroWindowList(this.#budget);
+        this.#zeroWindows.set(key, list);
+      }
+      list.shut(atMs, frame, (theirs & filledWindow) !== 0);
+      return mine | windowShut | hasZeroWindows;
+    }
+    if ((mine & windowShut) === 0) return mine;
+    this.#zeroWindows.get(key)?.opened(atMs);
+    return mine & ~windowShut;
+  }
+
+  #count(slot: number, side: 0 | 1, which: number): void {
+    const at = this.#row(slot, side) + which;
+    this.#rows[at] = (this.#rows[at] ?? 0) + 1;
+  }
+
+  /** Where the rare counts of a side begin; makes room for them at first need. */
+  #row(slot: number, side: 0 | 1): number {
+    const words = this.#words;
+    let used = words[slot * slotWords + row] ?? 0;
+    if (used === 0) {
+      used = this.#freeRows.pop() ?? ++this.#rowsUsed;
+      words[slot * slotWords + row] = used;
+      if (used * rowWords > this.#rows.length) {
+        const rows = new Int32Array(Math.max(256 * rowWords, this.#rows.length * 2));
+        rows.set(this.#rows);
+        this.#rows = rows;
+        this.#rowTimes = new Float64Array(rows.buffer);
+        this.#rowFloats = new Float32Array(rows.buffer);
+      }
+      this.#rows.fill(0, (used - 1) * rowWords, used * rowWords);
+    }
+    return (used - 1) * rowWords + side * rowSideWords;
+  }
+
+  /**
+   * What is known so far of a slot that is open. Later packets do not change it.
+   * @param isnClient initial sequence number of the client as a signed word, or what is taken for it
+   * @param isnServer the same of the server
+   */
   facts(
-    _slot: number,
-    _isnClient: number,
-    _isnServer: number,
+    slot: number,
+    isnClient: number,
+    isnServer: number,
   ): { readonly flow: { readonly client: Flow; readonly server: Flow }; readonly idleGaps: readonly IdleGap[] } {
-    return { flow: { client: noFlow, server: noFlow }, idleGaps: [] };
+    return {
+      flow: { client: this.#flow(slot, 0, isnClient), server: this.#flow(slot, 1, isnServer) },
+      idleGaps: this.#idleGaps.get(slot)?.facts() ?? [],
+    };
+  }
+
+  #flow(slot: number, side: 0 | 1, isn: number): Flow {
+    const words = this.#words;
+    const own = slot * slotWords + side * sideWords;
+    const ownTimes = slot * slotTimes + side * sideTimes;
+    const word = (offset: number): number => words[own + offset] ?? 0;
+    const used = words[slot * slotWords + row] ?? 0;
+    const at = (used - 1) * rowWords + side * rowSideWords;
+    const rare = (which: number): number => (used === 0 ? 0 : (this.#rows[at + which] ?? 0) >>> 0);
+    const rareMs = (which: number): number => (used === 0 ? 0 : toMicroseconds(this.#rowFloats[at + which] ?? 0));
+
+    const bySize: SizeClass[] = [];
+    let dataSegments = 0;
+    for (let i = 0; i < sizeClasses; i++) {
+      const sent = (this.#bytes[own * 4 + sizesByte + i] ?? 0) + rare(sentBySize + i) * 256;
+      if (sent === 0) continue;
+      dataSegments += sent;
+      bySize.push({ upTo: sizeBounds[i] ?? 0, sent, retransmitted: rare(resentBySize + i) });
+    }
+    const bits = word(state);
+    const samples = word(rttSamples);
+    const key = slot * 2 + side;
+    const interval = rareMs(keepAliveInterval);
+    return {
+      dataSegments,
+      largestPayload: word(largest),
+      retransmissions: {
+        fast: rare(fast),
+        spurious: rare(spurious),
+        timeout: word(timeouts),
+        unseenOriginal: rare(unseenOriginal),
+      },
+      outOfOrder: rare(outOfOrder),
+      duplicateAcks: rare(duplicateAcks),
+      gaps: rare(gaps),
+      bySize,
+      rtt:
+        samples === 0
+          ? null
+          : {
+              samples,
+              minMs: toMicroseconds(this.#floats[own + rttMin] ?? 0),
+              meanMs: toMicroseconds((this.#times[ownTimes + rttSumTime] ?? 0) / samples),
+              maxMs: toMicroseconds(this.#floats[own + rttMax] ?? 0),
+            },
+      ttl: (bits & 255) > ((bits >>> 8) & 255) ? null : { min: bits & 255, max: (bits >>> 8) & 255 },
+      zeroWindows: this.#zeroWindows.get(key)?.facts() ?? [],
+      windowFull: rare(windowFull),
+      zeroWindowProbes: rare(probes),
+      keepAlives:
+        rare(keepAlives) === 0
+          ? null
+          : {
+              count: rare(keepAlives),
+              answered: rare(keepAlivesAnswered),
+              intervalMs: interval === 0 ? null : interval,
+            },
+      holes: this.#holes.get(key)?.facts(isn) ?? [],
+      delayedAckStalls: rare(stalls) === 0 ? null : { count: rare(stalls), longestMs: rareMs(stallLongest) },
+      fin: (bits & hasFin) === 0 ? null : { atMs: this.#times[ownTimes + finTime] ?? 0, frame: word(finFrame) >>> 0 },
+    };
   }
 }
 
-const noFlow: Flow = {
-  dataSegments: 0,
-  largestPayload: 0,
-  retransmissions: { fast: 0, spurious: 0, timeout: 0, unseenOriginal: 0 },
-  outOfOrder: 0,
-  duplicateAcks: 0,
-  gaps: 0,
-  bySize: [],
-  rtt: null,
-  ttl: null,
-  zeroWindows: [],
-  windowFull: 0,
-  zeroWindowProbes: 0,
-  keepAlives: null,
-  holes: [],
-  delayedAckStalls: null,
-  fin: null,
-};
+/** Clocks of captures do not tell less. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+/** Index into {@link sizeBounds}. */
+function sizeClassOf(length: number): number {
+  if (length > 1440) return length > 1460 ? 7 : 6;
+  if (length <= 536) return length > 1 ? 1 : 0;
+  if (length <= 1220) return 2;
+  return length <= 1340 ? 3 : length <= 1400 ? 4 : 5;
+}
