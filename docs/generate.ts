@@ -2,6 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { collectors } from '../src/collectors/index.ts';
 import { readPlaybooks } from '../src/load-playbooks.ts';
+import { unlearned } from '../src/engine/explain.ts';
+import { exampleParams } from '../src/engine/privileged-commands.ts';
 import type { Command } from '../src/model/command.ts';
 import { Budget } from '../src/model/plan.ts';
 import { parsers } from '../src/parsers/index.ts';
@@ -58,12 +60,13 @@ function commandsPage(): string {
     clientAddresses: ['CLIENT'],
     ownAddresses: [],
     roles: ['target'],
+    learned: unlearned,
     budget: Budget.parse({}),
   } as const;
   const rows = [...collectors.values()].flatMap((collector) => {
     const params = collector.params.safeParse({});
     return collector
-      .commands(params.success ? params.data : { keys: ['net.ipv4.ip_forward'] }, context)
+      .commands(params.success ? params.data : exampleParams[collector.id], context)
       .flatMap((command) => alternatives(command).map((one, index) => rowOf(collector.id, collector.when, one, index)));
   });
   return `${note}# Everything netcheck may run on a node\n\nAll of it only reads. "or" rows are used where the tool above is missing or would load a kernel module. \`netcheck --explain …\` shows the same for one question.\n\n${table(['collector', 'when', 'command', 'root', 'at most'], rows)}\n`;

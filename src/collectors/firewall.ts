@@ -28,6 +28,15 @@ export const firewall = defineCollector({
       tool: 'ip6tables-save',
       wouldLoad: { modules: ['nf_tables'], unlessFile: '/proc/net/ip6_tables_names' },
     },
+    // Where iptables-save is the one of nf_tables, rules of the older kind are seen only by the older tool.
+    {
+      ...bounds,
+      argv: ['iptables-legacy-save', '-c'],
+      kind: 'iptables-save',
+      tool: 'iptables-legacy-save',
+      needsFile: '/proc/net/ip_tables_names',
+      wouldLoad: { modules: ['ip_tables'], unlessFile: '/proc/net/ip_tables_names' },
+    },
     {
       ...bounds,
       argv: ['nft', '-j', 'list', 'ruleset'],

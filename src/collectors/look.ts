@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 const tools =
-  'bash sh timeout date ss ip tcpdump iptables-save ip6tables-save iptables-legacy-save nft ipvsadm conntrack sudo nc busybox python3 python perl ethtool netstat sysctl';
+  'bash sh timeout date ss ip tcpdump iptables-save ip6tables-save iptables-legacy-save nft ipvsadm conntrack sudo nc busybox python3 python perl ethtool netstat sysctl nstat bridge ipset tracepath ping getent arping dmesg nsenter';
 const files =
-  '/proc/net/ip_vs /proc/net/ip_vs_conn /proc/net/nf_conntrack /proc/net/stat/nf_conntrack /proc/net/ip_tables_names /proc/net/ip6_tables_names /proc/net/tcp /proc/net/tcp6 /proc/net/netstat /proc/sys/net/netfilter/nf_conntrack_count';
-const modules = 'tcp_diag udp_diag inet_diag ip_vs nf_conntrack nf_conntrack_netlink ip_tables ip6_tables nf_tables';
+  '/proc/net/ip_vs /proc/net/ip_vs_conn /proc/net/ip_vs_stats /proc/net/nf_conntrack /proc/net/stat/nf_conntrack /proc/net/ip_tables_names /proc/net/ip6_tables_names /proc/net/tcp /proc/net/tcp6 /proc/net/snmp /proc/net/netstat /proc/net/snmp6 /proc/net/sockstat /proc/net/stat/rt_cache /proc/net/stat/arp_cache /proc/net/if_inet6 /proc/net/dev /proc/net/softnet_stat /proc/softirqs /proc/interrupts /proc/uptime /etc/nsswitch.conf /proc/sys/net/netfilter/nf_conntrack_count';
+const modules =
+  'tcp_diag udp_diag inet_diag ip_vs nf_conntrack nf_conntrack_netlink ip_tables ip6_tables nf_tables ip_set ipv6';
 
 /**
  * A module counts as there when /sys/module has it (loaded, or built in with parameters) or modules.builtin names it.

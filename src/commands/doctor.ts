@@ -4,6 +4,7 @@ import { type LoadedConfig, loadConfig } from '../config.ts';
 import { privilegedCommands } from '../engine/privileged-commands.ts';
 import type { NodeConnection } from '../engine/ports.ts';
 import type { Features } from '../model/facts.ts';
+import { nothingLearned } from '../model/command.ts';
 import { NetcheckError } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import { parsers } from '../parsers/index.ts';
@@ -197,6 +198,7 @@ async function lookAt(connection: NodeConnection, signal: AbortSignal): Promise<
         clientAddresses: [],
         ownAddresses: [],
         roles: [],
+        learned: nothingLearned,
         budget: { wallMs: 0, windowMs: 0, maxPackets: 0, maxCaptureBytes: 0, maxOutputBytes: 0 },
       },
     ) ?? [];

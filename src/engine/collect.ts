@@ -1,10 +1,11 @@
-import type { CollectContext, Collector } from '../model/command.ts';
+import type { CollectContext, Collector, Learned } from '../model/command.ts';
 import type { Evidence, Exit } from '../model/evidence.ts';
 import type { Capture, Clock, Connection, Features } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { IpAddress } from '../model/inventory.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
+import { createLearner } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
 
@@ -46,7 +47,7 @@ export async function collect(
 
   phase('connect');
   const opening = await Promise.allSettled(
-    plan.nodes.map((planned) => open(runId, plan, planned, ports, whole, onProgress)),
+    plan.nodes.map((planned) => open(runId, plan, planned, registries.parsers, ports, whole, onProgress)),
   );
   const opened = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const connected = opened.flatMap((one) => ('session' in one ? [one] : []));
@@ -79,6 +80,7 @@ export async function collect(
     ended = await window(plan, sessions, captures, registries.collectors, { signal: whole, onProgress });
     phase('after');
     await each(['delta'], 'after');
+    await each(['active', 'last'], 'once');
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
     if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
   } finally {
@@ -102,6 +104,7 @@ async function open(
   runId: string,
   plan: Plan,
   planned: PlannedNode,
+  parsers: ReadonlyMap<string, Parser>,
   ports: CollectPorts,
   signal: AbortSignal,
   onProgress: OnProgress,
@@ -155,11 +158,12 @@ async function open(
     return unreachable(connected.exit, connected.exit.message);
   }
   onProgress({ type: 'connected', node: node.name });
+  const learned = createLearner(parsers, plan.symptom.port);
   const session: NodeSession = new NodeSession(
     planned,
     connected.connection,
     ports,
-    () => contextOf(plan, planned, session.features?.uid),
+    () => contextOf(plan, planned, session.features?.uid, learned(session.evidence)),
     signal,
   );
   return { session, release };
@@ -170,6 +174,7 @@ export function contextOf(
   { node, roles, address }: PlannedNode,
   /** As the first look found it. */
   uid: number | undefined,
+  learned: Learned,
 ): CollectContext {
   const clients = plan.nodes.filter((planned) => planned.roles.includes('client'));
   return {
@@ -181,6 +186,7 @@ export function contextOf(
     ),
     ownAddresses: [address, ...node.serves],
     roles,
+    learned,
     budget: plan.budget,
     ...(node.user !== undefined && uid !== undefined && uid !== 0 ? { loginUser: node.user } : {}),
   };

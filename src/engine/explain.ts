@@ -1,4 +1,4 @@
-import type { Collector, Command } from '../model/command.ts';
+import type { Collector, Command, Learned } from '../model/command.ts';
 import type { Phase } from '../model/evidence.ts';
 import type { Plan } from '../model/plan.ts';
 import { contextOf, stepsOf } from './collect.ts';
@@ -21,7 +21,7 @@ export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collecto
   return plan.nodes.flatMap((planned) =>
     stepsOf(plan, { name: planned.node.name }, collectors).flatMap(({ collector, params }) =>
       collector
-        .commands(collector.params.parse(params), contextOf(plan, planned, expectedUid(planned)))
+        .commands(collector.params.parse(params), contextOf(plan, planned, expectedUid(planned), unlearned))
         .map((command) => ({
           node: planned.node.name,
           collector: collector.id,
@@ -36,6 +36,13 @@ export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collecto
   );
 }
 
+/** Stands for what the run will find out: `ethtool -k DEV` is shown once, whatever the devices are. */
+export const unlearned: Learned = {
+  devices: ['DEV'],
+  ways: [],
+  listenerPids: ['PID'],
+};
+
 /** Nobody has looked yet: an account is root where it is called so, else it is somebody for whom tcpdump steps down (-Z). */
 function expectedUid({ node }: Plan['nodes'][number]): number {
   return node.user === 'root' ? 0 : 1000;
@@ -43,7 +50,11 @@ function expectedUid({ node }: Plan['nodes'][number]): number {
 
 function phaseOf(collector: Collector): Phase {
   if (collector.id === 'look') return 'look';
-  return collector.when === 'delta' ? 'before' : collector.when === 'once' ? 'once' : 'during';
+  return collector.when === 'delta'
+    ? 'before'
+    : collector.when === 'capture' || collector.when === 'probe'
+      ? 'during'
+      : 'once';
 }
 
 function noteOf({ wouldLoad, otherwise }: Command, again: boolean): { note?: string } {

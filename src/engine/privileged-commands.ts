@@ -2,7 +2,14 @@ import type { CollectContext, Collector, Command } from '../model/command.ts';
 import { Budget } from '../model/plan.ts';
 
 /** Values that stand for "whatever a run puts here" while the collectors are asked for their commands. */
-const stand = { target: '203.0.113.77', port: 64999, maxPackets: 999_983, user: 'netcheck_login_user' } as const;
+const stand = {
+  target: '203.0.113.77',
+  port: 64999,
+  maxPackets: 999_983,
+  user: 'netcheck_login_user',
+  pid: '4194301',
+  device: 'standdev0',
+} as const;
 
 /** A command that needs root: exact arguments, or a regular expression over them where a run fills something in. */
 export interface PrivilegedCommand {
@@ -35,8 +42,14 @@ export function privilegedCommands(
 
 function defaultParams(collector: Collector): unknown {
   const parsed = collector.params.safeParse({});
-  return parsed.success ? parsed.data : { keys: ['net.ipv4.ip_forward'] };
+  return parsed.success ? parsed.data : (exampleParams[collector.id] ?? {});
 }
+
+/** Parameters of the collectors that cannot do without, for listings. */
+export const exampleParams: Readonly<Record<string, unknown>> = {
+  sysctl: { keys: ['net.ipv4.ip_forward'] },
+  'name-lookup': { names: ['example.com'] },
+};
 
 function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): CollectContext {
   return {
@@ -46,6 +59,7 @@ function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): Co
     clientAddresses: [],
     ownAddresses: [],
     roles,
+    learned: { devices: [stand.device], ways: [], listenerPids: [stand.pid] },
     loginUser: stand.user,
     budget: Budget.parse({ maxPackets: stand.maxPackets }),
   };
@@ -65,6 +79,8 @@ function entryOf([tool = '', ...args]: readonly string[], loginUser: string): Pr
     .replaceAll(stand.target.replaceAll('.', String.raw`\.`), '[0-9a-f.:]{2,39}')
     .replaceAll(String(stand.port), '[0-9]{1,5}')
     .replaceAll(String(stand.maxPackets), '[0-9]{1,7}')
+    .replaceAll(stand.pid, '[0-9]{1,7}')
+    .replaceAll(stand.device, '[A-Za-z0-9_.:-]{1,15}')
     .replaceAll(stand.user, loginUser);
   return { tool, args: `^${foldVariants(pattern)}$`, isPattern: true };
 }

@@ -35,10 +35,23 @@ export interface CollectContext {
   /** Addresses of this node where known. */
   readonly ownAddresses: readonly string[];
   readonly roles: readonly Role[];
+  /** What the run has found out on this node so far; empty before anything was read. */
+  readonly learned: Learned;
   /** The account on the node, where it is known and is not root; for `tcpdump -Z`. */
   readonly loginUser?: string;
   readonly budget: Budget;
 }
+
+/** What later commands are made from: read on the node itself, and checked to be what it claims to be. */
+export interface Learned {
+  /** Devices that the way to the target and back to the clients uses, without lo. At most four. */
+  readonly devices: readonly string[];
+  /** Address that was looked up -> device that leads there. */
+  readonly ways: readonly { readonly address: string; readonly device: string }[];
+  /** Processes that listen on the port, as far as they may be seen. At most four. */
+  readonly listenerPids: readonly string[];
+}
+export const nothingLearned: Learned = { devices: [], ways: [], listenerPids: [] };
 
 /** Everything netcheck may run on a node comes from a collector: parameters in, argv arrays out. */
 export interface Collector<Params extends z.ZodType = z.ZodType> {
@@ -46,8 +59,11 @@ export interface Collector<Params extends z.ZodType = z.ZodType> {
   /** One line for `--explain` and the docs: what is looked at and what it costs. */
   readonly purpose: string;
   readonly params: Params;
-  /** `delta` collectors run before and after the window; only what moved counts. */
-  readonly when: 'once' | 'delta' | 'capture' | 'probe';
+  /**
+   * `delta` collectors run before and after the window; only what moved counts. `last` ones run once at the end, with
+   * all that was learned. `active` ones send packets of their own from the clients.
+   */
+  readonly when: 'once' | 'delta' | 'capture' | 'probe' | 'active' | 'last';
   /** Facts that its commands' parsers give. */
   readonly provides: readonly FactName[];
   commands(params: z.output<Params>, context: CollectContext): readonly Command[];

@@ -13,7 +13,7 @@ const summary = /^conntrack v[\w.]+ \(conntrack-tools\): \d+ flow entries have b
 export const conntrackList: Parser<readonly ConntrackEntry[]> = {
   kind: 'conntrack-list',
   reads: 'conntrack -L | cat /proc/net/nf_conntrack',
-  fact: null,
+  fact: 'conntrackEntries',
   sample: `udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=42754 dport=9 [UNREPLIED] src=127.0.0.1 dst=127.0.0.1 sport=9 dport=42754 mark=0 use=1
 tcp      6 9 CLOSE src=127.0.0.1 dst=127.0.0.1 sport=55068 dport=99 src=127.0.0.1 dst=127.0.0.1 sport=99 dport=55068 [ASSURED] mark=0 use=1
 icmp     1 29 src=127.0.0.1 dst=127.0.0.1 type=8 code=0 id=17 src=127.0.0.1 dst=127.0.0.1 type=0 code=0 id=17 mark=0 use=1

@@ -30,7 +30,7 @@ const topics: readonly (readonly [RegExp, KernelLogTopic])[] = [
 export const dmesg: Parser<KernelLog> = {
   kind: 'dmesg',
   reads: 'dmesg | dmesg -T | journalctl -k --no-pager',
-  fact: null,
+  fact: 'kernelLog',
   sample: `[    0.000000] Linux version 6.18.44 (builder@host) #1 SMP PREEMPT_DYNAMIC
 [ 3820.868311] port1: left promiscuous mode
 [ 4012.117392] nf_conntrack: nf_conntrack: table full in netns 4026532281, dropping packet

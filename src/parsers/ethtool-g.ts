@@ -9,7 +9,7 @@ import { addStderr, nothingUsable } from './said-instead.ts';
 export const ethtoolG: Parser<RingSizes> = {
   kind: 'ethtool-g',
   reads: 'ethtool -g DEV',
-  fact: null,
+  fact: 'nics',
   sample: `Ring parameters for ens5:
 Pre-set maximums:
 RX:		16384

@@ -8,7 +8,7 @@ import { addStderr, nothingUsable } from './said-instead.ts';
 export const ethtoolI: Parser<Driver> = {
   kind: 'ethtool-i',
   reads: 'ethtool -i DEV',
-  fact: null,
+  fact: 'nics',
   sample: `driver: veth
 version: 1.0
 firmware-version: 

@@ -9,7 +9,7 @@ import { addStderr, nothingUsable } from './said-instead.ts';
 export const ethtoolK: Parser<DeviceFeatures> = {
   kind: 'ethtool-k',
   reads: 'ethtool -k DEV',
-  fact: null,
+  fact: 'nics',
   sample: `Features for v0:
 rx-checksumming: on
 tx-checksumming: on

@@ -13,7 +13,7 @@ import { outputLines } from './text-lines.ts';
 export const ethtoolS: Parser<CounterReading> = {
   kind: 'ethtool-s',
   reads: 'ethtool -S DEV',
-  fact: null,
+  fact: 'counters',
   sample: `NIC statistics:
      rx_queue_0_drops: 0
      bw_in_allowance_exceeded: 12

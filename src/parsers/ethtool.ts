@@ -8,7 +8,7 @@ import { addStderr, nothingUsable } from './said-instead.ts';
 export const ethtool: Parser<LinkSettings> = {
   kind: 'ethtool',
   reads: 'ethtool DEV',
-  fact: null,
+  fact: 'nics',
   sample: `Settings for eth0:
 	Supported ports: [ TP ]
 	Supported link modes:   10baseT/Half 10baseT/Full 

@@ -1,7 +1,10 @@
 import type { Parser } from '../model/parser.ts';
 import { arpCache } from './arp-cache.ts';
+import { arping } from './arping.ts';
+import { bridgeFdb } from './bridge-fdb.ts';
 import { conntrackList } from './conntrack-list.ts';
 import { conntrackStats } from './conntrack-stats.ts';
+import { cpuStat } from './cpu-stat.ts';
 import { date } from './date.ts';
 import { dmesg } from './dmesg.ts';
 import { ethtoolG } from './ethtool-g.ts';
@@ -9,6 +12,10 @@ import { ethtoolI } from './ethtool-i.ts';
 import { ethtoolK } from './ethtool-k.ts';
 import { ethtoolS } from './ethtool-s.ts';
 import { ethtool } from './ethtool.ts';
+import { fdCount } from './fd-count.ts';
+import { getentAhosts } from './getent-ahosts.ts';
+import { hosts } from './hosts.ts';
+import { interrupts } from './interrupts.ts';
 import { ipAddr } from './ip-addr.ts';
 import { ipLink } from './ip-link.ts';
 import { ipNeigh } from './ip-neigh.ts';
@@ -16,12 +23,15 @@ import { ipRouteGet } from './ip-route-get.ts';
 import { ipRoute } from './ip-route.ts';
 import { ipRule } from './ip-rule.ts';
 import { ipTcpMetrics } from './ip-tcp-metrics.ts';
+import { ipVsStats } from './ip-vs-stats.ts';
 import { ip6tablesSave } from './ip6tables-save.ts';
+import { ipset } from './ipset.ts';
 import { iptablesSave } from './iptables-save.ts';
 import { ipvsadmConnections } from './ipvsadm-connections.ts';
 import { ipvsadmStats } from './ipvsadm-stats.ts';
 import { ipvsadmTimeouts } from './ipvsadm-timeouts.ts';
 import { ipvsadm } from './ipvsadm.ts';
+import { kubeProxy } from './kube-proxy.ts';
 import { look } from './look.ts';
 import { netstatN } from './netstat-n.ts';
 import { netstatS } from './netstat-s.ts';
@@ -30,6 +40,7 @@ import { nsswitch } from './nsswitch.ts';
 import { nstat } from './nstat.ts';
 import { osRelease } from './os-release.ts';
 import { ping } from './ping.ts';
+import { procLimits } from './proc-limits.ts';
 import { procNetDev } from './proc-net-dev.ts';
 import { procNetIpVsConn } from './proc-net-ip-vs-conn.ts';
 import { procNetIpVs } from './proc-net-ip-vs.ts';
@@ -42,6 +53,7 @@ import { procNfConntrackStat } from './proc-nf-conntrack-stat.ts';
 import { procUptime } from './proc-uptime.ts';
 import { resolvConf } from './resolv-conf.ts';
 import { rtCache } from './rt-cache.ts';
+import { softirqs } from './softirqs.ts';
 import { softnetStat } from './softnet-stat.ts';
 import { ssSummary } from './ss-summary.ts';
 import { ss } from './ss.ts';
@@ -103,5 +115,17 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     tracepath,
     ping,
     dmesg,
+    arping,
+    bridgeFdb,
+    cpuStat,
+    fdCount,
+    getentAhosts,
+    hosts,
+    interrupts,
+    ipVsStats,
+    ipset,
+    kubeProxy,
+    procLimits,
+    softirqs,
   ].map((parser: Parser) => [parser.kind, parser]),
 );

@@ -11,7 +11,7 @@ const actions = new Set('blackhole unreachable prohibit nop goto nat masquerade 
 export const ipRule: Parser<readonly PolicyRule[]> = {
   kind: 'ip-rule',
   reads: 'ip rule | ip -6 rule',
-  fact: null,
+  fact: 'policyRules',
   sample: `0:	from all lookup local
 999:	from all to 10.3.0.0/16 fwmark 0x4000/0x4000 iif v0 blackhole
 1000:	from 10.9.0.77 lookup 100

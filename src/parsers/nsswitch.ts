@@ -17,7 +17,7 @@ const databases = new Set(
 export const nsswitch: Parser<NameServiceSwitch> = {
   kind: 'nsswitch',
   reads: 'cat /etc/nsswitch.conf',
-  fact: null,
+  fact: 'resolver',
   sample: `# /etc/nsswitch.conf
 passwd:         files systemd
 hosts:          files mdns4_minimal [NOTFOUND=return] dns

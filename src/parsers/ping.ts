@@ -10,7 +10,7 @@ import { outputLines } from './text-lines.ts';
 export const ping: Parser<PingResult> = {
   kind: 'ping',
   reads: 'ping -c 3 -W 1 -M do -s SIZE TARGET',
-  fact: null,
+  fact: 'pings',
   sample: `PING 10.9.0.9 (10.9.0.9) 1400(1428) bytes of data.
 64 bytes from 10.9.0.9: icmp_seq=1 ttl=64 time=0.157 ms
 From 10.9.0.254 icmp_seq=2 Frag needed and DF set (mtu = 1400)

@@ -9,7 +9,7 @@ import { outputLines, words } from './text-lines.ts';
 export const ssSummary: Parser<SocketSummary> = {
   kind: 'ss-summary',
   reads: 'ss -s',
-  fact: null,
+  fact: 'socketSummary',
   sample: `Total: 29
 TCP:   15 (estab 5, closed 3, orphaned 0, timewait 2)
 

@@ -9,7 +9,7 @@ import { outputLines, words } from './text-lines.ts';
 export const tracepath: Parser<TracedPath> = {
   kind: 'tracepath',
   reads: 'tracepath -n TARGET',
-  fact: null,
+  fact: 'tracedPaths',
   sample: ` 1?: [LOCALHOST]                      pmtu 1500
  1:  10.9.0.254                                            0.071ms 
  1:  10.9.0.254                                            0.040ms 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { collectors } from '../../src/collectors/index.ts';
 import { chooseCommand } from '../../src/engine/choose-command.ts';
-import type { CollectContext, Command } from '../../src/model/command.ts';
+import { unlearned } from '../../src/engine/explain.ts';
+import { exampleParams } from '../../src/engine/privileged-commands.ts';
+import { type CollectContext, type Command, nothingLearned } from '../../src/model/command.ts';
 import type { Features } from '../../src/model/facts.ts';
 import { Budget } from '../../src/model/plan.ts';
 
@@ -12,6 +14,7 @@ const context: CollectContext = {
   clientAddresses: [],
   ownAddresses: [],
   roles: ['target'],
+  learned: nothingLearned,
   budget: Budget.parse({}),
 };
 
@@ -92,7 +95,7 @@ describe('choosing a command by looking', () => {
     });
   });
   it('loads nothing either where the first look itself failed', () => {
-    expect(chosen(command('firewall', 2), undefined)).toEqual({ how: 'skipped', why: 'would load nf_tables' });
+    expect(chosen(command('firewall', 3), undefined)).toEqual({ how: 'skipped', why: 'would load nf_tables' });
   });
 });
 
@@ -101,8 +104,15 @@ describe('the commands themselves', () => {
     const params = collector.params.safeParse({});
     const commands: Command[] = [];
     for (const first of collector.commands(
-      params.success ? params.data : { keys: ['net.ipv4.conf.eth0/100.rp_filter'] },
-      context,
+      params.success
+        ? params.data
+        : collector.id === 'sysctl'
+          ? { keys: ['net.ipv4.conf.eth0/100.rp_filter'] }
+          : exampleParams[collector.id],
+      {
+        ...context,
+        learned: unlearned,
+      },
     ))
       for (let one: Command | undefined = first; one; one = one.otherwise) commands.push(one);
     return commands;

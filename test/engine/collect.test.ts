@@ -15,7 +15,7 @@ import { createScriptedTransport, type ScriptedNode, type ScriptedReply } from '
 import { capture } from '../packets/build-capture.ts';
 
 const listening = 'tcpdump: listening on any, link-type LINUX_SLL2 (Linux cooked v2), snapshot length 160 bytes\n';
-const seen = 'uid 0\ntool tcpdump /usr/sbin/tcpdump\ntool tcpdump:immediate-mode yes\n';
+const seen = 'uid 0\ntool tcpdump /usr/sbin/tcpdump\ntool tcpdump:immediate-mode yes\nfile /proc/net/snmp\n';
 const attempt = (n: number, status = 0): string => `attempt ${n} 1795234472.2 1795234472.3 ${status} \n`;
 
 const isLook = (argv: readonly string[]): boolean => argv.at(-1) === 'look';
@@ -168,8 +168,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Of the first command of a collector or kind. */
 const exitOf = (collected: Collected, node: string, collector: string): Exit | undefined =>
-  collected.evidence.find(({ entry }) => entry.node === node && entry.collector === collector)?.entry.exit;
+  collected.evidence.find(
+    ({ entry }) => entry.node === node && (entry.collector === collector || entry.kind === collector),
+  )?.entry.exit;
 
 describe('the order of a run', () => {
   it('looks, listens, counts, probes and counts again', async () => {
@@ -236,7 +239,7 @@ describe('a run in a world that misbehaves', () => {
     const ran = run({ 'node-50': {}, 'node-12': { down } });
     const collected = await ran.done;
     expect(ran.events).toContainEqual({ type: 'unreachable', node: 'node-12', why: 'node-12: no route' });
-    expect(exitOf(collected, 'node-50', 'counters')).toEqual({ how: 'exited', code: 0 });
+    expect(exitOf(collected, 'node-50', 'proc-net-snmp')).toEqual({ how: 'exited', code: 0 });
     expect(ran.judged(collected).verdict).toBe('inconclusive');
     expect(ran.open).toEqual({ connections: 0, slots: 0 });
   });
@@ -267,7 +270,7 @@ describe('a run in a world that misbehaves', () => {
     ran.stop.abort('cancelled');
     const collected = await ran.done;
     expect(collected.ended).toBe('cancelled');
-    expect(exitOf(collected, 'node-50', 'counters')).toEqual({ how: 'exited', code: 0 });
+    expect(exitOf(collected, 'node-50', 'proc-net-snmp')).toEqual({ how: 'exited', code: 0 });
     expect(exitOf(collected, 'node-12', 'tcp-probe')).toEqual({ how: 'stopped', why: 'cancelled' });
     expect(ran.judged(collected).verdict).toBe('inconclusive');
     expect(ran.open).toEqual({ connections: 0, slots: 0 });
@@ -294,7 +297,7 @@ describe('a run in a world that misbehaves', () => {
     const collected = await ran.done;
     expect(ran.events).toContainEqual({ type: 'waiting', node: 'node-12' });
     expect(exitOf(collected, 'node-12', 'connect')).toMatchObject({ how: 'notStarted', why: 'budget' });
-    expect(exitOf(collected, 'node-50', 'counters')).toEqual({ how: 'exited', code: 0 });
+    expect(exitOf(collected, 'node-50', 'proc-net-snmp')).toEqual({ how: 'exited', code: 0 });
   });
 });
 

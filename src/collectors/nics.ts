@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { defineCollector } from '../model/command.ts';
+
+const parts = [
+  ['-i', 'ethtool-i'],
+  ['-k', 'ethtool-k'],
+  ['-g', 'ethtool-g'],
+] as const;
+
+/** Asks the driver, not the card's hardware; needs no root (net/ethtool/ioctl.c lets the reading commands pass). */
+export const nics = defineCollector({
+  id: 'nics',
+  purpose: 'driver, offloads, ring sizes, speed and link of the devices on the way',
+  params: z.strictObject({}),
+  when: 'last',
+  provides: ['nics'],
+  commands: (_params, { learned }) =>
+    learned.devices.flatMap((device) =>
+      [...parts.map(([option, kind]) => ({ argv: ['ethtool', option, device], kind })), bare(device)].map(
+        (command) => ({
+          ...command,
+          privilege: 'none' as const,
+          timeoutMs: 5000,
+          maxBytes: 65_536,
+          tool: 'ethtool',
+        }),
+      ),
+    ),
+});
+
+const bare = (device: string): { argv: readonly string[]; kind: string } => ({
+  argv: ['ethtool', device],
+  kind: 'ethtool',
+});

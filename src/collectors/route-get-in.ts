@@ -1,0 +1,28 @@
+import { z } from 'zod';
+import { defineCollector } from '../model/command.ts';
+
+/**
+ * What the kernel would do with a packet that comes in: the verdict names forwarding that is off, rp_filter, martians,
+ * missing routes (net/ipv4/route.c, ip_route_input_slow). The device is the one that leads back to the client; on an
+ * asymmetric way packets come in on another.
+ */
+export const routeGetIn = defineCollector({
+  id: 'route-get-in',
+  purpose: "the kernel's own decision about packets of the clients that come in",
+  params: z.strictObject({}),
+  when: 'last',
+  provides: ['routeGet'],
+  commands: (_params, { target, clientAddresses, learned }) =>
+    learned.ways
+      .filter(({ address }) => address !== target && clientAddresses.includes(address))
+      .filter(({ address }) => address.includes(':') === target.includes(':'))
+      .slice(0, 4)
+      .map(({ address, device }) => ({
+        argv: ['ip', 'route', 'get', target, 'from', address, 'iif', device],
+        privilege: 'none' as const,
+        timeoutMs: 5000,
+        maxBytes: 16_384,
+        kind: 'ip-route-get',
+        tool: 'ip',
+      })),
+});
