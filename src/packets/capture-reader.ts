@@ -19,7 +19,7 @@ export interface CaptureRecord {
   wireLength: number;
   /** LINKTYPE_… number (1 Ethernet, 113 SLL, 276 SLL2 …), without the FCS bits of the pcap header. */
   linkType: number;
-  /** Index of the interface description (pcapng); 0 in a pcap. */
+  /** Number of the interface description (pcapng), from 0, counted over all sections; 0 in a pcap. */
   interfaceId: number;
   /** Where the file itself tells (pcapng epb_flags). */
   direction: 'in' | 'out' | null;
@@ -38,6 +38,13 @@ export interface CaptureReader {
   readonly linkTypes: readonly number[];
   /** Interfaces declared so far, in all sections; 1 in a pcap. */
   readonly interfaces: number;
+  /** pcapng if_name by {@link CaptureRecord.interfaceId} (not by the device index of SLL2), of the first 4096. */
+  readonly interfaceNames: Readonly<Record<number, string>>;
+  /**
+   * Packets that the capturing machine lost, as the file's latest interface statistics say (pcapng isb_ifdrop and
+   * isb_osdrop); null: it has none that tell.
+   */
+  readonly droppedByKernel: number | null;
 }
 
 /** Longest packet that libpcap and Wireshark accept for ordinary link types (MAXIMUM_SNAPLEN, pcap-int.h). */
@@ -45,6 +52,8 @@ export const maxPacketBytes = 262_144;
 /** Longest pcapng block that is taken into memory; longer ones that are not packets are skipped as they pass. */
 const maxBlockBytes = 1_048_576;
 const maxInterfaces = 4096;
+/** Linux device names have at most 15 bytes, those of Windows are long. */
+const maxNameBytes = 128;
 export const maxProblems = 50;
 /** `linkType` of a record that takes a frame number and is no packet. */
 export const noLinkType = -1;
@@ -53,6 +62,7 @@ const blockSection = 0x0a0d0d0a;
 const blockInterface = 1;
 const blockPacket = 2;
 const blockSimplePacket = 3;
+const blockInterfaceStatistics = 5;
 const blockEnhancedPacket = 6;
 /** Custom blocks hold no packet, but Wireshark gives each a frame number: without them, ours would not be the same. */
 const blockCustom = 0x0bad;
@@ -72,7 +82,7 @@ const noBytes = new DataView(new ArrayBuffer(0));
  * Reads pcap and pcapng as the bytes come. pcap: both byte orders, microseconds and nanoseconds, the modified format of
  * Kuznetzov's patch (magic a1b2cd34), the swapped lengths of versions before 2.4 (draft-ietf-opsawg-pcap,
  * libpcap sf-pcap.c). pcapng: both byte orders, several sections and interfaces, SHB, IDB (if_tsresol, if_tsoffset),
- * EPB, SPB and the obsolete PB; other blocks are skipped (draft-ietf-opsawg-pcapng).
+ * EPB, SPB and the obsolete PB, ISB (drops); other blocks are skipped (draft-ietf-opsawg-pcapng).
  *
  * Memory is bounded by the longest packet. Never throws because of its input: damage ends the reading and becomes a
  * problem with the byte offset and the packet number; every packet before it has been given to `onRecord`.
@@ -86,6 +96,9 @@ class Reader implements CaptureReader {
   readonly problems: ParseProblem[] = [];
   readonly linkTypes: number[] = [];
   interfaces = 0;
+  readonly interfaceNames: Record<number, string> = {};
+  /** By interface number: the counts run from the start of the capture, so the latest block says it all. */
+  readonly #drops = new Map<number, number>();
 
   readonly #onRecord: (record: CaptureRecord) => void;
   readonly #record: CaptureRecord = {
@@ -119,9 +132,18 @@ class Reader implements CaptureReader {
   #lengths: 'as-is' | 'swapped' | 'maybe-swapped' = 'as-is';
   // pcapng
   #interfaces: Interface[] = [];
+  /** Number of this section's first interface. */
+  #firstInterface = 0;
 
   constructor(onRecord: (record: CaptureRecord) => void) {
     this.#onRecord = onRecord;
+  }
+
+  get droppedByKernel(): number | null {
+    if (this.#drops.size === 0) return null;
+    let sum = 0;
+    for (const drops of this.#drops.values()) sum += drops;
+    return sum;
   }
 
   push(chunk: Uint8Array): void {
@@ -306,36 +328,40 @@ class Reader implements CaptureReader {
       type = blockSection;
     }
     const total = view.getUint32(at + 4, this.#littleEndian);
-    const where = `byte offset ${this.#offset + at}, after packet ${this.#record.frame}`;
-    if (total < (minimumLengths.get(type) ?? 12) || total % 4 !== 0) {
-      this.#damaged(`a block of type ${type} has the impossible length ${total}: the file is damaged (${where})`);
+    // Made only when it is needed: this runs for every packet.
+    const where = (): string => `byte offset ${this.#offset + at}, after packet ${this.#record.frame}`;
+    const minimum = minimumLength(type);
+    if (total < minimum || total % 4 !== 0) {
+      this.#damaged(`a block of type ${type} has the impossible length ${total}: the file is damaged (${where()})`);
       return 0;
     }
-    if (!minimumLengths.has(type)) {
+    if (minimum === leastLength || (type === blockInterfaceStatistics && total > maxBlockBytes)) {
       if (type === blockCustom || type === blockCustomNotCopied) this.#notAPacket();
       this.#skip = total;
       this.#need = 8;
       return this.#skipNow(length - at);
     }
     if (total > maxBlockBytes) {
-      this.#damaged(`a block of type ${type} claims ${total} bytes: the file is damaged (${where})`);
+      this.#damaged(`a block of type ${type} claims ${total} bytes: the file is damaged (${where()})`);
       return 0;
     }
     if (length - at < total) return this.#wait(total);
     const trailer = view.getUint32(at + total - 4, this.#littleEndian);
     if (trailer !== total) {
       this.#damaged(
-        `a block of type ${type} says ${total} bytes at its start and ${trailer} at its end: the file is damaged (${where})`,
+        `a block of type ${type} says ${total} bytes at its start and ${trailer} at its end: the file is damaged (${where()})`,
       );
       return 0;
     }
     const end = at + total - 4;
     if (type === blockSection) {
       const major = view.getUint16(at + 12, this.#littleEndian);
-      if (major !== 1) this.#damaged(`pcapng version ${major} is not known (${where})`);
+      if (major !== 1) this.#damaged(`pcapng version ${major} is not known (${where()})`);
       this.#interfaces = [];
+      this.#firstInterface = this.interfaces;
     }
     if (type === blockInterface) this.#interfaceDescription(view, at + 8, end);
+    else if (type === blockInterfaceStatistics) this.#interfaceStatistics(view, at + 8, end);
     else if (type !== blockSection) this.#packetBlock(type, view, at + 8, end, where);
     return this.#stopped ? 0 : total;
   }
@@ -359,20 +385,17 @@ class Reader implements CaptureReader {
   #interfaceDescription(view: DataView, at: number, end: number): void {
     let unitsPerSecond = 1_000_000;
     let offsetSeconds = 0;
-    let option = at + 8;
-    while (option + 4 <= end) {
-      const code = view.getUint16(option, this.#littleEndian);
-      const size = view.getUint16(option + 2, this.#littleEndian);
-      const value = option + 4;
-      if (code === 0 || value + size > end) break;
-      if (code === 9 && size >= 1) {
+    this.#options(view, at + 8, end, (code, value, size) => {
+      if (code === 2 && this.interfaces < maxInterfaces) {
+        const name = text(view, value, Math.min(size, maxNameBytes));
+        if (name !== '') this.interfaceNames[this.interfaces] = name;
+      } else if (code === 9 && size >= 1) {
         const resolution = view.getUint8(value);
         unitsPerSecond = resolution & 0x80 ? 2 ** (resolution & 0x7f) : 10 ** (resolution & 0x7f);
       } else if (code === 14 && size >= 8) {
         offsetSeconds = Number(view.getBigInt64(value, this.#littleEndian));
       }
-      option = value + ((size + 3) & ~3);
-    }
+    });
     if (this.#interfaces.length >= maxInterfaces) {
       this.#damaged(`more than ${maxInterfaces} interfaces are declared (byte offset ${this.#offset + at})`);
       return;
@@ -388,7 +411,32 @@ class Reader implements CaptureReader {
     });
   }
 
-  #packetBlock(type: number, view: DataView, at: number, end: number, where: string): void {
+  /** Options up to the end mark or to what does not fit; damage in them does not harm the packets. */
+  #options(view: DataView, from: number, end: number, take: (code: number, value: number, size: number) => void): void {
+    let option = from;
+    while (option + 4 <= end) {
+      const code = view.getUint16(option, this.#littleEndian);
+      const size = view.getUint16(option + 2, this.#littleEndian);
+      const value = option + 4;
+      if (code === 0 || value + size > end) return;
+      take(code, value, size);
+      option = value + ((size + 3) & ~3);
+    }
+  }
+
+  #interfaceStatistics(view: DataView, at: number, end: number): void {
+    const interfaceId = view.getUint32(at, this.#littleEndian);
+    if (interfaceId >= this.#interfaces.length) return;
+    let drops = -1;
+    this.#options(view, at + 12, end, (code, value, size) => {
+      if ((code !== 5 && code !== 7) || size !== 8) return;
+      drops = Math.max(0, drops) + Number(view.getBigUint64(value, this.#littleEndian));
+    });
+    const number = this.#firstInterface + interfaceId;
+    if (drops >= 0 && number < maxInterfaces) this.#drops.set(number, drops);
+  }
+
+  #packetBlock(type: number, view: DataView, at: number, end: number, where: () => string): void {
     const record = this.#record;
     const littleEndian = this.#littleEndian;
     const simple = type === blockSimplePacket;
@@ -400,7 +448,7 @@ class Reader implements CaptureReader {
     const declared = this.#interfaces[interfaceId];
     if (declared === undefined) {
       this.#damaged(
-        `packet ${record.frame + 1} was captured on interface ${interfaceId}, which no block describes (${where})`,
+        `packet ${record.frame + 1} was captured on interface ${interfaceId}, which no block describes (${where()})`,
       );
       return;
     }
@@ -411,7 +459,7 @@ class Reader implements CaptureReader {
       : view.getUint32(at + 12, littleEndian);
     if (captured > end - data || captured > maxPacketBytes) {
       this.#damaged(
-        `packet ${record.frame + 1} claims ${captured} captured bytes in a block with room for ${end - data}: the file is damaged (${where})`,
+        `packet ${record.frame + 1} claims ${captured} captured bytes in a block with room for ${end - data}: the file is damaged (${where()})`,
       );
       return;
     }
@@ -429,25 +477,19 @@ class Reader implements CaptureReader {
     record.capturedLength = captured;
     record.wireLength = wire;
     record.linkType = declared.linkType;
-    record.interfaceId = interfaceId;
+    record.interfaceId = this.#firstInterface + interfaceId;
     this.#onRecord(record);
     record.view = noBytes;
   }
 
   /** epb_flags: the two lowest bits say inbound (1) or outbound (2). */
   #direction(view: DataView, from: number, end: number): void {
-    let option = from;
-    while (option + 4 <= end) {
-      const code = view.getUint16(option, this.#littleEndian);
-      const size = view.getUint16(option + 2, this.#littleEndian);
-      if (code === 0) return;
-      if (code === 2 && size === 4 && option + 8 <= end) {
-        const bits = view.getUint32(option + 4, this.#littleEndian) & 3;
-        this.#record.direction = bits === 1 ? 'in' : bits === 2 ? 'out' : null;
-        return;
-      }
-      option += 4 + ((size + 3) & ~3);
-    }
+    if (end - from < 8) return;
+    this.#options(view, from, end, (code, value, size) => {
+      if (code !== 2 || size !== 4) return;
+      const bits = view.getUint32(value, this.#littleEndian) & 3;
+      this.#record.direction = bits === 1 ? 'in' : bits === 2 ? 'out' : null;
+    });
   }
 
   /** A 64-bit count of units does not fit a double: divide in 16-bit steps, which stay exact up to 2^37 units. */
@@ -490,14 +532,25 @@ export const pcapMagics: ReadonlyMap<number, PcapLayout> = new Map<number, PcapL
   [0x34cdb2a1, { littleEndian: false, nanoseconds: false, recordHeader: 24 }],
 ]);
 
-/** Blocks that are read, with the least total length that they can have. */
-const minimumLengths: ReadonlyMap<number, number> = new Map([
-  [blockSection, 28],
-  [blockInterface, 20],
-  [blockPacket, 32],
-  [blockSimplePacket, 16],
-  [blockEnhancedPacket, 32],
-]);
+/** Least total length of the blocks that are read; {@link leastLength} for the others. */
+function minimumLength(type: number): number {
+  switch (type) {
+    case blockEnhancedPacket:
+    case blockPacket:
+      return 32;
+    case blockSimplePacket:
+      return 16;
+    case blockInterface:
+      return 20;
+    case blockInterfaceStatistics:
+      return 24;
+    case blockSection:
+      return 28;
+    default:
+      return leastLength;
+  }
+}
+const leastLength = 12;
 
 function hex(view: DataView, at: number, count: number): string {
   const bytes: string[] = [];
@@ -509,4 +562,10 @@ function hex(view: DataView, at: number, count: number): string {
         .padStart(2, '0'),
     );
   return bytes.join(' ');
+}
+
+/** UTF-8 without what would disturb a terminal. */
+function text(view: DataView, at: number, size: number): string {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, size);
+  return new TextDecoder().decode(bytes).replace(/\p{C}/gu, '').trim();
 }

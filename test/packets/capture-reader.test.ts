@@ -233,4 +233,96 @@ describe('pcapng', () => {
       ],
     });
   });
+
+  it('knows interfaces by number over all sections, with their names', () => {
+    const named = (name: string): readonly number[] => {
+      const bytes = [...new TextEncoder().encode(name)];
+      return [2, 0, bytes.length, 0, ...bytes, ...Array.from({ length: -bytes.length & 3 }, () => 0), 0, 0, 0, 0];
+    };
+    const ids: number[] = [];
+    const reader = createCaptureReader((record) => ids.push(record.interfaceId));
+    reader.push(
+      concat(
+        section(true),
+        device(1, named('eth0')),
+        device(1, named('cali\u001b[31m1')),
+        enhanced(1, 1n, data),
+        section(true),
+        device(1, named('tunl0')),
+        device(1),
+        enhanced(0, 2n, data),
+      ),
+    );
+    reader.finish();
+    expect(reader.problems).toEqual([]);
+    expect(ids).toEqual([1, 2]);
+    expect(reader.interfaceNames).toEqual({ 0: 'eth0', 1: 'cali[31m1', 2: 'tunl0' });
+    expect(reader.interfaces).toBe(4);
+  });
+
+  const statistics = (interfaceId: number, counts: readonly (readonly [number, number])[]): Uint8Array => {
+    const body = new Uint8Array(12 + counts.length * 12);
+    const view = new DataView(body.buffer);
+    view.setUint32(0, interfaceId, true);
+    for (const [index, [code, value]] of counts.entries()) {
+      view.setUint16(12 + index * 12, code, true);
+      view.setUint16(14 + index * 12, 8, true);
+      view.setBigUint64(16 + index * 12, BigInt(value), true);
+    }
+    return block(5, body);
+  };
+  const drops = (...blocks: readonly Uint8Array[]): number | null => {
+    const reader = createCaptureReader(() => {});
+    reader.push(concat(section(true), device(1), device(1), ...blocks));
+    reader.finish();
+    expect(reader.problems).toEqual([]);
+    return reader.droppedByKernel;
+  };
+
+  it('sums what the latest statistics of each interface say was dropped', () => {
+    expect(drops()).toBeNull();
+    expect(drops(statistics(0, [[4, 1000]]))).toBeNull();
+    expect(drops(statistics(0, [[5, 0]]))).toBe(0);
+    expect(
+      drops(
+        statistics(0, [
+          [5, 1],
+          [7, 2],
+        ]),
+        statistics(1, [[7, 30]]),
+        statistics(0, [
+          [5, 4],
+          [7, 2],
+        ]),
+      ),
+    ).toBe(36);
+    expect(drops(statistics(9, [[5, 7]]))).toBeNull();
+  });
+
+  it('reads packets whose options are damaged', () => {
+    const odd: readonly (readonly number[])[] = [
+      [2, 0, 255, 255, 1, 1, 1, 1],
+      [2, 0, 1, 0, 1, 1, 1, 1],
+      [9, 0, 0, 0],
+      [2, 0],
+    ];
+    for (const options of odd) {
+      const file = concat(section(true), device(1, options), enhanced(0, 1n, data, options), statistics(0, []));
+      expect(read(file)).toMatchObject({ problems: [], seen: [{ bytes: '0102030405', direction: null }] });
+    }
+  });
+
+  it('stops at a block of length 0, and at a section header without a byte order', () => {
+    const zero = section(true);
+    const nothing = new Uint8Array(12);
+    nothing[0] = 6;
+    expect(read(concat(zero, nothing)).problems[0]).toBe(
+      'a block of type 6 has the impossible length 0: the file is damaged (byte offset 28, after packet 0)',
+    );
+    const blind = section(true);
+    blind.fill(0, 8, 12);
+    expect(read(concat(zero, device(1), enhanced(0, 1n, data), blind)).problems[0]).toBe(
+      'the section header has no byte-order magic (byte offset 96, after packet 1)',
+    );
+  });
 });
