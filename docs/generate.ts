@@ -4,7 +4,7 @@ import { collectors } from '../src/collectors/index.ts';
 import { readPlaybooks } from '../src/load-playbooks.ts';
 import { unlearned } from '../src/engine/explain.ts';
 import { exampleParams } from '../src/engine/privileged-commands.ts';
-import type { Command } from '../src/model/command.ts';
+import type { CollectContext, Collector, Command } from '../src/model/command.ts';
 import { Budget } from '../src/model/plan.ts';
 import { parsers } from '../src/parsers/index.ts';
 import { reportJsonSchema } from '../src/report/json-schema.ts';
@@ -52,45 +52,56 @@ function playbooksPage(): string {
   return `${note}# Playbooks\n\n${parts.join('\n')}`;
 }
 
-function commandsPage(): string {
-  const context = {
-    target: 'TARGET',
-    port: 1301,
-    protocol: 'tcp',
-    clientAddresses: ['CLIENT'],
-    ownAddresses: [],
-    roles: ['target'],
-    learned: unlearned,
-    budget: Budget.parse({}),
-  } as const;
-  const rows = [...collectors.values()].flatMap((collector) => {
-    const params = collector.params.safeParse({});
-    return collector
-      .commands(params.success ? params.data : exampleParams[collector.id], context)
-      .flatMap((command) => alternatives(command).map((one, index) => rowOf(collector.id, collector.when, one, index)));
-  });
-  return `${note}# Everything netcheck may run on a node\n\nAll of it only reads. "or" rows are used where the tool above is missing or would load a kernel module. \`netcheck --explain …\` shows the same for one question.\n\n${table(['collector', 'when', 'command', 'root', 'at most'], rows)}\n`;
-}
+/** Words where a run has values. */
+const sampleContext: CollectContext = {
+  target: 'TARGET',
+  port: 1301,
+  protocol: 'tcp',
+  clientAddresses: ['CLIENT'],
+  ownAddresses: [],
+  roles: ['target'],
+  learned: unlearned,
+  budget: Budget.parse({}),
+};
 
 function alternatives(command: Command): readonly Command[] {
   return [command, ...(command.otherwise ? alternatives(command.otherwise) : [])];
 }
 
 function rowOf(
-  id: string,
-  when: string,
-  { argv, privilege, timeoutMs, maxBytes, wouldLoad }: Command,
+  { argv, privilege, timeoutMs, maxBytes, wouldLoad, tool, needsFile, kind }: Command,
   index: number,
 ): readonly string[] {
-  const shown = argv.map((word) => (word.includes('\n') ? '<script>' : word)).join(' ');
+  const shown = argv.map((word) => (word.includes('\n') ? '<script>' : word === '' ? "''" : word)).join(' ');
   const gate = wouldLoad ? ` (never where it would load ${wouldLoad.modules.join(', ')})` : '';
   return [
-    index === 0 ? id : 'or',
-    index === 0 ? when : '',
+    index === 0 ? '' : 'else',
     `\`${shown}\`${gate}`,
     privilege === 'root' ? 'yes' : '',
-    `${timeoutMs / 1000} s, ${Math.round(maxBytes / 1024)} KiB`,
+    `${timeoutMs / 1000} s, ${maxBytes < 4096 ? `${maxBytes} B` : `${Math.round(maxBytes / 1024)} KiB`}`,
+    [tool, needsFile].filter((name) => name !== undefined).join(', '),
+    `\`${kind}\``,
   ];
+}
+
+/** What each collector is, costs and gives: the page for whoever has to allow it on their nodes. */
+function evidencePage(): string {
+  const whenText: Readonly<Record<Collector['when'], string>> = {
+    once: 'once, before the window',
+    delta: 'before and after the window',
+    capture: 'during the window',
+    probe: 'during the window, from the clients',
+    active: 'once, after the window (sends packets of its own)',
+    last: 'once, after the window',
+  };
+  const parts = [...collectors.values()].map((collector) => {
+    const params = collector.params.safeParse({});
+    const rows = collector
+      .commands(params.success ? params.data : exampleParams[collector.id], { ...sampleContext, roles: ['target'] })
+      .flatMap((command) => alternatives(command).map(rowOf));
+    return `## ${collector.id}\n\n${collector.purpose}. Runs ${whenText[collector.when]}. Gives: ${collector.provides.map((fact) => `\`${fact}\``).join(', ')}.\n\n${table(['', 'command', 'root', 'at most', 'needs', 'read by'], rows)}\n`;
+  });
+  return `${note}# Evidence\n\nEverything that netcheck may run on a node, collector by collector. Every command only reads; none writes a file. A command that could load a kernel module runs only where the first look found the module loaded, built in, or impossible to load; else it is recorded as \`skipped: would load …\` and the next row is used. \`netcheck --explain …\` shows the same for one question. \`test/lab/unchanged.test.ts\` holds this against a kernel with loadable modules. What a whole round costs a node is measured by \`npm run bench:evidence\` ([performance](performance.md)).\n\nOne SSH connection per node, at most four commands at once. DEV stands for the devices on the way (at most 4, learned from the kernel's route decision), PID for the processes that listen on the port (at most 4).\n\n${parts.join('\n')}`;
 }
 
 function parsersPage(): string {
@@ -101,7 +112,7 @@ function parsersPage(): string {
 const pages: Readonly<Record<string, () => string>> = {
   'rules/README.md': rulesPage,
   'playbooks.md': playbooksPage,
-  'commands-on-nodes.md': commandsPage,
+  'evidence.md': evidencePage,
   'parse-kinds.md': parsersPage,
   'report.schema.json': reportJsonSchema,
 };

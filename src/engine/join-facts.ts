@@ -172,8 +172,7 @@ function joinNics(readings: readonly Reading[]): readonly Nic[] | undefined {
   for (const { evidence, value } of readings) {
     const part = parts[evidence.entry.kind as keyof typeof parts] as (typeof parts)[keyof typeof parts] | undefined;
     const device = evidence.entry.argv.at(-1);
-    if (part !== undefined && device !== undefined)
-      nics.set(device, { ...nics.get(device), device, [part]: value } as Nic);
+    if (part !== undefined && device !== undefined) nics.set(device, { ...nics.get(device), device, [part]: value });
   }
   return nics.size === 0 ? undefined : [...nics.values()];
 }
@@ -196,7 +195,7 @@ function joinProcesses(readings: readonly Reading[]): readonly ListenerProcess[]
     const last = evidence.entry.argv.at(-1) ?? '';
     const pid = Number(/^\/proc\/(\d+)\//.exec(last)?.[1] ?? last);
     if (part !== undefined && Number.isSafeInteger(pid))
-      processes.set(pid, { ...processes.get(pid), pid, [part]: value } as ListenerProcess);
+      processes.set(pid, { ...processes.get(pid), pid, [part]: value });
   }
   return processes.size === 0 ? undefined : [...processes.values()];
 }
