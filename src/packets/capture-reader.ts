@@ -69,10 +69,14 @@ const blockCustom = 0x0bad;
 const blockCustomNotCopied = 0x4000_0bad;
 
 interface Interface {
+  /** Over all sections. */
+  readonly number: number;
   readonly linkType: number;
   readonly snaplen: number;
   /** Timestamp units in a second: 10^n or 2^n. */
   readonly unitsPerSecond: number;
+  /** 0 where that is not a whole number. */
+  readonly nanosecondsPerUnit: number;
   readonly offsetSeconds: number;
 }
 
@@ -132,8 +136,6 @@ class Reader implements CaptureReader {
   #lengths: 'as-is' | 'swapped' | 'maybe-swapped' = 'as-is';
   // pcapng
   #interfaces: Interface[] = [];
-  /** Number of this section's first interface. */
-  #firstInterface = 0;
 
   constructor(onRecord: (record: CaptureRecord) => void) {
     this.#onRecord = onRecord;
@@ -219,7 +221,7 @@ class Reader implements CaptureReader {
         this.format === 'pcap'
           ? this.#pcapRecords(view, at, length)
           : this.format === 'pcapng'
-            ? this.#block(view, at, length)
+            ? this.#enhancedPackets(view, at, length) || this.#block(view, at, length)
             : this.#fileHeader(view, at, length);
       if (used === 0) break;
       at += used;
@@ -311,6 +313,37 @@ class Reader implements CaptureReader {
     return at - from;
   }
 
+  /** Nearly all blocks are these, one after the other; what is odd about one is left to {@link #block}. */
+  #enhancedPackets(view: DataView, from: number, length: number): number {
+    const record = this.#record;
+    const littleEndian = this.#littleEndian;
+    const interfaces = this.#interfaces;
+    let at = from;
+    record.view = view;
+    while (length - at >= 32 && view.getUint32(at, littleEndian) === blockEnhancedPacket) {
+      const total = view.getUint32(at + 4, littleEndian);
+      if (total < 32 || total > length - at || (total & 3) !== 0 || total > maxBlockBytes) break;
+      const declared = interfaces[view.getUint32(at + 8, littleEndian)];
+      const captured = view.getUint32(at + 20, littleEndian);
+      if (declared === undefined || captured > total - 32 || captured > maxPacketBytes) break;
+      if (view.getUint32(at + total - 4, littleEndian) !== total) break;
+      const data = at + 28;
+      record.frame++;
+      record.direction = null;
+      this.#time(view.getUint32(at + 12, littleEndian), view.getUint32(at + 16, littleEndian), declared);
+      this.#direction(view, data + ((captured + 3) & ~3), at + total - 4);
+      record.start = data;
+      record.capturedLength = captured;
+      record.wireLength = view.getUint32(at + 24, littleEndian);
+      record.linkType = declared.linkType;
+      record.interfaceId = declared.number;
+      this.#onRecord(record);
+      at += total;
+    }
+    record.view = noBytes;
+    return at - from;
+  }
+
   #block(view: DataView, at: number, length: number): number {
     if (length - at < 8) return this.#wait(8);
     // The section header's type reads the same in both byte orders.
@@ -358,7 +391,6 @@ class Reader implements CaptureReader {
       const major = view.getUint16(at + 12, this.#littleEndian);
       if (major !== 1) this.#damaged(`pcapng version ${major} is not known (${where()})`);
       this.#interfaces = [];
-      this.#firstInterface = this.interfaces;
     }
     if (type === blockInterface) this.#interfaceDescription(view, at + 8, end);
     else if (type === blockInterfaceStatistics) this.#interfaceStatistics(view, at + 8, end);
@@ -402,11 +434,12 @@ class Reader implements CaptureReader {
     }
     const linkType = view.getUint16(at, this.#littleEndian);
     if (!this.linkTypes.includes(linkType)) this.linkTypes.push(linkType);
-    this.interfaces++;
     this.#interfaces.push({
+      number: this.interfaces++,
       linkType,
       snaplen: view.getUint32(at + 4, this.#littleEndian),
       unitsPerSecond,
+      nanosecondsPerUnit: 1e9 % unitsPerSecond === 0 ? 1e9 / unitsPerSecond : 0,
       offsetSeconds,
     });
   }
@@ -425,15 +458,14 @@ class Reader implements CaptureReader {
   }
 
   #interfaceStatistics(view: DataView, at: number, end: number): void {
-    const interfaceId = view.getUint32(at, this.#littleEndian);
-    if (interfaceId >= this.#interfaces.length) return;
+    const declared = this.#interfaces[view.getUint32(at, this.#littleEndian)];
+    if (declared === undefined) return;
     let drops = -1;
     this.#options(view, at + 12, end, (code, value, size) => {
       if ((code !== 5 && code !== 7) || size !== 8) return;
       drops = Math.max(0, drops) + Number(view.getBigUint64(value, this.#littleEndian));
     });
-    const number = this.#firstInterface + interfaceId;
-    if (drops >= 0 && number < maxInterfaces) this.#drops.set(number, drops);
+    if (drops >= 0 && declared.number < maxInterfaces) this.#drops.set(declared.number, drops);
   }
 
   #packetBlock(type: number, view: DataView, at: number, end: number, where: () => string): void {
@@ -477,7 +509,7 @@ class Reader implements CaptureReader {
     record.capturedLength = captured;
     record.wireLength = wire;
     record.linkType = declared.linkType;
-    record.interfaceId = this.#firstInterface + interfaceId;
+    record.interfaceId = declared.number;
     this.#onRecord(record);
     record.view = noBytes;
   }
@@ -492,13 +524,24 @@ class Reader implements CaptureReader {
     });
   }
 
-  /** A 64-bit count of units does not fit a double: divide in 16-bit steps, which stay exact up to 2^37 units. */
+  /** A 64-bit count of units does not fit a double. */
   #time(high: number, low: number, from: Interface): void {
     const record = this.#record;
     const units = from.unitsPerSecond;
-    let seconds: number;
+    let seconds = Math.floor((high * 2 ** 32 + low) / units);
     let rest: number;
-    if (units <= 2 ** 36) {
+    if (units <= 2 ** 30 && seconds < 2 ** 31) {
+      // The quotient is right or off by one, so the rest fits 32 bits, and modulo 2^32 it is exact.
+      rest = (low - Math.imul(seconds, units)) | 0;
+      if (rest < 0) {
+        seconds--;
+        rest += units;
+      } else if (rest >= units) {
+        seconds++;
+        rest -= units;
+      }
+    } else if (units <= 2 ** 36) {
+      // In 16-bit steps, which stay exact up to 2^37 units.
       const first = high % units;
       const middle = first * 65_536 + (low >>> 16);
       const middleRest = middle % units;
@@ -511,7 +554,8 @@ class Reader implements CaptureReader {
       rest = count - seconds * units;
     }
     record.seconds = seconds + from.offsetSeconds;
-    record.nanoseconds = 1e9 % units === 0 ? rest * (1e9 / units) : Math.floor((rest * 1e9) / units);
+    record.nanoseconds =
+      from.nanosecondsPerUnit > 0 ? rest * from.nanosecondsPerUnit : Math.floor((rest * 1e9) / units);
   }
 }
 

@@ -200,6 +200,27 @@ describe('pcapng', () => {
     ]);
   });
 
+  it('is exact in its times, whatever the resolution', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(0, 3, 6, 7, 9, 0x80, 0x8a, 0x9e),
+        fc.bigInt({ min: 0n, max: 2n ** 32n - 1n }),
+        fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+        (resolution, second, part) => {
+          const perSecond = resolution & 0x80 ? 2n ** BigInt(resolution & 0x7f) : 10n ** BigInt(resolution);
+          const units = second * perSecond + BigInt(Math.floor(part * Number(perSecond)));
+          let time: readonly bigint[] = [];
+          const reader = createCaptureReader((record) => {
+            time = [BigInt(record.seconds), BigInt(record.nanoseconds)];
+          });
+          reader.push(concat(section(true), device(1, [9, 0, 1, 0, resolution, 0, 0, 0]), enhanced(0, units, data)));
+          expect(time).toEqual([units / perSecond, ((units % perSecond) * 1_000_000_000n) / perSecond]);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
   it('starts over with every section, also in the other byte order', () => {
     const other = capture({ format: 'pcapng', byteOrder: 'big', linkType: 101 })
       .udp({ from: '10.0.0.1:1', to: '10.0.0.2:2' })
