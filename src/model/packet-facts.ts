@@ -223,7 +223,10 @@ export interface ConversationPacket {
   readonly seq: number;
   /** Null without the ACK flag. */
   readonly ack: number | null;
-  /** Payload on the wire, bytes. */
+  /** The same two as on the wire: what two captures of one packet have in common. */
+  readonly seqRaw: number;
+  readonly ackRaw: number | null;
+  /** Payload on the wire, bytes; -1 where it cannot be known (first fragment of a datagram). */
   readonly length: number;
   /** Receive window in bytes, scaled where the scale is known. */
   readonly window: number;
