@@ -10,6 +10,8 @@ const sameQuestionWithinMs = 60_000;
 const maxPerBucket = 32;
 
 interface ExchangeState {
+  /** In order of the first question. */
+  readonly serial: number;
   readonly bucket: string;
   /** Lower case, with type and class: what has to agree. */
   readonly question: string;
@@ -33,6 +35,7 @@ interface ExchangeState {
  */
 export class DnsExchanges {
   readonly #maxExchanges: number;
+  #nextSerial = 0;
   readonly #open = new Set<ExchangeState>();
   readonly #closed = new Set<ExchangeState>();
   /** First of their kind from their server: not let go, so that "never answers" and "always fails" stay true. */
@@ -79,20 +82,15 @@ export class DnsExchanges {
       const message = readDnsMessage(view, at + 2, Math.min(end, at + 2 + length));
       // the rest of a message whose beginning was in an earlier segment looks like this, too
       if (message === null || message.questions.length === 0) return;
-      this.#take(packet, message, length, packet.sequence + (at - from), frame, atMs);
+      this.#take(packet, message, length, (packet.sequence >>> 0) + at - from, frame, atMs);
       at += 2 + length;
     }
   }
 
   facts(): readonly DnsExchange[] {
-    const facts: DnsExchange[] = [];
-    for (const states of [this.#open, this.#closed, this.#kept]) {
-      for (const state of states) {
-        state.fact ??= { ...state.base, queries: state.queries, answer: state.answer };
-        facts.push(state.fact);
-      }
-    }
-    return facts.sort((a, b) => a.frame - b.frame);
+    return [...this.#open, ...this.#closed, ...this.#kept]
+      .sort((a, b) => a.serial - b.serial)
+      .map((state) => (state.fact ??= { ...state.base, queries: state.queries, answer: state.answer }));
   }
 
   #take(
@@ -135,6 +133,7 @@ export class DnsExchanges {
     }
     if (this.#open.size + this.#closed.size + this.#kept.length >= this.#maxExchanges) this.#makeRoom();
     const state: ExchangeState = {
+      serial: this.#nextSerial++,
       bucket,
       question: key,
       base: { client, server, transport, id: message.id, name: question.name, type: question.type, frame, atMs },
@@ -181,7 +180,8 @@ export class DnsExchanges {
         this.#kept.push(state);
       } else this.#closed.add(state);
     }
-    if (!matched) this.unasked++;
+    // over TCP it may be the middle of a longer one
+    if (!matched && transport === 'udp') this.unasked++;
   }
 
   #makeRoom(): void {

@@ -50,7 +50,7 @@ export interface SegmentOptions extends PacketOptions {
   /** Header value, not scaled; default 64240. */
   readonly window?: number;
   /** Payload: a length (filled with `x`) or the bytes. */
-  readonly payload?: number | string;
+  readonly payload?: number | string | Uint8Array;
   /** TCP timestamp option; null: without. Default without. */
   readonly tsval?: number | null;
   readonly tsecr?: number;
@@ -165,7 +165,7 @@ export class CaptureBuilder {
     return this.#add(options, ip(source, destination, 6, segment, this.#ipOptions(options)));
   }
 
-  udp(options: PacketOptions & { readonly payload?: number | string }): this {
+  udp(options: PacketOptions & { readonly payload?: number | string | Uint8Array }): this {
     const source = endpoint(options.from);
     const destination = endpoint(options.to);
     const payload = payloadBytes(options.payload ?? 0);
@@ -369,7 +369,8 @@ function flagBits(flags: string): number {
   return Array.from(flags).reduce((sum, letter) => sum | (bits[letter] ?? 0), 0);
 }
 
-function payloadBytes(payload: number | string): Uint8Array {
+function payloadBytes(payload: number | string | Uint8Array): Uint8Array {
+  if (payload instanceof Uint8Array) return payload;
   return typeof payload === 'string' ? new TextEncoder().encode(payload) : new Uint8Array(payload).fill(0x78);
 }
 
