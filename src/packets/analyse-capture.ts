@@ -10,6 +10,7 @@ import { icmpErrorName } from './icmp-error-name.ts';
 import { LetGoOrder } from './let-go-order.ts';
 import { linkTypeName } from './link-type-name.ts';
 import { OtherTraffic } from './other-traffic.ts';
+import type { PacketLog } from './packet-log.ts';
 import { RecordDecoder } from './record-decoder.ts';
 import { ServiceCounts } from './service-counts.ts';
 import { SynSources } from './syn-sources.ts';
@@ -22,23 +23,6 @@ import {
   startsNewConversation,
 } from './tcp-flags.ts';
 import { parseTcpdumpStderr } from './tcpdump-stderr.ts';
-
-/** Takes the packets of connections, to show them one by one. */
-export interface PacketKeeper {
-  /** A packet that is seen for the first time. `placeIndex`: -1 where the capture has one place. */
-  add(
-    connectionNumber: number,
-    fromClient: boolean,
-    packet: DecodedPacket,
-    frame: number,
-    atMs: number,
-    verdicts: number,
-    placeIndex: number,
-  ): void;
-  /** The same packet at another place. */
-  sighted(connectionNumber: number, packet: DecodedPacket, frame: number, atMs: number, placeIndex: number): void;
-  packetsOf(connectionNumber: number): readonly ConversationPacket[];
-}
 
 export interface CaptureAnalyserOptions {
   /** What `at.evidence` is to say: path inside the run directory, or the file name. */
@@ -54,7 +38,7 @@ export interface CaptureAnalyserOptions {
   /** Addresses whose connections are let go last of all, as addresses are written in facts. */
   readonly keep?: readonly string[];
   /** Keeps the packets themselves. */
-  readonly log?: PacketKeeper;
+  readonly log?: PacketLog;
   /** Whose rules the TCP analysis follows; default `netcheck`. */
   readonly mode?: FlagMode;
   /**
@@ -111,7 +95,7 @@ class Analyser implements CaptureAnalyser {
   readonly #maxFacts: number;
   readonly #maxSyns: number;
   readonly #keep: ReadonlySet<string>;
-  readonly #log: PacketKeeper | null;
+  readonly #log: PacketLog | null;
 
   readonly #reader = createCaptureReader((record) => {
     this.#take(record);
@@ -191,12 +175,12 @@ class Analyser implements CaptureAnalyser {
       linkType: reader.linkTypes.map(linkTypeName).join(', ') || 'unknown',
       firstAtMs: this.#firstAtMs,
       lastAtMs: this.#firstAtMs === null ? null : this.#lastAtMs,
-      droppedByKernel: this.#stderr?.droppedByKernel ?? null,
+      droppedByKernel: this.#stderr?.droppedByKernel ?? reader.droppedByKernel,
       listening: this.#stderr === null ? readable : this.#stderr.listening || this.#packets > 0,
       ...this.#facts,
       ...this.#others.facts(),
       fragments: this.#decoder.fragments(),
-      interfaceNames: {},
+      interfaceNames: { ...reader.interfaceNames },
       icmpErrors: [...this.#icmpErrors],
       problems: this.#problems(),
       connectionsDropped: this.#connectionsDropped,
@@ -268,6 +252,8 @@ class Analyser implements CaptureAnalyser {
       this.#icmpErrorsDropped,
       `${this.#icmpErrorsDropped} ICMP errors were not kept: at most ${this.#maxIcmpErrors} are`,
     );
+    const notLogged = this.#log?.dropped ?? 0;
+    say(notLogged, `${notLogged} packets are not listed: there was no room for more`);
     problems.push(...this.#others.problems());
     return problems;
   }

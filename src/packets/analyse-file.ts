@@ -1,4 +1,5 @@
-import type { Capture, ParseProblem } from '../model/facts.ts';
+import type { Capture, Connection, ParseProblem } from '../model/facts.ts';
+import type { ConversationPacket } from '../model/packet-facts.ts';
 import { addressText } from './address-text.ts';
 import { createCaptureAnalyser } from './analyse-capture.ts';
 import {
@@ -12,6 +13,7 @@ import {
   flagSyn,
   flagUrg,
 } from './decode-packet.ts';
+import { PacketLog } from './packet-log.ts';
 import { type FlagMode, flagNames } from './tcp-flags.ts';
 
 /** One TCP packet, for `netcheck pcap --packets`. */
@@ -43,6 +45,15 @@ export interface PcapSessionOptions {
   readonly evidence?: string;
   /** Connections kept at once; default 200 000. */
   readonly maxConnections?: number;
+  /**
+   * Connections in {@link Capture.connections}; default 2000. Those come first that something happened to; the others
+   * are only counted ({@link Capture.uneventful}).
+   */
+  readonly maxFacts?: number;
+  /** Addresses whose connections are let go last of all when there are too many. */
+  readonly keep?: readonly string[];
+  /** Keeps this many packets for {@link PcapSession.packetsOf}: of all connections, or `only` of the one with a number. */
+  readonly log?: { readonly maxPackets: number; readonly only?: number };
 }
 
 export interface PcapSession {
@@ -51,6 +62,10 @@ export interface PcapSession {
   /** What is known so far, for progress. */
   snapshot(): Capture;
   finish(): { readonly capture: Capture; readonly problems: readonly ParseProblem[] };
+  /** All connections that are kept, in order of their numbers; each fact is made when it is asked for. */
+  connections(): IterableIterator<Connection>;
+  /** Packets of one connection, where they are kept. */
+  packetsOf(number: number): readonly ConversationPacket[];
 }
 
 /** Analyses one capture file for the command line. The bytes are read, and unpacked, by the caller. */
@@ -59,6 +74,9 @@ export function createPcapSession(options: PcapSessionOptions): PcapSession {
   const analyser = createCaptureAnalyser({
     evidence: options.evidence ?? 'capture',
     maxConnections: options.maxConnections ?? 200_000,
+    maxFacts: options.maxFacts ?? 2000,
+    ...(options.log === undefined ? {} : { log: new PacketLog(options.log) }),
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
     mode: options.mode,
     ...(options.packets && onTcpPacket !== undefined
       ? {
@@ -77,6 +95,8 @@ export function createPcapSession(options: PcapSessionOptions): PcapSession {
       const capture = analyser.finish();
       return { capture, problems: capture.problems };
     },
+    connections: () => analyser.connections(),
+    packetsOf: (number) => analyser.packetsOf(number),
   };
 }
 

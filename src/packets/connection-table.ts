@@ -203,6 +203,7 @@ export class ConnectionTable {
   /** Takes a slot for the connection that this packet begins. There must be room. */
   open(packet: DecodedPacket, senderIsClient: boolean, hash: number, atNs: number): number {
     let slot = this.#free.pop();
+    const isFresh = slot === undefined;
     if (slot === undefined) {
       if (this.slots >= this.#capacity) this.#grow();
       slot = this.slots++;
@@ -212,7 +213,7 @@ export class ConnectionTable {
     const times = this.#times;
     const at = slot * slotWords;
     const time = slot * slotTimes;
-    words.fill(0, at, at + slotWords);
+    if (!isFresh) words.fill(0, at, at + slotWords);
     words[at + bitsOf] = used | dirty;
     words[at + numberOf] = this.#nextNumber++;
     words[at + reuseNumberOf] = -1;
@@ -688,7 +689,9 @@ export class ConnectionTable {
       count++;
     }
     if (!sorted) keys.sort();
-    return Uint32Array.from(keys, (key) => key % 0x40_0000);
+    const slots = new Uint32Array(count);
+    for (let i = 0; i < count; i++) slots[i] = (keys[i] ?? 0) % 0x40_0000;
+    return slots;
   }
 
   #atMs(ns: number): number {

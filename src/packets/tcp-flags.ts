@@ -128,6 +128,8 @@ export class TcpStates {
   words = new Int32Array(0);
   /** The same bytes. */
   times = new Float64Array(0);
+  /** Slots from here on were never used: their memory is zero. */
+  #fresh = 0;
   /** By slot · 2 + side: start and end of each range not seen, in turn. Oldest first. */
   readonly holes = new Map<number, number[]>();
 
@@ -143,12 +145,15 @@ export class TcpStates {
   open(slot: number): void {
     const { words, times } = this;
     const at = slot * slotWords;
-    const bits = (words[at + bitsOf] ?? 0) | (words[at + sideWords + bitsOf] ?? 0);
-    if ((bits & hasHoles) !== 0) {
-      this.holes.delete(slot * 2);
-      this.holes.delete(slot * 2 + 1);
+    if (slot >= this.#fresh) this.#fresh = slot + 1;
+    else {
+      const bits = (words[at + bitsOf] ?? 0) | (words[at + sideWords + bitsOf] ?? 0);
+      if ((bits & hasHoles) !== 0) {
+        this.holes.delete(slot * 2);
+        this.holes.delete(slot * 2 + 1);
+      }
+      words.fill(0, at, at + slotWords);
     }
-    words.fill(0, at, at + slotWords);
     words[at + window] = -1;
     words[at + windowScale] = -1;
     words[at + sideWords + window] = -1;

@@ -40,6 +40,11 @@ function analyse(bytes: Uint8Array, mode: 'wireshark' | 'netcheck' = 'netcheck',
   return { verdicts, capture: session.finish().capture };
 }
 
+/** What is still there when the payload of TCP is not: no answers of DNS over TCP. */
+function withoutPayload(capture: Capture): Capture {
+  return { ...capture, dns: capture.dns.filter(({ transport }) => transport === 'udp') };
+}
+
 describe(`public captures${why}`, { timeout: 60_000 }, () => {
   it.skipIf(!there)(`are all read to their end or their damage, whole and in pieces, without a throw${why}`, () => {
     const files = filesUnder(path.join(captures, 'public'));
@@ -53,7 +58,7 @@ describe(`public captures${why}`, { timeout: 60_000 }, () => {
       expect(stripped.length, file).toBeLessThanOrEqual(bytes.length);
       if (compressed.has(path.basename(file))) continue;
       if (whole.problems.length === 0 && bytes.length > 24 && bytes.readUInt32LE(0) !== 0x0a0d0d0a) {
-        expect(analyse(stripped).capture, file).toEqual(whole);
+        expect(withoutPayload(analyse(stripped).capture), file).toEqual(withoutPayload(whole));
       }
     }
   });
