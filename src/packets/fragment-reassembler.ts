@@ -4,6 +4,8 @@ import type { DecodedPacket } from './decode-packet.ts';
 /** Datagrams that are waited for at once, and the bytes of all of them. */
 const maxDatagrams = 256;
 const maxBytes = 4_194_304;
+/** What one piece needs beside its bytes, about. */
+const pieceOverhead = 200;
 /** Holes that one datagram may have at a time; honest senders leave one or two. */
 const maxRanges = 64;
 /** As long as Linux waits (net.ipv4.ipfrag_time). */
@@ -14,7 +16,10 @@ const keptKeys = 64;
 
 interface Datagram {
   readonly startedAtMs: number;
-  bytes: Uint8Array<ArrayBuffer>;
+  /** Captured bytes and where they belong; they do not overlap. */
+  readonly pieces: { readonly start: number; readonly bytes: Uint8Array }[];
+  /** What the pieces need, in bytes. */
+  size: number;
   /** What is there: start and end in turn, ascending, with gaps between. */
   readonly ranges: number[];
   /** Length of the whole; -1: the last fragment has not come. */
@@ -78,7 +83,8 @@ export class FragmentReassembler {
       if (!this.#asWireshark && Math.abs(atMs - (this.#done.get(key) ?? -Infinity)) <= copiesWithinMs) return false;
       datagram = {
         startedAtMs: atMs,
-        bytes: new Uint8Array(0),
+        pieces: [],
+        size: 0,
         ranges: [],
         total: -1,
         furthest: 0,
@@ -98,9 +104,11 @@ export class FragmentReassembler {
     if (end > datagram.furthest) datagram.furthest = end;
     if (offset === 0) datagram.protocol = packet.fragmentProtocol;
     if (captured < length) datagram.capturedTo = Math.min(datagram.capturedTo, offset + captured);
-    this.#makeRoom(datagram, offset + captured);
     const from = packet.view.byteOffset + packet.fragmentAt;
+    const before = datagram.size;
     fill(datagram, offset, end, new Uint8Array(packet.view.buffer, from, captured));
+    this.#bytes += datagram.size - before;
+    while (this.#bytes > maxBytes && this.#forgetOldest(datagram));
     if (datagram.ranges.length > maxRanges * 2) {
       this.#forget(key, datagram);
       return false;
@@ -112,13 +120,17 @@ export class FragmentReassembler {
     if (!this.#asWireshark) this.#remember(key, atMs);
     this.protocol = datagram.protocol;
     this.length = datagram.total;
-    this.view = new DataView(datagram.bytes.buffer, 0, Math.min(datagram.total, datagram.capturedTo));
+    const bytes = new Uint8Array(Math.min(datagram.total, datagram.capturedTo));
+    for (const piece of datagram.pieces) {
+      if (piece.start < bytes.length) bytes.set(piece.bytes.subarray(0, bytes.length - piece.start), piece.start);
+    }
+    this.view = new DataView(bytes.buffer);
     return true;
   }
 
   #forget(key: string, datagram: Datagram): void {
     this.#waiting.delete(key);
-    this.#bytes -= datagram.bytes.length;
+    this.#bytes -= datagram.size;
   }
 
   /** Lets the datagram go that has waited longest, but not the one that is being worked on. */
@@ -129,15 +141,6 @@ export class FragmentReassembler {
       return true;
     }
     return false;
-  }
-
-  #makeRoom(datagram: Datagram, length: number): void {
-    if (length <= datagram.bytes.length) return;
-    const bigger = new Uint8Array(Math.min(65_536, Math.max(4096, length, datagram.bytes.length * 2)));
-    bigger.set(datagram.bytes);
-    this.#bytes += bigger.length - datagram.bytes.length;
-    datagram.bytes = bigger;
-    while (this.#bytes > maxBytes && this.#forgetOldest(datagram));
   }
 
   #remember(key: string, atMs: number): void {
@@ -151,12 +154,14 @@ export class FragmentReassembler {
   }
 }
 
-/** Writes what is not there yet of [start, end) and adds it to the ranges; `captured` may be shorter than that. */
+/** Keeps what is not there yet of [start, end) and adds it to the ranges; `captured` may be shorter than that. */
 function fill(datagram: Datagram, start: number, end: number, captured: Uint8Array): void {
-  const { ranges, bytes } = datagram;
-  const write = (from: number, to: number): void => {
+  const { ranges } = datagram;
+  const keep = (from: number, to: number): void => {
     const until = Math.min(to, start + captured.length);
-    if (from < until) bytes.set(captured.subarray(from - start, until - start), from);
+    if (from >= until) return;
+    datagram.pieces.push({ start: from, bytes: captured.slice(from - start, until - start) });
+    datagram.size += until - from + pieceOverhead;
   };
   // The ranges that the new one touches become one with it.
   let first = 0;
@@ -164,11 +169,11 @@ function fill(datagram: Datagram, start: number, end: number, captured: Uint8Arr
   let last = first;
   let from = start;
   while (last < ranges.length && (ranges[last] ?? 0) <= end) {
-    write(from, Math.min(end, ranges[last] ?? 0));
+    keep(from, Math.min(end, ranges[last] ?? 0));
     from = Math.max(from, ranges[last + 1] ?? 0);
     last += 2;
   }
-  write(from, end);
+  keep(from, end);
   const low = last > first ? Math.min(start, ranges[first] ?? start) : start;
   const high = last > first ? Math.max(end, ranges[last - 1] ?? end) : end;
   ranges.splice(first, last - first, low, high);
