@@ -1,0 +1,57 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createPcapSession } from '../../src/packets/analyse-file.ts';
+
+/** `4.0`, or undefined where tshark is not installed. The rules are those of 4.0; later versions judge some frames otherwise. */
+export function tsharkVersion(): string | undefined {
+  const { stdout } = spawnSync('tshark', ['--version'], { encoding: 'utf8' });
+  return /TShark \(Wireshark\) (\d+\.\d+)/.exec(stdout ?? '')?.[1];
+}
+
+/** Verdicts that are compared, without `tcp.analysis.`. */
+export const comparedVerdicts = [
+  'retransmission',
+  'fast_retransmission',
+  'spurious_retransmission',
+  'out_of_order',
+  'lost_segment',
+  'ack_lost_segment',
+  'duplicate_ack',
+  'window_update',
+  'window_full',
+  'zero_window',
+  'zero_window_probe',
+  'zero_window_probe_ack',
+  'keep_alive',
+  'keep_alive_ack',
+  'reused_ports',
+] as const;
+
+/** Frame to verdicts, sorted and joined by blanks: as tshark judges a capture file. */
+export function tsharkVerdicts(file: string): ReadonlyMap<number, string> {
+  const fields = comparedVerdicts.flatMap((name) => ['-e', `tcp.analysis.${name}`]);
+  const out = execFileSync('tshark', ['-n', '-r', file, '-T', 'fields', '-e', 'frame.number', ...fields], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+    maxBuffer: 2 ** 28,
+  });
+  const verdicts = new Map<number, string>();
+  for (const line of out.trimEnd().split('\n')) {
+    const [frame, ...values] = line.split('\t');
+    const found = comparedVerdicts.filter((_, index) => (values[index] ?? '') !== '');
+    verdicts.set(Number(frame), found.sort().join(' '));
+  }
+  return verdicts;
+}
+
+/** The same as `netcheck pcap --packets --as wireshark` judges it. */
+export function ourVerdicts(bytes: Uint8Array): ReadonlyMap<number, string> {
+  const verdicts = new Map<number, string>();
+  const session = createPcapSession({
+    mode: 'wireshark',
+    packets: true,
+    onTcpPacket: ({ frame, analysis }) => verdicts.set(frame, [...analysis].sort().join(' ')),
+  });
+  session.push(bytes);
+  session.finish();
+  return verdicts;
+}
