@@ -79,6 +79,8 @@ export const LadderStep = z.strictObject({
   note: z.string().optional(),
   /** Frame of the packet that it repeats. */
   originalFrame: z.number().int().optional(),
+  /** The how manieth transmission of the same bytes this is, from 2. */
+  attempt: z.number().int().optional(),
   /** The last lane that saw it, where it did not arrive. */
   diedAfter: z.enum(['client', 'forwarder', 'target']).optional(),
   /** The first lane that saw it, where the ones before did not: somebody on the way made it. */

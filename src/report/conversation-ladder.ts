@@ -48,7 +48,7 @@ const marksOf: Readonly<Record<string, LadderMark>> = {
 };
 const repeatMarks: readonly LadderMark[] = ['retransmission', 'fastRetransmission', 'spuriousRetransmission'];
 /** Marks that alone do not keep a packet out of a fold: they follow from something that is shown. */
-const weakMarks: readonly LadderMark[] = ['duplicateAck', 'hole', 'outOfOrder'];
+const weakMarks: readonly LadderMark[] = ['duplicateAck', 'hole', 'outOfOrder', 'windowFull'];
 
 /** A packet of one capture or of several. */
 interface Packet {
@@ -79,6 +79,7 @@ interface Told {
   /** Told of by an earlier step already: may be folded. */
   weak: boolean;
   originalFrame: number | null;
+  attempt: number | null;
 }
 
 /** The ladder of one conversation of one capture. `packets` in order of time. */
@@ -205,6 +206,8 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
   /** Per side: what the other side said last that it lacks of this side's data. */
   const holes: Record<Side, { start: number; end: number } | null> = { client: null, server: null };
   const shut: Record<Side, boolean> = { client: false, server: false };
+  /** Per side: whether its segment before filled the window. */
+  const wasFull: Record<Side, boolean> = { client: false, server: false };
   /** Per side: sequence -> frame of the first segment that began there, and times it was sent. */
   const sent: Record<Side, Map<number, { frame: number; times: number }>> = { client: new Map(), server: new Map() };
   let lastAtMs: number | null = null;
@@ -216,7 +219,7 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
     const isReset = flags.includes('RST');
     const isSyn = flags.includes('SYN');
     const marks = [...new Set(analysis.flatMap((name) => marksOf[name] ?? []))];
-    const one: Told = { packet, fate: 'seen', marks, notes: [], weak: false, originalFrame: null };
+    const one: Told = { packet, fate: 'seen', marks, notes: [], weak: false, originalFrame: null, attempt: null };
     told.push(one);
 
     if (isReset) {
@@ -252,6 +255,8 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
       const [previous] = told.slice(-3, -1).filter((each) => each.packet.from === from);
       one.weak = previous?.marks.includes('duplicateAck') ?? false;
     }
+    if (marks.length === 1 && marks[0] === 'windowFull') one.weak = wasFull[from];
+    if (packet.length > 0) wasFull[from] = marks.includes('windowFull');
     if (marks.length === 1 && marks[0] === 'outOfOrder') one.weak = before !== null;
 
     if (packet.window === 0 && !isSyn && !isReset && !flags.includes('FIN')) {
@@ -278,7 +283,7 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
         own.times += 1;
         one.originalFrame = own.frame;
         if (isSyn && !marks.some((mark) => repeatMarks.includes(mark))) marks.push('retransmission');
-        one.notes.unshift(say.attempt(own.times, own.frame));
+        one.attempt = own.times;
       }
       if (!isProbe) {
         repeat(outstanding[from], one, holes[from]);
@@ -384,7 +389,7 @@ function labelOf({ flags, seq, ack, length, mss, tsval }: Packet): string {
   const parts = [flags.join(',')];
   if (isSyn) {
     if (mss !== null) parts.push(`mss ${mss}`);
-    if (tsval !== null) parts.push(`TSval ${tsval}`);
+    if (tsval !== null && !flags.includes('ACK')) parts.push(`TSval ${tsval}`);
   } else if (!flags.includes('RST')) {
     if (length > 0 || flags.includes('FIN')) parts.push(`seq ${seq}`);
     if (ack !== null) parts.push(`ack ${ack}`);
@@ -505,7 +510,7 @@ function foldAlike(steps: readonly LadderStep[], language: Language): LadderStep
   return found;
 }
 
-function stepOf({ packet, fate, marks, notes, originalFrame }: Told, startMs: number): LadderStep {
+function stepOf({ packet, fate, marks, notes, originalFrame, attempt }: Told, startMs: number): LadderStep {
   return {
     atMs: round(packet.atMs - startMs),
     from: packet.from === 'client' ? 'client' : 'target',
@@ -516,6 +521,7 @@ function stepOf({ packet, fate, marks, notes, originalFrame }: Told, startMs: nu
     ...(marks.length === 0 ? {} : { marks }),
     ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
     ...(originalFrame === null ? {} : { originalFrame }),
+    ...(attempt === null ? {} : { attempt }),
     ...packet.way,
   };
 }

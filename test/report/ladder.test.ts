@@ -93,7 +93,7 @@ describe('renderLadderSvg', () => {
     for (const { label } of ladder.steps) expect(svg).toContain(`>${label}<`);
     expect(svg).toContain('>+1.00 s<');
     expect(svg.match(/class="x"/g)).toHaveLength(4);
-    expect(svg.match(/class="p d dash"/g)).toHaveLength(2);
+    expect(svg.match(/class="p dies dash"/g)).toHaveLength(4);
     expect(svg.match(/class="r"/g)).toHaveLength(2);
   });
 

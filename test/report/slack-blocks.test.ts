@@ -157,7 +157,7 @@ function holds(report: Report, message: ReturnType<typeof renderSlackReport>): v
       harmless(object.text);
       for (const [, code = ''] of object.text.matchAll(/```\n([^]*?)\n```/g)) {
         // A ladder is the only other code block.
-        if (!/\d m?s {2}/.test(code)) expect(blocksOfCommands).toContain(code);
+        if (!/\d [mµ]?s {2}/.test(code)) expect(blocksOfCommands).toContain(code);
       }
     }
   }
