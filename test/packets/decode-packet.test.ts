@@ -339,7 +339,9 @@ describe('tunnels lead to the inner packet', () => {
   });
 
   it('keep the outermost IP layer of several', () => {
-    const twice = udp(4789, concat(bytes(8, 0, 0, 0, 0, 0, 3, 0), innerFrame.subarray(0, 14), wrap(4, inner)));
+    const between = wrap(4, inner);
+    between.set([198, 51, 100, 1, 198, 51, 100, 2], 12);
+    const twice = udp(4789, concat(bytes(8, 0, 0, 0, 0, 0, 3, 0), innerFrame.subarray(0, 14), between));
     const packet = decode(twice, 101);
     expect([packet.kind, packet.tunnel, packet.tunnelId, packet.tunnelDepth]).toEqual(['tcp', 'ipip', 3, 2]);
     expect([source(packet), ...outerOf(packet)]).toEqual(['10.1.2.3', '192.0.2.1', '192.0.2.2']);
