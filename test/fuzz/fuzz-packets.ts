@@ -27,10 +27,11 @@ export interface FuzzRound {
   readonly failures: readonly FuzzFailure[];
 }
 
-const packetsPerRound = 400;
+/** An analyser is half a megabyte of tables: many packets for each, or it is their making that is tested. */
+const packetsPerRound = 3000;
 const filesPerRound = 4;
 
-/** One round: some hundred mutated packets, alone and as a stream, and a few mutated files. All of it from the seed. */
+/** One round: some thousand mutated packets, alone and as a stream, and a few mutated files. All of it from the seed. */
 export function fuzzRound(corpus: Corpus, seed: number): FuzzRound {
   const random = new SeededRandom(seed);
   const failures: FuzzFailure[] = [];
@@ -88,9 +89,7 @@ function strangers(
 
 /** Conversations of which some packets are mutated: they reach states that strangers do not. */
 function talk(random: SeededRandom): { readonly linkType: number; readonly packets: FuzzedPacket[] } {
-  const frames = randomTalk(random.bits(), packetsPerRound - 20)
-    .packets()
-    .slice(0, packetsPerRound);
+  const frames = randomTalk(random.bits(), packetsPerRound).packets().slice(0, packetsPerRound);
   let atUs = 0;
   const packets = frames.map((frame, index): FuzzedPacket => {
     atUs = nextUs(random, atUs);

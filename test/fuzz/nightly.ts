@@ -92,7 +92,7 @@ function mutateShare(packets: number): void {
     for (const { seed: roundSeed, complaint, capture } of found.failures) {
       failures.push({ seed: roundSeed, complaint, capture: Buffer.from(capture).toString('base64') });
     }
-    if (round % 250 === 0 || found.failures.length > 0) report();
+    if (round % 20 === 0 || found.failures.length > 0) report();
   }
   report();
   process.disconnect();

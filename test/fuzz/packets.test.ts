@@ -10,7 +10,7 @@ import { fuzzRound } from './fuzz-packets.ts';
 import { minimise } from './minimise.ts';
 
 /** The bounded run of the fuzzer: the same packets every time. `npm run test:fuzz` is the long one. */
-const rounds = 40;
+const rounds = 16;
 const builtOnly = publicCapturesAreThere ? '' : ' (built packets only: ../shared/captures is not here)';
 
 const packetOf = (bytes: Uint8Array): FuzzedPacket => ({ bytes, wireLength: bytes.length, atUs: 0 });
