@@ -13,6 +13,7 @@ import {
   tcpWindowFull,
   tcpZeroWindowProbe,
 } from './tcp-flags.ts';
+import { SparseLists } from './sparse-lists.ts';
 import { UnseenBytes } from './unseen-bytes.ts';
 import { ZeroWindowList } from './zero-window-list.ts';
 
@@ -168,15 +169,20 @@ export class ConnectionDetails {
 
   readonly #budget: EntryBudget;
   /** By slot · 2 + side of the data, of the window. */
-  readonly #holes = new Map<number, SackHoles>();
-  readonly #unseen = new Map<number, UnseenBytes>();
-  readonly #zeroWindows = new Map<number, ZeroWindowList>();
+  readonly #holes: SparseLists<SackHoles>;
+  readonly #unseen: SparseLists<UnseenBytes>;
+  readonly #zeroWindows: SparseLists<ZeroWindowList>;
   /** By slot. */
-  readonly #idleGaps = new Map<number, IdleGapList>();
+  readonly #idleGaps: SparseLists<IdleGapList>;
 
   /** @param limit entries of all lists together; default 131 072 (up to about 150 bytes each) */
   constructor(limit: number = maxEntries) {
-    this.#budget = new EntryBudget(limit);
+    const budget = new EntryBudget(limit);
+    this.#budget = budget;
+    this.#holes = new SparseLists(budget, (all) => new SackHoles(all));
+    this.#unseen = new SparseLists(budget, (all) => new UnseenBytes(all));
+    this.#zeroWindows = new SparseLists(budget, (all) => new ZeroWindowList(all));
+    this.#idleGaps = new SparseLists(budget, (all) => new IdleGapList(all));
   }
 
   /** Holes, ranges, zero windows and idle gaps that were not kept because of the bounds. */
@@ -205,8 +211,7 @@ export class ConnectionDetails {
       words[at + row] = 0;
     }
     if (((words[at + shared] ?? 0) & hasIdleGaps) !== 0) {
-      this.#idleGaps.get(slot)?.clear();
-      this.#idleGaps.delete(slot);
+      this.#idleGaps.drop(slot);
       words[at + shared] = 0;
     }
     this.#releaseSide(slot, 0);
@@ -218,12 +223,9 @@ export class ConnectionDetails {
     const bits = this.#words[at] ?? 0;
     if ((bits & (hasHoles | hasUnseen | hasZeroWindows)) === 0) return;
     const key = slot * 2 + side;
-    this.#holes.get(key)?.clear();
-    this.#holes.delete(key);
-    this.#unseen.get(key)?.clear();
-    this.#unseen.delete(key);
-    this.#zeroWindows.get(key)?.clear();
-    this.#zeroWindows.delete(key);
+    this.#holes.drop(key);
+    this.#unseen.drop(key);
+    this.#zeroWindows.drop(key);
     this.#words[at] = noTtl;
   }
 
@@ -480,12 +482,7 @@ export class ConnectionDetails {
     let bits = words[at] ?? 0;
     const isReset = (flags & flagRst) !== 0;
     if ((bits & (isOpen | isClosed)) === isOpen && atMs - lastMs >= idleMs && (flags & flagSyn) === 0 && !isTimer) {
-      let list = this.#idleGaps.get(slot);
-      if (list === undefined) {
-        list = new IdleGapList(this.#budget);
-        this.#idleGaps.set(slot, list);
-      }
-      list.add({
+      this.#idleGaps.need(slot)?.add({
         fromMs: lastMs,
         idleMs: toMicroseconds(atMs - lastMs),
         endedBy: side === 0 ? 'client' : 'server',
@@ -557,12 +554,7 @@ export class ConnectionDetails {
     let mine = before;
     if ((mine & hasNext) !== 0 && ((packet.sequence - reached) | 0) > 0) {
       this.#count(slot, side, gaps);
-      let list = this.#unseen.get(key);
-      if (list === undefined) {
-        list = new UnseenBytes(this.#budget);
-        this.#unseen.set(key, list);
-      }
-      list.add(reached, packet.sequence);
+      this.#unseen.need(key)?.add(reached, packet.sequence);
       mine |= hasUnseen;
     } else if ((mine & hasUnseen) !== 0 && length > 0) {
       const list = this.#unseen.get(key);
@@ -573,7 +565,7 @@ export class ConnectionDetails {
   }
 
   #forgetUnseen(key: number, bits: number): number {
-    this.#unseen.delete(key);
+    this.#unseen.drop(key);
     return bits & ~hasUnseen;
   }
 
@@ -582,16 +574,12 @@ export class ConnectionDetails {
     const key = slot * 2 + 1 - side;
     let theirs = before;
     if (packet.sackBlocks > 0 || (theirs & openHoles) !== 0) {
-      let holes = this.#holes.get(key);
-      if (holes === undefined) {
-        holes = new SackHoles(this.#budget);
-        this.#holes.set(key, holes);
-        theirs |= hasHoles;
-      }
+      const holes = this.#holes.need(key);
       const reached = this.#words[slot * slotWords + sideWords - side * sideWords + next] ?? 0;
       const unseen = (theirs & hasUnseen) === 0 ? undefined : this.#unseen.get(key);
-      holes.acknowledged(packet, (theirs & hasNext) === 0 ? null : reached, unseen, frame, atMs);
-      if (holes.isOpen) theirs |= openHoles;
+      holes?.acknowledged(packet, (theirs & hasNext) === 0 ? null : reached, unseen, frame, atMs);
+      if (holes !== undefined) theirs |= hasHoles;
+      if (holes?.isOpen === true) theirs |= openHoles;
       else theirs &= ~openHoles;
     }
     if ((theirs & hasUnseen) !== 0) {
@@ -617,12 +605,7 @@ export class ConnectionDetails {
     const key = slot * 2 + side;
     if (packet.window === 0) {
       if ((mine & windowShut) !== 0 || (packet.flags & flagFin) !== 0) return mine;
-      let list = this.#zeroWindows.get(key);
-      if (list === undefined) {
-        list = new ZeroWindowList(this.#budget);
-        this.#zeroWindows.set(key, list);
-      }
-      list.shut(atMs, frame, (theirs & filledWindow) !== 0);
+      this.#zeroWindows.need(key)?.shut(atMs, frame, (theirs & filledWindow) !== 0);
       return mine | windowShut | hasZeroWindows;
     }
     if ((mine & windowShut) === 0) return mine;

@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Flow } from '../../src/model/packet-facts.ts';
+import { createCaptureAnalyser } from '../../src/packets/analyse-capture.ts';
 import { ConnectionDetails } from '../../src/packets/connection-details.ts';
 import { DecodedPacket, flagAck, flagFin, flagRst } from '../../src/packets/decode-packet.ts';
 import { type CaptureBuilder, capture, type SegmentOptions } from './build-capture.ts';
@@ -636,7 +637,7 @@ describe('slots', () => {
     });
 
   it('begin anew, whatever was there, and do not touch each other', () => {
-    const details = new ConnectionDetails(2);
+    const details = new ConnectionDetails(4);
     const gap = (slot: number): void => {
       details.segment(slot, 0, packetOf(flagAck, 100, 10), 0, 1, 0);
       details.segment(slot, 0, packetOf(flagAck, 500, 10), 1 << 4, 2, 20_000);
@@ -654,7 +655,7 @@ describe('slots', () => {
       expect(empty()).toEqual(nothing);
       if (round % 2 === 0) details.release(3);
     }
-    // What was let go makes room: the bound of two entries was never met.
+    // What was let go makes room: the bound was never met: two lists with one entry each.
     expect(details.dropped).toBe(0);
     details.open(3);
     gap(3);
@@ -700,7 +701,7 @@ describe('slots', () => {
     });
     fc.assert(
       fc.property(fc.array(packet, { maxLength: 200 }), (packets) => {
-        const details = new ConnectionDetails(40);
+        const details = new ConnectionDetails(17);
         for (let slot = 0; slot < 4; slot++) details.open(slot);
         const decoded = new DecodedPacket();
         const data: number[] = Array.from({ length: 8 }, () => 0);
@@ -738,17 +739,20 @@ describe('slots', () => {
           }
           details.release(slot);
         }
-        // All room came back.
+        // All room came back, and no more: a list of sixteen gaps fits exactly.
         const again = details.dropped;
-        details.open(9);
-        for (let i = 0; i < 16; i++) {
-          decoded.flags = flagAck;
-          decoded.payloadLength = 1;
-          decoded.sackBlocks = 0;
-          decoded.sequence = i * 10;
-          details.segment(9, 0, decoded, 1 << 4, 1, 0);
-        }
+        Object.assign(decoded, { flags: flagAck, payloadLength: 1, sackBlocks: 0 });
+        const gapsOf = (slot: number, count: number): void => {
+          details.open(slot);
+          for (let i = 0; i <= count; i++) {
+            decoded.sequence = i * 10;
+            details.segment(slot, 0, decoded, i === 0 ? 0 : 1 << 4, 1, 0);
+          }
+        };
+        gapsOf(9, 16);
         expect(details.dropped).toBe(again);
+        gapsOf(10, 1);
+        expect(details.dropped).toBe(again + 1);
       }),
       { numRuns: 300 },
     );
@@ -810,6 +814,15 @@ describe.skipIf(!there)(`real captures${why}`, () => {
     });
     expect(flow.server.rtt).toEqual({ samples: 1, minMs: 0.02, meanMs: 0.02, maxMs: 0.02 });
     expect(idleGaps).toEqual([]);
+  });
+
+  it.each(['f40-mtu-blackhole-ingress.pcap', 'f34-zero-window.pcap'])('%s: the analyser says the same', (file) => {
+    const bytes = readFileSync(path.join(captures, file));
+    const analyser = createCaptureAnalyser({ evidence: file });
+    analyser.push(bytes);
+    const [connection] = analyser.finish().connections;
+    const { flow, idleGaps } = detailsOf(bytes);
+    expect(connection).toMatchObject({ flow, idleGaps });
   });
 
   it('IPVS forgot an idle connection: 35 s of silence, then data, then a RST', () => {
