@@ -333,6 +333,66 @@ describe('pcapng', () => {
     }
   });
 
+  const with32 = (bytes: Uint8Array, at: number, value: number): Uint8Array => {
+    const changed = bytes.slice();
+    new DataView(changed.buffer).setUint32(at, value, true);
+    return changed;
+  };
+  const start = concat(section(true), device(1));
+  const good = enhanced(0, 1n, data);
+  it.each([
+    [
+      'a packet longer than its block',
+      concat(start, good, with32(good, 20, 9)),
+      'packet 2 claims 9 captured bytes in a block with room for 8: the file is damaged (byte offset 88, after packet 1)',
+    ],
+    [
+      'a packet longer than packets are',
+      concat(start, good, with32(enhanced(0, 1n, new Uint8Array(300_000)), 4, 300_032)),
+      'packet 2 claims 300000 captured bytes in a block with room for 300000: the file is damaged (byte offset 88, after packet 1)',
+    ],
+    [
+      'a block longer than blocks are',
+      concat(start, good, with32(good, 4, 0x1000_0000)),
+      'a block of type 6 claims 268435456 bytes: the file is damaged (byte offset 88, after packet 1)',
+    ],
+    [
+      'a length that is no multiple of 4',
+      concat(start, good, with32(good, 4, 41)),
+      'a block of type 6 has the impossible length 41: the file is damaged (byte offset 88, after packet 1)',
+    ],
+    [
+      'another version of pcapng',
+      concat(with32(section(true), 12, 2), device(1), good),
+      'pcapng version 2 is not known (byte offset 0, after packet 0)',
+    ],
+    [
+      'an end inside a block that is skipped',
+      concat(start, good, block(4, new Uint8Array(100))).slice(0, -30),
+      'the stream ends inside the block after packet 1: 30 bytes are missing (byte offset 170)',
+    ],
+    [
+      'an end inside a packet',
+      concat(start, good, good).slice(0, -30),
+      'the stream ends inside the block after packet 1: 10 of 40 bytes are there (byte offset 88)',
+    ],
+    [
+      'too many interfaces',
+      concat(section(true), ...Array.from({ length: 4097 }, () => device(1))),
+      'more than 4096 interfaces are declared (byte offset 81956)',
+    ],
+    ['another version of pcap', with32(capture().bytes(), 4, 9), 'pcap version 9.0 is not known (byte offset 4)'],
+  ])('says where it met %s', (_, file, message) => {
+    for (const step of [file.length, 1000]) {
+      const problems: string[] = [];
+      const reader = createCaptureReader(() => {});
+      for (let at = 0; at < file.length; at += step) reader.push(file.subarray(at, at + step));
+      reader.finish();
+      for (const problem of reader.problems) problems.push(problem.message);
+      expect(problems).toEqual([message]);
+    }
+  });
+
   it('stops at a block of length 0, and at a section header without a byte order', () => {
     const zero = section(true);
     const nothing = new Uint8Array(12);
