@@ -189,7 +189,7 @@ describe('whatever the bytes are', () => {
           expect(stripped.length).toBeLessThanOrEqual(bytes.length);
         },
       ),
-      { numRuns: 1500 },
+      { numRuns: 800 },
     );
   });
 });
