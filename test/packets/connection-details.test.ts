@@ -741,7 +741,7 @@ describe('slots', () => {
         }
         // All room came back, and no more: a list of sixteen gaps fits exactly.
         const again = details.dropped;
-        Object.assign(decoded, { flags: flagAck, payloadLength: 1, sackBlocks: 0 });
+        Object.assign(decoded, { flags: flagAck, payloadLength: 1, sackBlocks: 0, window: 100 });
         const gapsOf = (slot: number, count: number): void => {
           details.open(slot);
           for (let i = 0; i <= count; i++) {
