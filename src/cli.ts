@@ -15,6 +15,7 @@ const options = {
   packets: { type: 'boolean' },
   as: { type: 'string' },
   flow: { type: 'string' },
+  svg: { type: 'string' },
   'no-worker': { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },

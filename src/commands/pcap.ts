@@ -1,19 +1,86 @@
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { PassThrough, type Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import type { Options } from '../cli.ts';
 import { NetcheckError } from '../model/errors.ts';
-import type { Capture, Connection, ParseProblem } from '../model/facts.ts';
-import { createPcapSession } from '../packets/analyse-file.ts';
-import { renderConversations } from '../report/pcap-text.ts';
+import type { Capture, Connection } from '../model/facts.ts';
+import type { Language } from '../model/language.ts';
+import type { JoinedCaptures } from '../model/packet-facts.ts';
+import type { Finding, Ladder } from '../model/report.ts';
+import { createPcapSession, type PcapSession, type TcpPacketLine } from '../packets/analyse-file.ts';
+import { visibleText } from '../report/visible-text.ts';
+import { readCapture } from './read-capture.ts';
+import { progressLine } from './reading-progress.ts';
 import { terminalOf } from './terminal-of.ts';
+import { claimOutput, writeOutput } from './write-output.ts';
 
 /** Output lines are written in pieces of about this many characters: one write per line would be slow. */
 const outputPiece = 64 * 1024;
+/** Packets kept for ladders and for joining, of one file: about 60 bytes each. */
+const maxLogged = 1_000_000;
+/** Ladders on a page, per file and for what several files share. */
+const maxLadders = 6;
+/** Steps of the ladder of one conversation in the terminal. */
+const maxTerminalSteps = 120;
 
-/** `netcheck pcap FILE...`: conversations worst first, or with --packets one line per TCP packet. 1 where a connection failed, 2 where a file gave nothing. */
+/** A file that was read. */
+interface Taken {
+  readonly file: string;
+  readonly session: PcapSession;
+  readonly capture: Capture;
+  readonly findings: readonly Finding[];
+}
+
+/** What the command line asked for, checked. */
+interface Asked {
+  readonly files: readonly string[];
+  readonly language: Language;
+  readonly flow: number | null;
+  readonly packets: boolean;
+  readonly json: boolean;
+  readonly html: string | undefined;
+  readonly svg: string | undefined;
+  readonly mode: 'netcheck' | 'wireshark';
+}
+
+/**
+ * `netcheck pcap FILE...`: the diagnosis of each file and its conversations, worst first; of several files also where
+ * packets of the connections that they share died. `--flow N` draws one conversation, `--packets` prints one line per
+ * TCP packet (with `--flow N`: every packet of that conversation), `--html FILE` and `--svg FILE` (with `--flow N`)
+ * write pictures, `--json` prints one line per file (connections included, all of them) and one for what was joined.
+ *
+ * @returns 1 where a rule found a fault (confirmed or likely) or a connection failed, else 2 where a file gave nothing,
+ *   else 0; with `--packets` 2 or 0
+ * @throws NetcheckError for a wrong command line, and where the only file cannot be read (64)
+ */
 export async function pcap(files: readonly string[], options: Options): Promise<number> {
+  const asked = ask(files, options);
+  if (asked.html !== undefined) claimOutput(asked.html);
+  if (asked.svg !== undefined) claimOutput(asked.svg);
+  const taken: Taken[] = [];
+  let gaveNothing = false;
+  let found = false;
+  for (const file of files) {
+    try {
+      const one = await take(file, asked);
+      gaveNothing ||= one.capture.packets === 0 && one.capture.problems.length > 0;
+      if (!asked.packets) found ||= isFaulty(one);
+      // A file alone is shown and let go; several are kept until they have been joined.
+      if (asked.flow === null) await showFile(one, asked);
+      if (keepsAll(asked)) taken.push(one);
+    } catch (error) {
+      if (files.length === 1 || !(error instanceof NetcheckError)) throw error;
+      process.stderr.write(`${visibleText(error.message)}\n`);
+      gaveNothing = true;
+    }
+  }
+  const joined = taken.length > 1 ? await joinAll(taken) : undefined;
+  if (asked.flow !== null) await showFlow(taken, joined, asked, asked.flow);
+  else {
+    if (joined !== undefined && !asked.packets) await showJoined(joined, asked);
+    if (asked.html !== undefined) await writePage(taken, joined, asked, asked.html);
+  }
+  return found ? 1 : gaveNothing ? 2 : 0;
+}
+
+function ask(files: readonly string[], options: Options): Asked {
   if (files.length === 0)
     throw new NetcheckError(
       'usage/missing-argument',
@@ -26,146 +93,314 @@ export async function pcap(files: readonly string[], options: Options): Promise<
       `--as takes only wireshark, not "${options.as}".`,
       'Leave it out for our own reading of retransmissions.',
     );
-  let failed = false;
-  let unreadable = false;
-  for (const file of files) {
-    const { capture, problems } = await readCapture(file, options);
-    for (const { message } of problems) process.stderr.write(`${file}: ${message}\n`);
-    unreadable ||= capture.packets === 0 && problems.length > 0;
-    if (options.packets) continue;
-    failed ||= capture.connections.some(isFailure);
-    const { width, colour } = terminalOf(process.stdout);
-    const heading = files.length > 1 ? `${file}\n` : '';
-    process.stdout.write(
-      options.json
-        ? `${JSON.stringify({ file, ...capture })}\n`
-        : `${heading}${renderConversations(capture, { width, colour })}\n`,
-    );
-  }
-  return failed ? 1 : unreadable ? 2 : 0;
-}
-
-function isFailure({ handshake, syns }: Connection): boolean {
-  return handshake === 'refused' || handshake === 'icmpError' || (handshake === 'unanswered' && syns.length > 1);
-}
-
-async function readCapture(
-  file: string,
-  options: Options,
-): Promise<{ capture: Capture; problems: readonly ParseProblem[] }> {
-  let pending = '';
-  const write = (line: string): void => {
-    pending += line;
-    if (pending.length < outputPiece) return;
-    process.stdout.write(pending);
-    pending = '';
-  };
-  const session = createPcapSession({
-    mode: options.as === 'wireshark' ? 'wireshark' : 'netcheck',
-    packets: options.packets ?? false,
-    evidence: file,
-    ...(options.packets
-      ? {
-          onTcpPacket: ({ frame, atMs, src, dst, flagsText, seq, len, analysis }) =>
-            write(
-              options.json
-                ? `${JSON.stringify({ frame, flags: analysis })}\n`
-                : `${frame} ${(atMs / 1000).toFixed(6)} ${src} > ${dst} ${flagsText} seq ${seq} len ${len}${analysis.length > 0 ? ` [${analysis.join(', ')}]` : ''}\n`,
-            ),
-        }
-      : {}),
-  });
-  const progress = await progressOf(file);
-  const damage: ParseProblem[] = [];
-  try {
-    for await (const chunk of await open(file)) {
-      session.push(chunk as Uint8Array);
-      progress.add((chunk as Uint8Array).length);
-    }
-  } catch (error) {
-    // A gzip that ends too early, or a disk that fails in the middle: what came before counts.
-    if (error instanceof NetcheckError) throw error;
-    damage.push({ message: `reading stopped: ${error instanceof Error ? error.message : String(error)}` });
-  } finally {
-    progress.end();
-  }
-  const { capture, problems } = session.finish();
-  process.stdout.write(pending);
-  return { capture, problems: [...problems, ...damage] };
-}
-
-/** The file's bytes, unpacked where they are gzip (by their first bytes, not by the name). */
-async function open(file: string): Promise<Readable> {
-  const source: Readable = file === '-' ? process.stdin : createReadStream(file, { highWaterMark: 1 << 18 });
-  try {
-    const first = await firstChunk(source);
-    const stream = new PassThrough({ highWaterMark: 1 << 18 });
-    const isGzip = first !== null && first[0] === 0x1f && first[1] === 0x8b;
-    if (first !== null) source.unshift(first);
-    source.on('error', (error) => stream.destroy(error));
-    if (!isGzip) return source;
-    const gunzip = createGunzip();
-    gunzip.on('error', (error) => stream.destroy(error));
-    source.pipe(gunzip).pipe(stream);
-    return stream;
-  } catch (cause) {
+  if (options.flow !== undefined && !/^\d{1,9}$/.test(options.flow))
     throw new NetcheckError(
-      'pcap/unreadable',
-      `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      'Name a pcap, pcapng or gzip of either, or - for standard input.',
-      { cause },
+      'usage/unknown-option',
+      `--flow takes the number of a conversation, not "${options.flow}".`,
+      'netcheck pcap FILE lists them with their numbers.',
     );
-  }
+  if (options.svg !== undefined && options.flow === undefined)
+    throw new NetcheckError(
+      'usage/missing-argument',
+      '--svg draws one conversation: it needs --flow N.',
+      'netcheck pcap FILE lists them with their numbers.',
+    );
+  return {
+    files,
+    language: options.lang === 'zh' ? 'zh' : 'en',
+    flow: options.flow === undefined ? null : Number(options.flow),
+    packets: options.packets ?? false,
+    json: options.json ?? false,
+    html: options.html,
+    svg: options.svg,
+    mode: options.as === 'wireshark' ? 'wireshark' : 'netcheck',
+  };
 }
 
-function firstChunk(source: Readable): Promise<Buffer | null> {
-  return new Promise((resolve, reject) => {
-    const done = (result: Buffer | null): void => {
-      source.off('error', failed);
-      source.off('end', ended);
-      source.off('readable', readable);
-      resolve(result);
-    };
-    const failed = (error: Error): void => {
-      source.off('end', ended);
-      source.off('readable', readable);
-      reject(error);
-    };
-    const ended = (): void => done(null);
-    const readable = (): void => {
-      const chunk = source.read() as Buffer | null;
-      if (chunk !== null) done(chunk);
-    };
-    source.on('error', failed);
-    source.on('end', ended);
-    source.on('readable', readable);
+/** Whether what was read of a file is needed after it has been shown. */
+function keepsAll({ files, flow, html, packets }: Asked): boolean {
+  return flow !== null || html !== undefined || (files.length > 1 && !packets);
+}
+
+async function take(file: string, asked: Asked): Promise<Taken> {
+  const { flow, mode } = asked;
+  const out = lineWriter();
+  // With --flow the packets are those of one conversation, and come from the log.
+  const printsPackets = asked.packets && flow === null;
+  const onlyFlow = flow !== null && asked.files.length === 1 ? { only: flow } : {};
+  const session = createPcapSession({
+    mode,
+    packets: printsPackets,
+    evidence: file,
+    ...(printsPackets ? { onTcpPacket: asked.json ? jsonLines(out.write) : textLines(out.write) } : {}),
+    ...(keepsAll(asked) ? { log: { maxPackets: maxLogged, ...onlyFlow } } : {}),
+  });
+  const progress = progressLine(process.stderr, visibleText(file), () => session.snapshot().packets);
+  const stopped = await readCapture(
+    file,
+    (chunk) => {
+      session.push(chunk);
+    },
+    (read) => {
+      progress.show(read);
+    },
+  );
+  const { capture, problems } = session.finish();
+  progress.end(capture.packets);
+  out.end();
+  const all = stopped === null ? problems : [...problems, { message: `reading stopped: ${stopped}` }];
+  for (const { message } of all) process.stderr.write(`${visibleText(`${file}: ${message}`)}\n`);
+  const whole = { ...capture, problems: all };
+  return { file, session, capture: whole, findings: asked.packets ? [] : await judge(whole, file, asked.language) };
+}
+
+/** Every rule that needs only packets. Loaded here: who asks for packets only need not wait for the rules. */
+async function judge(capture: Capture, place: string, language: Language): Promise<readonly Finding[]> {
+  if (capture.packets === 0) return [];
+  const [{ judgeCapture }, { rules }] = await Promise.all([
+    import('../engine/judge-capture.ts'),
+    import('../rules/index.ts'),
+  ]);
+  return judgeCapture({ rules, capture, place, language });
+}
+
+function isFaulty({ capture, findings }: Taken): boolean {
+  return (
+    findings.some(({ verdict }) => verdict === 'confirmed' || verdict === 'likely') ||
+    capture.connections.some(
+      ({ handshake, syns }) =>
+        handshake === 'refused' || handshake === 'icmpError' || (handshake === 'unanswered' && syns.length > 1),
+    )
+  );
+}
+
+// ------------------------------------------------------------------------------------------------------- showing
+
+async function showFile(one: Taken, asked: Asked): Promise<void> {
+  if (asked.packets) return;
+  if (asked.json) {
+    writeJson(one);
+    return;
+  }
+  const { renderConversations, flowHint } = await import('../report/pcap-text.ts');
+  const { width, colour } = terminalOf(process.stdout);
+  const { capture, findings, file } = one;
+  const text = renderConversations(capture, { width, colour, language: asked.language, findings });
+  const hint = process.stdout.isTTY ? flowHint(capture, file, asked.language) : '';
+  process.stdout.write(`${text}\n${hint === '' ? '' : `\n${hint}\n`}${asked.files.length > 1 ? '\n' : ''}`);
+}
+
+/** One line. The connections are made one after the other: there may be hundreds of thousands. */
+function writeJson({ file, session, capture, findings }: Taken): void {
+  const { connections: _some, ...rest } = capture;
+  const out = lineWriter();
+  const head = JSON.stringify({ file, ...rest, findings });
+  out.write(`${head.slice(0, -1)},"connections":[`);
+  let first = true;
+  for (const connection of session.connections()) {
+    out.write(`${first ? '' : ','}${JSON.stringify(connection)}`);
+    first = false;
+  }
+  out.write(']}\n');
+  out.end();
+}
+
+async function showJoined(joined: JoinedCaptures, asked: Asked): Promise<void> {
+  if (asked.json) {
+    process.stdout.write(`${JSON.stringify({ files: asked.files, joined })}\n`);
+    return;
+  }
+  const { renderJoined } = await import('../report/pcap-text.ts');
+  const { width, colour } = terminalOf(process.stdout);
+  process.stdout.write(`${renderJoined(joined, { width, colour, language: asked.language })}\n`);
+}
+
+/** One conversation: of the files together where they share it, else of the first file. */
+async function showFlow(
+  taken: readonly Taken[],
+  joined: JoinedCaptures | undefined,
+  asked: Asked,
+  number: number,
+): Promise<void> {
+  const [one] = taken;
+  if (one === undefined) return;
+  const { language } = asked;
+  const [{ pcapWording }, { joinedLadder }] = await Promise.all([
+    import('../report/pcap-wording.ts'),
+    import('../report/conversation-ladder.ts'),
+  ]);
+  const connection = connectionOf(one, number);
+  if (connection === undefined) {
+    let count = 0;
+    for (const each of one.session.connections()) count = Math.max(count, each.number + 1);
+    throw new NetcheckError(
+      'usage/unknown-option',
+      `${one.file}: ${pcapWording[language].noFlow(String(number), count)}`,
+      `netcheck pcap ${one.file} lists them with their numbers.`,
+    );
+  }
+  const packets = one.session.packetsOf(number);
+  if (asked.json) {
+    process.stdout.write(
+      asked.packets
+        ? packets.map(({ frame, analysis }) => `${JSON.stringify({ frame, flags: analysis })}\n`).join('')
+        : `${JSON.stringify({ file: one.file, flow: number, connection, packets })}\n`,
+    );
+    return;
+  }
+  const shared = joined?.connections.find(({ numbers }) => numbers[0] === number);
+  const own = await ladderOf(one, connection, asked);
+  const ladder =
+    joined === undefined || shared === undefined
+      ? own
+      : joinedLadder(joined, shared, {
+          language,
+          capturedOn: '',
+          evidence: one.file,
+          captureEndMs: one.capture.lastAtMs,
+          fold: !asked.packets,
+          ...(own.title === undefined ? {} : { title: own.title }),
+        });
+  if (asked.svg !== undefined) {
+    const { renderLadderSvg } = await import('../report/ladder-svg.ts');
+    writeOutput(asked.svg, renderLadderSvg(ladder, { language, maxSteps: 200 }));
+  }
+  if (asked.html !== undefined) await writePage([one], undefined, asked, asked.html, ladder);
+  const [{ renderLadderText }, { wrapText }] = await Promise.all([
+    import('../report/ladder-text.ts'),
+    import('../report/wrap-text.ts'),
+  ]);
+  const { width, colour } = terminalOf(process.stdout);
+  const lines = renderLadderText(ladder, {
+    width,
+    colour,
+    language,
+    maxSteps: asked.packets ? Number.MAX_SAFE_INTEGER : maxTerminalSteps,
+  });
+  const out = lineWriter();
+  const heading = wrapText(`#${number}  ${ladder.title === undefined ? '' : visibleText(ladder.title)}`, width);
+  out.write(`${heading.join('\n')}\n\n`);
+  for (const line of lines) out.write(`${line}\n`);
+  if (packets.length >= maxLogged) out.write(`\n${pcapWording[language].flowCut(maxLogged)}\n`);
+  out.end();
+}
+
+function connectionOf({ capture, session }: Taken, number: number): Connection | undefined {
+  const known = capture.connections.find((connection) => connection.number === number);
+  if (known !== undefined) return known;
+  for (const connection of session.connections()) if (connection.number === number) return connection;
+  return undefined;
+}
+
+/** The ladder of one conversation with its one line of diagnosis over it. */
+async function ladderOf({ capture, session, file }: Taken, connection: Connection, asked: Asked): Promise<Ladder> {
+  const [{ diagnoseConversations }, { conversationLadder }] = await Promise.all([
+    import('../report/conversation-diagnosis.ts'),
+    import('../report/conversation-ladder.ts'),
+  ]);
+  const { language } = asked;
+  const diagnosed = diagnoseConversations({ ...capture, connections: [connection] }, language)[0];
+  return conversationLadder(connection, session.packetsOf(connection.number), {
+    language,
+    capturedOn: file,
+    evidence: file,
+    captureEndMs: capture.lastAtMs,
+    icmpErrors: capture.icmpErrors,
+    fold: !asked.packets,
+    ...(diagnosed === undefined ? {} : { title: diagnosed.text }),
   });
 }
 
-/** Progress on stderr for files that take longer than a second. */
-async function progressOf(file: string): Promise<{ add(bytes: number): void; end(): void }> {
-  const stream = process.stderr;
-  if (!stream.isTTY) return { add: () => undefined, end: () => undefined };
-  const total =
-    file === '-'
-      ? 0
-      : await stat(file).then(
-          ({ size }) => size,
-          () => 0,
-        );
-  const startedAtMs = Date.now();
-  let read = 0;
-  let shownAtMs = startedAtMs + 800;
+/** @param drawn the one ladder that was asked for; without it those of the worst conversations are drawn */
+async function writePage(
+  taken: readonly Taken[],
+  joined: JoinedCaptures | undefined,
+  asked: Asked,
+  file: string,
+  drawn?: Ladder,
+): Promise<void> {
+  const { language, flow } = asked;
+  const [{ renderPcapHtml }, { diagnoseConversations }, { joinedLadder }, { joinedOverview }] = await Promise.all([
+    import('../report/pcap-html.ts'),
+    import('../report/conversation-diagnosis.ts'),
+    import('../report/conversation-ladder.ts'),
+    import('../report/joined-overview.ts'),
+  ]);
+  const captures = [];
+  for (const one of taken) {
+    const { capture, findings } = one;
+    const ladders = [];
+    if (drawn !== undefined && flow !== null) ladders.push({ number: flow, ladder: drawn });
+    else {
+      for (const { connection } of diagnoseConversations(capture, language).slice(0, maxLadders)) {
+        const ladder = await ladderOf(one, connection, asked);
+        if (ladder.steps.length > 0) ladders.push({ number: connection.number, ladder });
+      }
+    }
+    captures.push({ capture, findings, ladders });
+  }
+  const rows = joined === undefined ? [] : joinedOverview(joined, language, maxLadders).rows;
+  writeOutput(
+    file,
+    renderPcapHtml(captures, {
+      language,
+      ...(joined === undefined || rows.length === 0
+        ? {}
+        : {
+            joined: {
+              captures: joined,
+              ladders: rows.map((row) =>
+                joinedLadder(joined, row.joined, {
+                  language,
+                  capturedOn: '',
+                  evidence: '',
+                  captureEndMs: null,
+                  ...(row.sentences[0] === undefined ? {} : { title: row.sentences[0] }),
+                }),
+              ),
+            },
+          }),
+    }),
+  );
+}
+
+async function joinAll(taken: readonly Taken[]): Promise<JoinedCaptures | undefined> {
+  void taken;
+  return undefined;
+}
+
+// --------------------------------------------------------------------------------------------------------- lines
+
+function lineWriter(): { readonly write: (text: string) => void; readonly end: () => void } {
+  let pending = '';
   return {
-    add(bytes) {
-      read += bytes;
-      const now = Date.now();
-      if (now - shownAtMs < 200) return;
-      shownAtMs = now;
-      stream.write(
-        `\r\u001b[K${file}: ${Math.round(read / 1e6)} MB${total > 0 ? ` of ${Math.round(total / 1e6)} MB` : ''}`,
-      );
+    write(text) {
+      pending += text;
+      if (pending.length < outputPiece) return;
+      process.stdout.write(pending);
+      pending = '';
     },
-    end: () => stream.write('\r\u001b[K'),
+    end() {
+      if (pending !== '') process.stdout.write(pending);
+      pending = '';
+    },
+  };
+}
+
+/** `{"frame":N,"flags":[…]}`: the names are our own constants, so nothing needs to be escaped. */
+function jsonLines(write: (line: string) => void): (line: TcpPacketLine) => void {
+  return ({ frame, analysis }) => {
+    write(
+      analysis.length === 0
+        ? `{"frame":${frame},"flags":[]}\n`
+        : `{"frame":${frame},"flags":["${analysis.join('","')}"]}\n`,
+    );
+  };
+}
+
+function textLines(write: (line: string) => void): (line: TcpPacketLine) => void {
+  return ({ frame, atMs, src, dst, flagsText, seq, len, analysis }) => {
+    const verdicts = analysis.length > 0 ? ` [${analysis.join(', ')}]` : '';
+    write(`${frame} ${(atMs / 1000).toFixed(6)} ${src} > ${dst} ${flagsText} seq ${seq} len ${len}${verdicts}\n`);
   };
 }

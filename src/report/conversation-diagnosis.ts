@@ -201,7 +201,7 @@ function established(
   const isReset = reset !== undefined && !(fins.client && fins.server);
   const stuck = stuckNotes(flow, say);
   const resetText = reset === undefined || !isReset ? [] : resetNotes(connection, reset, say, time);
-  if (stuck.length > 0) return { state: 'stuck', notes: [...stuck, ...resetText, ...repeats, ...aside] };
+  if (stuck.length > 0) return { state: 'stuck', notes: [...stuck, ...resetText, ...aside] };
   const shut = shutNotes(connection, say, time);
   if (shut.length > 0) return { state: 'windowShut', notes: [...shut, ...resetText, ...repeats, ...aside] };
   if (isReset) return { state: 'reset', notes: [...resetText, ...aside, ...repeats] };

@@ -4,7 +4,7 @@ import type { JoinedCaptures } from '../model/packet-facts.ts';
 import type { Finding } from '../model/report.ts';
 import { painter, type Paint, type Style, withoutAnsi } from './ansi.ts';
 import { captureOverview, type CaptureOverview } from './capture-overview.ts';
-import { endpointText, isCalm } from './conversation-diagnosis.ts';
+import { diagnoseConversations, endpointText, isCalm } from './conversation-diagnosis.ts';
 import { shortDuration } from './duration-text.ts';
 import { joinedOverview } from './joined-overview.ts';
 import { type ConversationState, pcapWording } from './pcap-wording.ts';
@@ -91,6 +91,14 @@ export function renderConversations(capture: Capture, options: ConversationsOpti
   return blocks.join('\n\n');
 }
 
+/** How to see one conversation packet by packet: the worst one; empty where all are well. */
+export function flowHint(capture: Capture, file: string, language: Language): string {
+  const worst = diagnoseConversations(capture, language)[0];
+  return worst === undefined || isCalm(worst.state)
+    ? ''
+    : pcapWording[language].flowHint(visible(file), worst.connection.number);
+}
+
 /** Renders where packets of the connections that several captures share died. No line feed at the end. */
 export function renderJoined(captures: JoinedCaptures, options: Omit<ConversationsOptions, 'findings'> = {}): string {
   const { width = 100, colour = false, language = 'en', maxRows = 20 } = options;
@@ -129,8 +137,9 @@ function diagnosis(overview: CaptureOverview, { width, paint, language }: Page):
   }
   if (overview.causes.length === 0) lines.push(...indented(say.noFault, 2, width));
   if (overview.ruledOut.length > 0) {
-    const titles = [...new Set(overview.ruledOut.map(({ title }) => title))];
-    lines.push(...indented(say.ruledOut(titles.join(say.semicolon)), 2, width).map((line) => paint(line, 'dim')));
+    // The ids are plain words, and shorter than the titles.
+    const ids = [...new Set(overview.ruledOut.map(({ rule }) => rule))];
+    lines.push(...indented(say.ruledOut(ids.join(', ')), 2, width).map((line) => paint(line, 'dim')));
   }
   if (overview.unseen.length > 0)
     lines.push(
