@@ -1,15 +1,30 @@
 import type { AnyRule } from '../model/rule.ts';
 import { acceptQueueOverflow } from './accept-queue-overflow.ts';
+import { connectRefused } from './connect-refused.ts';
 import { expect } from './expect.ts';
+import { fragNeededIgnored } from './frag-needed-ignored.ts';
 import { fwInputDrop } from './fw-input-drop.ts';
 import { fwReject } from './fw-reject.ts';
+import { halfOpenPeer } from './half-open-peer.ts';
+import { icmpRefused } from './icmp-refused.ts';
+import { idleReset } from './idle-reset.ts';
 import { ipForwardOff } from './ip-forward-off.ts';
 import { loopbackOnly } from './loopback-only.ts';
+import { mtuBlackhole } from './mtu-blackhole.ts';
+import { nagleDelack } from './nagle-delack.ts';
 import { neighFailed } from './neigh-failed.ts';
+import { oneWay } from './one-way.ts';
 import { pathDrop } from './path-drop.ts';
+import { pathLoss } from './path-loss.ts';
 import { portClosed } from './port-closed.ts';
+import { rstInjected } from './rst-injected.ts';
+import { rstOnClose } from './rst-on-close.ts';
+import { sightingsStop } from './sightings-stop.ts';
 import { synQueueOverflow } from './syn-queue-overflow.ts';
+import { synUnanswered } from './syn-unanswered.ts';
+import { twRecycleSuspected } from './tw-recycle-suspected.ts';
 import { twRecycle } from './tw-recycle.ts';
+import { zeroWindow } from './zero-window.ts';
 
 const all: readonly AnyRule[] = [
   twRecycle,
@@ -22,6 +37,22 @@ const all: readonly AnyRule[] = [
   neighFailed,
   portClosed,
   loopbackOnly,
+  // by packets alone, the most telling first
+  mtuBlackhole,
+  fragNeededIgnored,
+  zeroWindow,
+  twRecycleSuspected,
+  sightingsStop,
+  idleReset,
+  halfOpenPeer,
+  icmpRefused,
+  connectRefused,
+  synUnanswered,
+  rstInjected,
+  rstOnClose,
+  pathLoss,
+  nagleDelack,
+  oneWay,
   expect,
 ];
 
