@@ -1,4 +1,4 @@
-import type { Flow, IdleGap, SizeClass } from '../model/packet-facts.ts';
+import type { Flow, IdleGap, Rtt, SizeClass } from '../model/packet-facts.ts';
 import { type DecodedPacket, flagAck, flagFin, flagRst, flagSyn } from './decode-packet.ts';
 import { EntryBudget } from './entry-budget.ts';
 import { IdleGapList } from './idle-gap-list.ts';
@@ -72,7 +72,7 @@ const finFrame = 15;
 const next = 16;
 /** Highest acknowledgement number. */
 const acked = 17;
-/** Of both sides: time of the last packet, row of rare counts plus 1 (0: none), bits and lowest MSS (upper half). */
+/** Of both sides: time of the last packet, row of rare counts (0: none), bits and lowest MSS (upper half). */
 const lastTime = 18;
 const row = 38;
 const shared = 39;
@@ -161,9 +161,10 @@ export class ConnectionDetails {
   #floats = new Float32Array(0);
   #bytes = new Uint8Array(0);
 
-  #rows = new Int32Array(0);
+  /** Row 0 belongs to nobody and stays zero. */
+  #rows = new Int32Array(rowWords);
   #rowTimes = new Float64Array(0);
-  #rowFloats = new Float32Array(0);
+  #rowFloats = new Float32Array(rowWords);
   #rowsUsed = 0;
   readonly #freeRows: number[] = [];
 
@@ -256,16 +257,20 @@ export class ConnectionDetails {
     const lastMs = times[lastAt] ?? 0;
     times[lastAt] = atMs;
 
+    const bits = words[both + shared] ?? 0;
     if (
       verdicts !== 0 ||
       packet.sackBlocks !== 0 ||
-      (flags & (flagSyn | flagFin | flagRst)) !== 0 ||
-      ((words[both + shared] ?? 0) & (isOpen | answerDue)) !== isOpen ||
+      (flags & flagRst) !== 0 ||
+      (bits & answerDue) !== 0 ||
       ((words[own + state] ?? 0) & watchedOwn) !== 0 ||
       ((words[peer + state] ?? 0) & watchedPeer) !== 0 ||
-      atMs - lastMs >= idleMs
+      (atMs - lastMs >= idleMs && (bits & isOpen) !== 0)
     ) {
       this.#notice(slot, side, packet, verdicts, frame, atMs, lastMs);
+    }
+    if ((flags & (flagSyn | flagFin | flagRst)) !== 0 || (bits & isOpen) === 0) {
+      this.#mark(slot, side, packet, frame, atMs);
       if ((flags & flagRst) !== 0) return;
     }
 
@@ -438,8 +443,11 @@ export class ConnectionDetails {
     if ((verdicts & tcpWindowFull) !== 0) this.#count(slot, side, windowFull);
     if (isProbe) this.#count(slot, side, probes);
 
-    if ((flags & flagSyn) !== 0) mine = this.#noticeSyn(slot, side, packet, verdicts, mine, end);
-    else if (!isReset && !isProbe) mine = this.#noticeRange(slot, side, packet, length, mine, end);
+    if ((flags & flagSyn) !== 0) {
+      // A SYN with another number: the side begins anew.
+      const isSame = (verdicts & (tcpAnyRetransmission | tcpOutOfOrder)) !== 0 || end === words[own + next];
+      if (!isSame) mine &= ~(hasNext | timing | timingSmall);
+    } else if (!isReset && !isProbe) mine = this.#noticeRange(slot, side, packet, length, mine, end);
 
     if ((mine & openHoles) !== 0 && length > 0 && (verdicts & tcpOutOfOrder) === 0 && !isProbe) {
       if (((packet.sequence - (words[own + next] ?? 0)) | 0) < 0)
@@ -453,17 +461,40 @@ export class ConnectionDetails {
       this.#zeroWindows.get(slot * 2 + 1 - side)?.asked(isProbe);
     }
 
-    if ((flags & flagFin) !== 0 && !isReset && (mine & hasFin) === 0) {
-      mine |= hasFin;
+    words[own + state] = mine;
+    words[peer + state] = theirs;
+  }
+
+  /** How far the connection is: SYNs with their MSS, the first packet after them, FINs, RST. */
+  #mark(slot: number, side: 0 | 1, packet: DecodedPacket, frame: number, atMs: number): void {
+    const words = this.#words;
+    const both = slot * slotWords;
+    const own = both + side * sideWords;
+    const peer = both + sideWords - side * sideWords;
+    const flags = packet.flags;
+    const bits = words[both + shared] ?? 0;
+    if ((flags & flagRst) !== 0) {
+      words[both + shared] = bits | isClosed;
+      return;
+    }
+    let mine = words[own + state] ?? 0;
+    if ((flags & flagSyn) !== 0) {
+      if ((flags & flagAck) === 0) mine |= sentSyn;
+      else mine &= ~sentSyn;
+      words[own + state] = mine;
+      const mss = packet.mss;
+      const lowest = bits >>> 16;
+      if (mss > 0 && (lowest === 0 || mss < lowest)) words[both + shared] = (bits & 0xffff) | (mss << 16);
+      return;
+    }
+    if ((flags & flagAck) !== 0) words[both + shared] = bits | isOpen;
+    if ((flags & flagFin) === 0) return;
+    if ((mine & hasFin) === 0) {
+      words[own + state] = mine | hasFin;
       words[own + finFrame] = frame;
       this.#times[slot * slotTimes + side * sideTimes + finTime] = atMs;
     }
-    words[own + state] = mine;
-    words[peer + state] = theirs;
-    if ((flags & flagSyn) === 0) {
-      if (isReset || (mine & theirs & hasFin) !== 0) words[both + shared] = (words[both + shared] ?? 0) | isClosed;
-      if (!isReset && (flags & flagAck) !== 0) words[both + shared] = (words[both + shared] ?? 0) | isOpen;
-    }
+    if (((words[peer + state] ?? 0) & hasFin) !== 0) words[both + shared] = (words[both + shared] ?? 0) | isClosed;
   }
 
   #noticeSilence(
@@ -532,19 +563,6 @@ export class ConnectionDetails {
       }
     }
     if (length > 0) this.#count(slot, side, resentBySize + sizeClassOf(length));
-  }
-
-  #noticeSyn(slot: number, side: 0 | 1, packet: DecodedPacket, verdicts: number, before: number, end: number): number {
-    const words = this.#words;
-    const own = slot * slotWords + side * sideWords;
-    let mine = (packet.flags & flagAck) === 0 ? before | sentSyn : before & ~sentSyn;
-    const mss = Math.min(0xffff, packet.mss);
-    const bits = words[slot * slotWords + shared] ?? 0;
-    if (mss > 0 && (bits >>> 16 === 0 || mss < bits >>> 16))
-      words[slot * slotWords + shared] = (bits & 0xffff) | (mss << 16);
-    const isSame = (verdicts & (tcpAnyRetransmission | tcpOutOfOrder)) !== 0 || end === words[own + next];
-    if ((mine & hasNext) !== 0 && !isSame) mine &= ~(hasNext | timing | timingSmall);
-    return mine;
   }
 
   /** What this capture has not seen of the bytes below. */
@@ -625,16 +643,16 @@ export class ConnectionDetails {
     if (used === 0) {
       used = this.#freeRows.pop() ?? ++this.#rowsUsed;
       words[slot * slotWords + row] = used;
-      if (used * rowWords > this.#rows.length) {
+      if ((used + 1) * rowWords > this.#rows.length) {
         const rows = new Int32Array(Math.max(256 * rowWords, this.#rows.length * 2));
         rows.set(this.#rows);
         this.#rows = rows;
         this.#rowTimes = new Float64Array(rows.buffer);
         this.#rowFloats = new Float32Array(rows.buffer);
       }
-      this.#rows.fill(0, (used - 1) * rowWords, used * rowWords);
+      this.#rows.fill(0, used * rowWords, (used + 1) * rowWords);
     }
-    return (used - 1) * rowWords + side * rowSideWords;
+    return used * rowWords + side * rowSideWords;
   }
 
   /**
@@ -647,74 +665,94 @@ export class ConnectionDetails {
     isnClient: number,
     isnServer: number,
   ): { readonly flow: { readonly client: Flow; readonly server: Flow }; readonly idleGaps: readonly IdleGap[] } {
+    const hasGaps = ((this.#words[slot * slotWords + shared] ?? 0) & hasIdleGaps) !== 0;
     return {
       flow: { client: this.#flow(slot, 0, isnClient), server: this.#flow(slot, 1, isnServer) },
-      idleGaps: this.#idleGaps.get(slot)?.facts() ?? [],
+      idleGaps: (hasGaps ? this.#idleGaps.get(slot)?.facts() : undefined) ?? none,
     };
   }
 
   #flow(slot: number, side: 0 | 1, isn: number): Flow {
     const words = this.#words;
     const own = slot * slotWords + side * sideWords;
-    const ownTimes = slot * slotTimes + side * sideTimes;
-    const word = (offset: number): number => words[own + offset] ?? 0;
-    const used = words[slot * slotWords + row] ?? 0;
-    const at = (used - 1) * rowWords + side * rowSideWords;
-    const rare = (which: number): number => (used === 0 ? 0 : (this.#rows[at + which] ?? 0) >>> 0);
-    const rareMs = (which: number): number => (used === 0 ? 0 : toMicroseconds(this.#rowFloats[at + which] ?? 0));
+    const bits = words[own + state] ?? 0;
+    const rows = this.#rows;
+    const at = (words[slot * slotWords + row] ?? 0) * rowWords + side * rowSideWords;
+    const key = slot * 2 + side;
 
     const bySize: SizeClass[] = [];
     let dataSegments = 0;
     for (let i = 0; i < sizeClasses; i++) {
-      const sent = (this.#bytes[own * 4 + sizesByte + i] ?? 0) + rare(sentBySize + i) * 256;
+      const sent = (this.#bytes[own * 4 + sizesByte + i] ?? 0) + (rows[at + sentBySize + i] ?? 0) * 256;
       if (sent === 0) continue;
       dataSegments += sent;
-      bySize.push({ upTo: sizeBounds[i] ?? 0, sent, retransmitted: rare(resentBySize + i) });
+      bySize.push({ upTo: sizeBounds[i] ?? 0, sent, retransmitted: rows[at + resentBySize + i] ?? 0 });
     }
-    const bits = word(state);
-    const samples = word(rttSamples);
-    const key = slot * 2 + side;
-    const interval = rareMs(keepAliveInterval);
+    const timeout = words[own + timeouts] ?? 0;
     return {
       dataSegments,
-      largestPayload: word(largest),
-      retransmissions: {
-        fast: rare(fast),
-        spurious: rare(spurious),
-        timeout: word(timeouts),
-        unseenOriginal: rare(unseenOriginal),
-      },
-      outOfOrder: rare(outOfOrder),
-      duplicateAcks: rare(duplicateAcks),
-      gaps: rare(gaps),
+      largestPayload: words[own + largest] ?? 0,
+      retransmissions:
+        at < rowWords && timeout === 0
+          ? noRetransmissions
+          : {
+              fast: rows[at + fast] ?? 0,
+              spurious: rows[at + spurious] ?? 0,
+              timeout,
+              unseenOriginal: rows[at + unseenOriginal] ?? 0,
+            },
+      outOfOrder: rows[at + outOfOrder] ?? 0,
+      duplicateAcks: rows[at + duplicateAcks] ?? 0,
+      gaps: rows[at + gaps] ?? 0,
       bySize,
-      rtt:
-        samples === 0
-          ? null
-          : {
-              samples,
-              minMs: toMicroseconds(this.#floats[own + rttMin] ?? 0),
-              meanMs: toMicroseconds((this.#times[ownTimes + rttSumTime] ?? 0) / samples),
-              maxMs: toMicroseconds(this.#floats[own + rttMax] ?? 0),
-            },
+      rtt: this.#rtt(slot, side),
       ttl: (bits & 255) > ((bits >>> 8) & 255) ? null : { min: bits & 255, max: (bits >>> 8) & 255 },
-      zeroWindows: this.#zeroWindows.get(key)?.facts() ?? [],
-      windowFull: rare(windowFull),
-      zeroWindowProbes: rare(probes),
-      keepAlives:
-        rare(keepAlives) === 0
+      zeroWindows: ((bits & hasZeroWindows) === 0 ? undefined : this.#zeroWindows.get(key)?.facts()) ?? none,
+      windowFull: rows[at + windowFull] ?? 0,
+      zeroWindowProbes: rows[at + probes] ?? 0,
+      keepAlives: this.#keepAlives(at),
+      holes: ((bits & hasHoles) === 0 ? undefined : this.#holes.get(key)?.facts(isn)) ?? none,
+      delayedAckStalls:
+        rows[at + stalls] === 0
+          ? null
+          : { count: rows[at + stalls] ?? 0, longestMs: toMicroseconds(this.#rowFloats[at + stallLongest] ?? 0) },
+      fin:
+        (bits & hasFin) === 0
           ? null
           : {
-              count: rare(keepAlives),
-              answered: rare(keepAlivesAnswered),
-              intervalMs: interval === 0 ? null : interval,
+              atMs: this.#times[slot * slotTimes + side * sideTimes + finTime] ?? 0,
+              frame: (words[own + finFrame] ?? 0) >>> 0,
             },
-      holes: this.#holes.get(key)?.facts(isn) ?? [],
-      delayedAckStalls: rare(stalls) === 0 ? null : { count: rare(stalls), longestMs: rareMs(stallLongest) },
-      fin: (bits & hasFin) === 0 ? null : { atMs: this.#times[ownTimes + finTime] ?? 0, frame: word(finFrame) >>> 0 },
+    };
+  }
+
+  #rtt(slot: number, side: 0 | 1): Rtt | null {
+    const own = slot * slotWords + side * sideWords;
+    const samples = this.#words[own + rttSamples] ?? 0;
+    if (samples === 0) return null;
+    const sumMs = this.#times[slot * slotTimes + side * sideTimes + rttSumTime] ?? 0;
+    return {
+      samples,
+      minMs: toMicroseconds(this.#floats[own + rttMin] ?? 0),
+      meanMs: toMicroseconds(sumMs / samples),
+      maxMs: toMicroseconds(this.#floats[own + rttMax] ?? 0),
+    };
+  }
+
+  #keepAlives(at: number): Flow['keepAlives'] {
+    const count = this.#rows[at + keepAlives] ?? 0;
+    if (count === 0) return null;
+    const intervalMs = toMicroseconds(this.#rowFloats[at + keepAliveInterval] ?? 0);
+    return {
+      count,
+      answered: this.#rows[at + keepAlivesAnswered] ?? 0,
+      intervalMs: intervalMs === 0 ? null : intervalMs,
     };
   }
 }
+
+const none: readonly never[] = [];
+const noRetransmissions: Flow['retransmissions'] = { fast: 0, spurious: 0, timeout: 0, unseenOriginal: 0 };
 
 /** Clocks of captures do not tell less. */
 function toMicroseconds(ms: number): number {

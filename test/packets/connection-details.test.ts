@@ -254,6 +254,13 @@ describe('round trip time', () => {
       .data({ ...fromA, seq: seqA + 100, afterMs: 300 })
       .ack({ ...fromB, ack: seqA + 300, afterMs: 1 });
     expect(client(waited).rtt).toMatchObject({ samples: 2, maxMs: 1 });
+    const swapped = handshake()
+      .data(fromA)
+      .ack({ ...fromB, afterMs: 1 })
+      .data({ ...fromA, seq: seqA + 200 })
+      .data({ ...fromA, seq: seqA + 100 })
+      .ack({ ...fromB, ack: seqA + 300, afterMs: 5 });
+    expect(client(swapped).rtt).toMatchObject({ samples: 2, maxMs: 1 });
   });
 
   it('is not of a repeated SYN, nor ended by a RST', () => {
@@ -310,6 +317,8 @@ describe('receive windows', () => {
     expect(server(shut()).zeroWindows).toEqual([
       { fromMs: startMs + 11, frame: 5, untilMs: null, probes: 0, senderWaits: false },
     ]);
+    expect(server(shut().ack(fromA)).zeroWindows).toMatchObject([{ senderWaits: false }]);
+    expect(server(shut().data(fromA)).zeroWindows).toMatchObject([{ senderWaits: true, probes: 0 }]);
     expect(server(shut().rst(fromB)).zeroWindows).toMatchObject([{ untilMs: null }]);
   });
 
@@ -322,7 +331,9 @@ describe('receive windows', () => {
   });
 
   it('a segment that was overtaken opens no window', () => {
-    const late = shut().ack({ ...fromB, ack: seqA, window: 1000 });
+    const late = shut()
+      .ack({ ...fromB, ack: seqA, window: 1000 })
+      .ack({ ...fromB, ack: seqA + 50, window: 1000 });
     expect(server(late).zeroWindows).toMatchObject([{ untilMs: null }]);
   });
 
@@ -595,6 +606,7 @@ describe('delayed ACKs that meet Nagle', () => {
       .data({ ...fromB, afterMs: 1 })
       .data({ ...fromA, afterMs: 1 })
       .ack(ack(44))
+      .data(fromA)
       .data(fromA);
     expect(client(twice).delayedAckStalls).toEqual({ count: 2, longestMs: 44 });
     expect(server(twice).delayedAckStalls).toBeNull();
