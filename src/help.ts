@@ -37,7 +37,10 @@ Examples:
 }
 
 const commandsEn = `Commands:
-  netcheck pcap FILE...            diagnose captures (pcap, pcapng, gzip; - is stdin); --packets one line per TCP packet
+  netcheck pcap FILE...            diagnose captures (pcap, pcapng, gzip; - is stdin); several of one time: also where packets died
+    --flow N       one conversation packet by packet      --packets     one line per TCP packet (with --flow N: all of its)
+    --html FILE    a page with ladders                    --svg FILE    the ladder of --flow N as a picture
+    --json         one line per file                      --as wireshark   its verdicts in --packets
   netcheck parse KIND [FILE]       raw command output -> facts as JSON; netcheck parse --help lists the kinds
   netcheck replay RUN              a saved run (directory or .tar.gz) -> the same report
   netcheck playbooks [list|lint|show ID]
@@ -54,7 +57,10 @@ Options:
 Exit status: 0 clear, 1 found, 2 inconclusive, 64 wrong usage, 70 netcheck's own fault`;
 
 const commandsZh = `命令：
-  netcheck pcap 文件...            离线诊断抓包（pcap、pcapng、gzip；- 为标准输入）；--packets 每个 TCP 包一行
+  netcheck pcap 文件...            离线诊断抓包（pcap、pcapng、gzip；- 为标准输入）；同时段的多个文件：还会指出包丢在哪里
+    --flow N       逐包查看一个连接                       --packets     每个 TCP 包一行（与 --flow N 合用：该连接的全部包）
+    --html 文件    带时序图的网页                         --svg 文件    把 --flow N 的时序图存为图片
+    --json         每个文件一行                           --as wireshark   --packets 采用 Wireshark 的判定
   netcheck parse 种类 [文件]       命令原始输出 -> 事实（JSON）；netcheck parse --help 列出种类
   netcheck replay 运行             已保存的运行（目录或 .tar.gz）-> 相同的报告
   netcheck playbooks [list|lint|show ID]

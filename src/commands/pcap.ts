@@ -11,8 +11,8 @@ import { progressLine } from './reading-progress.ts';
 import { terminalOf } from './terminal-of.ts';
 import { claimOutput, writeOutput } from './write-output.ts';
 
-/** Output lines are written in pieces of about this many characters: one write per line would be slow. */
-const outputPiece = 64 * 1024;
+/** Output lines are written in pieces of about this many bytes: one write per line would be slow. */
+const outputPiece = 256 * 1024;
 /** Packets kept for ladders and for joining, of one file: about 60 bytes each. */
 const maxLogged = 1_000_000;
 /** Ladders on a page, per file and for what several files share. */
@@ -302,7 +302,7 @@ async function ladderOf({ capture, session, file }: Taken, connection: Connectio
   const diagnosed = diagnoseConversations({ ...capture, connections: [connection] }, language)[0];
   return conversationLadder(connection, session.packetsOf(connection.number), {
     language,
-    capturedOn: file,
+    capturedOn: file.split('/').at(-1) ?? file,
     evidence: file,
     captureEndMs: capture.lastAtMs,
     icmpErrors: capture.icmpErrors,
@@ -371,19 +371,31 @@ async function joinAll(taken: readonly Taken[]): Promise<JoinedCaptures | undefi
 
 // --------------------------------------------------------------------------------------------------------- lines
 
+/** Collects lines as bytes: text that waits in a long string keeps the garbage collector busy. */
 function lineWriter(): { readonly write: (text: string) => void; readonly end: () => void } {
-  let pending = '';
+  let piece = Buffer.allocUnsafeSlow(outputPiece);
+  let used = 0;
+  const flush = (): void => {
+    if (used > 0) process.stdout.write(piece.subarray(0, used));
+    used = 0;
+  };
   return {
     write(text) {
-      pending += text;
-      if (pending.length < outputPiece) return;
-      process.stdout.write(pending);
-      pending = '';
+      // At most three bytes of UTF-8 for one UTF-16 unit.
+      if (text.length * 3 > outputPiece) {
+        flush();
+        piece = Buffer.allocUnsafeSlow(outputPiece);
+        process.stdout.write(text);
+        return;
+      }
+      if (used + text.length * 3 > outputPiece) {
+        flush();
+        // The stream may still hold the old one.
+        piece = Buffer.allocUnsafeSlow(outputPiece);
+      }
+      used += piece.write(text, used);
     },
-    end() {
-      if (pending !== '') process.stdout.write(pending);
-      pending = '';
-    },
+    end: flush,
   };
 }
 
