@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -27,9 +26,10 @@ async function sshdPid(lab: Lab, node: string): Promise<number> {
   return Number(pid);
 }
 
-/** utime + stime + cutime + cstime of proc(5), seconds. */
-function cpuSec(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+/** utime + stime + cutime + cstime of proc(5), seconds. A node of the lab has process ids of its own. */
+async function cpuSec(lab: Lab, node: string, pid: number): Promise<number> {
+  const { stdout: stat } = await lab.node(node).exec(['cat', `/proc/${pid}/stat`]);
+  const fields = stat.replace(/^.*\) /, '').split(' ');
   return [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0) / ticksPerSec;
 }
 
@@ -43,10 +43,13 @@ async function managementBytes(lab: Lab, node: string): Promise<number> {
 function mostAtOnce(evidence: Report['evidence']): number {
   const edges = evidence
     .filter(({ exit, endedAtMs, startedAtMs }) => exit.how !== 'skipped' && endedAtMs > startedAtMs)
-    .flatMap(({ startedAtMs, endedAtMs }) => [
-      [startedAtMs, 1],
-      [endedAtMs, -1],
-    ] as const);
+    .flatMap(
+      ({ startedAtMs, endedAtMs }) =>
+        [
+          [startedAtMs, 1],
+          [endedAtMs, -1],
+        ] as const,
+    );
   edges.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   let now = 0;
   let most = 0;
@@ -62,10 +65,15 @@ const median = (values: readonly number[]): number => [...values].sort((a, b) =>
 async function measure(lab: Lab, from: string): Promise<boolean> {
   const nodes = ['node-50', 'node-12'];
   const pids = new Map(await Promise.all(nodes.map(async (node) => [node, await sshdPid(lab, node)] as const)));
-  const figures = new Map(nodes.map((node) => [node, { cpu: [] as number[], wire: [] as number[], commands: 0, most: 0 }]));
+  const figures = new Map(
+    nodes.map((node) => [node, { cpu: [] as number[], wire: [] as number[], commands: 0, most: 0 }]),
+  );
   for (let round = 0; round < rounds; round++) {
     const before = await Promise.all(
-      nodes.map(async (node) => ({ cpu: cpuSec(pids.get(node) ?? 0), wire: await managementBytes(lab, node) })),
+      nodes.map(async (node) => ({
+        cpu: await cpuSec(lab, node, pids.get(node) ?? 0),
+        wire: await managementBytes(lab, node),
+      })),
     );
     const { stdout, stderr } = await command(
       [process.execPath, cli, '--config', lab.configFile, '--json', 'node-50', 'port', '1301', 'from', from],
@@ -79,7 +87,7 @@ async function measure(lab: Lab, from: string): Promise<boolean> {
       const own = report.evidence.filter((entry) => entry.node === node);
       const captured = own.filter(({ kind }) => kind === 'pcap').reduce((sum, { outBytes }) => sum + outBytes, 0);
       const figure = figures.get(node);
-      figure?.cpu.push(cpuSec(pids.get(node) ?? 0) - (before[i]?.cpu ?? 0));
+      figure?.cpu.push((await cpuSec(lab, node, pids.get(node) ?? 0)) - (before[i]?.cpu ?? 0));
       figure?.wire.push((await managementBytes(lab, node)) - (before[i]?.wire ?? 0) - captured);
       if (figure) {
         figure.commands = own.filter(({ exit }) => exit.how !== 'skipped' && exit.how !== 'notStarted').length;
