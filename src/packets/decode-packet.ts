@@ -64,7 +64,7 @@ export class DecodedPacket {
   tunnel = '';
   /** Tunnels around what is described here, PPP and MPLS included; 0: none. */
   tunnelDepth = 0;
-  /** VXLAN or Geneve network identifier, GRE key, GTP-U TEID: of the innermost tunnel that has one; -1: none. */
+  /** VXLAN or Geneve network identifier, GRE key (PPTP: call), GTP-U TEID, L2TP tunnel and session: of the innermost tunnel that has one; -1: none. */
   tunnelId = -1;
   /** The IP layer around all tunnels, as it was on the wire; 0: no tunnel, or none that is carried in IP (PPPoE, MPLS). */
   outerVersion: 0 | 4 | 6 = 0;
@@ -360,7 +360,7 @@ function etherType(
       case 0x88a8:
       case 0x9100:
       case 0x9200:
-        if (end - at < 4) return;
+        if (end - at < 4 || (type === 0x9200 && packet.asWireshark)) return;
         type = view.getUint16(at + 2);
         at += 4;
         continue;
@@ -389,9 +389,6 @@ function etherType(
         return;
       case 0x8864:
         pppoe(view, at, end, wireEnd, packet);
-        return;
-      case 0x880b:
-        ppp(view, at, end, wireEnd, packet);
         return;
       case 0x6558:
         tunnelled('bridged', packet);
@@ -480,7 +477,18 @@ function mpls(view: DataView, from: number, end: number, wireEnd: number, packet
   const nibble = view.getUint8(at) >> 4;
   if (nibble === 4) ipv4(view, at, end, wireEnd, packet);
   else if (nibble === 6) ipv6(view, at, end, wireEnd, packet);
-  else if (nibble !== 1) ethernet(view, pseudowireFrame(view, at, end, packet.asWireshark), end, wireEnd, packet);
+  else if (nibble === 1) associatedChannel(view, at, end, wireEnd, packet);
+  else if (nibble === 0 || !packet.asWireshark) {
+    ethernet(view, pseudowireFrame(view, at, end, packet.asWireshark), end, wireEnd, packet);
+  }
+}
+
+/** Control messages of a pseudowire (RFC 4385 5) may be IP. */
+function associatedChannel(view: DataView, at: number, end: number, wireEnd: number, packet: DecodedPacket): void {
+  if (end - at < 4) return;
+  const channel = view.getUint16(at + 2);
+  if (channel === 0x21) ipv4(view, at + 4, end, wireEnd, packet);
+  else if (channel === 0x57) ipv6(view, at + 4, end, wireEnd, packet);
 }
 
 /**
@@ -575,8 +583,9 @@ function isLeft(at: number, end: number, offset: number, more: boolean, id: numb
     packet.fragmentMore = more;
     packet.fragmentId = id;
     packet.fragmentProtocol = packet.protocol;
-    // What is nested in a fragment is put together after it.
-    if (packet.stopAtFragment || (packet.asWireshark && packet.claimedEnd === end)) {
+    // What is nested in a fragment is put together after it. Wireshark looks into a first one that it cannot put
+    // together, in IPv4 only.
+    if (packet.stopAtFragment || (packet.asWireshark && (packet.ipVersion === 6 || packet.claimedEnd === end))) {
       packet.kind = 'fragment';
       return true;
     }
@@ -902,15 +911,17 @@ function vxlan(view: DataView, body: number, captured: number, udpEnd: number, p
 function l2tp(view: DataView, body: number, captured: number, udpEnd: number, packet: DecodedPacket): void {
   const flags = view.getUint16(body);
   if ((flags & 0x800f) !== 2) return;
-  let at = body + 2 + ((flags & 0x4000) === 0 ? 0 : 2);
+  const hasLength = (flags & 0x4000) !== 0;
+  const messageEnd = hasLength ? Math.min(udpEnd, body + view.getUint16(body + 2)) : udpEnd;
+  let at = body + 2 + (hasLength ? 2 : 0);
   const session = view.getUint32(at);
   at += 4 + ((flags & 0x0800) === 0 ? 0 : 4);
   if ((flags & 0x0200) !== 0) {
     if (captured - at < 2) return;
     at += 2 + view.getUint16(at);
   }
-  if (at > captured) return;
-  ppp(view, at, captured, udpEnd, packet);
+  if (at > captured || at > messageEnd) return;
+  ppp(view, at, Math.min(captured, messageEnd), messageEnd, packet);
   if (packet.tunnel !== 'ppp') return;
   packet.tunnel = 'l2tp';
   packet.tunnelId = session;
@@ -1004,7 +1015,8 @@ function gre(view: DataView, from: number, end: number, wireEnd: number, packet:
   if (at > end) return;
   packet.headersEnd = at;
   tunnelled('gre', packet);
-  if (keyAt >= 0) packet.tunnelId = view.getUint32(keyAt);
+  // In version 1 the first half is the payload's length, the second the call (RFC 2637 4.1).
+  if (keyAt >= 0) packet.tunnelId = version === 1 ? view.getUint16(keyAt + 2) : view.getUint32(keyAt);
   if (packet.tunnelDepth > maxDepth) return;
   if (protocol === 0x883e) {
     // WCCP: version 2 puts a 4-byte redirect header before the IP packet (draft-mclaggan-wccp-v2rev1).
@@ -1013,6 +1025,7 @@ function gre(view: DataView, from: number, end: number, wireEnd: number, packet:
   } else if (protocol === 0x88be || protocol === 0x22eb || (version === 1 && protocol === 0x6400))
     ethernet(view, at, end, wireEnd, packet);
   else if (protocol === 0x6558) ethernet(view, at, end, wireEnd, packet);
+  else if (protocol === 0x880b) ppp(view, at, end, wireEnd, packet);
   else etherType(protocol, view, at, end, wireEnd, packet);
 }
 

@@ -54,9 +54,7 @@ function pass(linkType: number, view: DataView, at: number, end: number, found: 
   };
   switch (linkType) {
     case 1:
-    case 274: // Ethernet mPackets: preamble
-    case 259: // EPON: preamble
-      return is(payloadEthernet, linkType === 1 ? 0 : 8);
+      return is(payloadEthernet, 0);
     case 0:
     case 108: // Inside another header only; the family is in the IP header as well
       return is(payloadRawIp, 4);
@@ -65,16 +63,14 @@ function pass(linkType: number, view: DataView, at: number, end: number, found: 
     case 101:
       return is(payloadRawIp, 0);
     case 6: {
-      // Token ring: source routing where the first bit of the source address is set.
+      // Token ring: LLC frames only; source routing where the first bit of the source address is set.
+      if (!there(2) || (view.getUint8(at + 1) & 0xc0) !== 0x40) return done;
       const routed = there(15) && (view.getUint8(at + 8) & 0x80) !== 0;
       return is(payloadLlc, 14 + (routed ? view.getUint8(at + 14) & 0x1f : 0));
     }
-    case 8: // SLIP, with the BSD header
-      return is(payloadRawIp, 16);
     case 10:
       return is(payloadLlc, 13);
     case 100: // ATM, RFC 2684 LLC
-    case 106: // Linux classical IP over ATM
       return is(payloadLlc, 0);
     case 104:
     case 205: {
@@ -123,10 +119,6 @@ function pass(linkType: number, view: DataView, at: number, end: number, found: 
       return is(0x8847, 0);
     case 239:
       return nflog(view, at, end, found);
-    case 240:
-      return is(payloadEthernet, 4);
-    case 241:
-      return is(payloadEthernet, 12);
     case 258: {
       // PKTAP of macOS: header length, next record type, link type.
       if (!there(12) || view.getUint32(at + 4, true) !== 1) return done;
