@@ -277,12 +277,7 @@ describe('tunnels lead to the inner packet', () => {
       0xffff_fff7,
       wrap(47, concat(bytes(0xb0, 0, 8, 0, 1, 2, 0, 0, 255, 255, 255, 0xf7, 0, 0, 0, 1), inner)),
     ],
-    [
-      'PPTP',
-      'ppp',
-      0x0038_0007,
-      wrap(47, concat(bytes(0x30, 1, 0x88, 0x0b, 0, 56, 0, 7, 0, 0, 0, 1, 0xff, 3, 0, 0x21), inner)),
-    ],
+    ['PPTP', 'ppp', 7, wrap(47, concat(bytes(0x30, 1, 0x88, 0x0b, 0, 56, 0, 7, 0, 0, 0, 1, 0xff, 3, 0, 0x21), inner))],
     ['GRE with Ethernet', 'gre', -1, wrap(47, concat(bytes(0, 0, 0x65, 0x58), innerFrame))],
     ['ERSPAN', 'gre', -1, wrap(47, concat(bytes(0x10, 0, 0x88, 0xbe, 0, 0, 0, 1), new Uint8Array(8), innerFrame))],
     ['VXLAN', 'vxlan', 256, udp(4789, concat(bytes(8, 0, 0, 0, 0, 1, 0, 0), innerFrame))],
