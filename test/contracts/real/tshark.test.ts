@@ -3,36 +3,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPcapSession } from '../../../src/packets/analyse-file.ts';
 import { createPayloadStripper } from '../../../src/packets/payload-stripper.ts';
+import { comparedVerdicts, ourVerdicts, tsharkVerdicts, tsharkVersion } from '../../fuzz/tshark-verdicts.ts';
 import { concat } from '../../packets/build-capture.ts';
 import { randomTalk } from '../../packets/random-talk.ts';
 
-/** The rules are those of 4.0; later versions judge some frames differently. */
-const version = /TShark \(Wireshark\) (\d+\.\d+)/.exec(
-  spawnSync('tshark', ['--version'], { encoding: 'utf8' }).stdout ?? '',
-)?.[1];
+const version = tsharkVersion();
 const noTshark =
   version === '4.0' ? '' : ` (skipped: tshark 4.0 is not here${version === undefined ? '' : `, only ${version}`})`;
 const noTcpdump = spawnSync('tcpdump', ['--version']).error === undefined ? '' : ' (skipped: tcpdump is not here)';
-
-const names = [
-  'retransmission',
-  'fast_retransmission',
-  'spurious_retransmission',
-  'out_of_order',
-  'lost_segment',
-  'ack_lost_segment',
-  'duplicate_ack',
-  'window_update',
-  'window_full',
-  'zero_window',
-  'zero_window_probe',
-  'zero_window_probe_ack',
-  'keep_alive',
-  'keep_alive_ack',
-  'reused_ports',
-];
 
 let folder = '';
 beforeAll(() => {
@@ -48,49 +27,13 @@ function write(name: string, bytes: Uint8Array): string {
   return file;
 }
 
-function tshark(file: string): ReadonlyMap<number, string> {
-  const fields = names.flatMap((name) => ['-e', `tcp.analysis.${name}`]);
-  const out = execFileSync('tshark', ['-n', '-r', file, '-T', 'fields', '-e', 'frame.number', ...fields], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'],
-    maxBuffer: 2 ** 28,
-  });
-  return new Map(
-    out
-      .trimEnd()
-      .split('\n')
-      .map((line) => {
-        const [frame, ...values] = line.split('\t');
-        return [
-          Number(frame),
-          names
-            .filter((_, index) => (values[index] ?? '') !== '')
-            .sort()
-            .join(' '),
-        ] as const;
-      }),
-  );
-}
-
-function ours(bytes: Uint8Array): ReadonlyMap<number, string> {
-  const verdicts = new Map<number, string>();
-  const session = createPcapSession({
-    mode: 'wireshark',
-    packets: true,
-    onTcpPacket: (line) => verdicts.set(line.frame, [...line.analysis].sort().join(' ')),
-  });
-  session.push(bytes);
-  session.finish();
-  return verdicts;
-}
-
 describe('the real tshark', () => {
   it.skipIf(noTshark !== '')(`judges every frame of random connections as we do${noTshark}`, () => {
     const seen = new Set<string>();
     for (const seed of [1, 2, 3]) {
       const bytes = randomTalk(seed, 8000).bytes();
-      const theirs = tshark(write(`talk-${seed}.pcap`, bytes));
-      const found = ours(bytes);
+      const theirs = tsharkVerdicts(write(`talk-${seed}.pcap`, bytes));
+      const found = ourVerdicts(bytes);
       expect(theirs.size).toBeGreaterThan(8000);
       const differences = [...theirs]
         .filter(([frame, flags]) => found.get(frame) !== flags)
@@ -99,7 +42,7 @@ describe('the real tshark', () => {
       for (const flags of theirs.values()) for (const flag of flags.split(' ')) seen.add(flag);
     }
     // Every verdict occurs, so that agreement means something.
-    expect(names.filter((name) => !seen.has(name))).toEqual([]);
+    expect(comparedVerdicts.filter((name) => !seen.has(name))).toEqual([]);
   });
 
   it.skipIf(noTshark !== '')(`judges a stripped capture as the whole one${noTshark}`, () => {
@@ -107,7 +50,9 @@ describe('the real tshark', () => {
     const stripper = createPayloadStripper();
     const stripped = concat(stripper.push(bytes), stripper.finish());
     expect(stripped.length).toBeLessThan(bytes.length / 2);
-    expect([...tshark(write('stripped.pcap', stripped))]).toEqual([...tshark(write('whole.pcap', bytes))]);
+    expect([...tsharkVerdicts(write('stripped.pcap', stripped))]).toEqual([
+      ...tsharkVerdicts(write('whole.pcap', bytes)),
+    ]);
   });
 });
 
