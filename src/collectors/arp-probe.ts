@@ -21,5 +21,6 @@ export const arpProbe = defineCollector({
             maxBytes: 16_384,
             kind: 'arping',
             tool: 'arping',
+            waits: true as const,
           })),
 });

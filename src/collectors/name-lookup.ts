@@ -24,5 +24,6 @@ export const nameLookup = defineCollector({
       maxBytes: 65_536,
       kind: 'getent-ahosts',
       tool: 'getent',
+      waits: true as const,
     })),
 });

@@ -15,6 +15,7 @@ export const pathMtu = defineCollector({
       maxBytes: 65_536,
       kind: 'tracepath',
       tool: 'tracepath',
+      waits: true,
       // It opens an IPv6 socket even for an IPv4 target.
       wouldLoad: { modules: ['ipv6'], unlessFile: '/proc/net/if_inet6' },
     },

@@ -8,6 +8,7 @@ const perSize = {
   maxBytes: 65_536,
   kind: 'ping',
   tool: 'ping',
+  waits: true,
   wouldLoad: { modules: ['ipv6'], unlessFile: '/proc/net/if_inet6' },
 } as const;
 

@@ -27,7 +27,7 @@ export interface RunOptions {
 export interface NodeConnection {
   /** Never rejects: everything that goes wrong on the way to or on the node is an `Exit`. */
   run(
-    command: Pick<Command, 'argv' | 'privilege' | 'timeoutMs' | 'maxBytes'>,
+    command: Pick<Command, 'argv' | 'privilege' | 'timeoutMs' | 'maxBytes' | 'waits'>,
     options: RunOptions,
   ): Promise<CommandResult>;
   close(): Promise<void>;

@@ -21,6 +21,8 @@ export interface Command {
   readonly wouldLoad?: { readonly modules: readonly string[]; readonly unlessFile?: string };
   /** File that the first look must have found; `otherwise`, or `toolMissing`, where it is not there. */
   readonly needsFile?: string;
+  /** It spends its time waiting for the network: it runs beside the others, not one after the other with them. */
+  readonly waits?: true;
   /** Used instead when `tool` is missing, or when `wouldLoad` forbids it; tried in order. */
   readonly otherwise?: Command;
 }

@@ -179,6 +179,95 @@ export function transportContract(name: string, start: () => Promise<TransportBe
       expect(new Set(results.map((result) => text(result.stdout)))).toEqual(new Set(['out\n']));
     });
 
+    /** Commands that are asked for in one go on one connection. */
+    const together = async (
+      commands: readonly (readonly [readonly string[], Partial<Omit<Command, 'argv'>>?])[],
+      signal: AbortSignal = new AbortController().signal,
+    ): Promise<readonly CommandResult[]> => {
+      const connection = await connect();
+      return Promise.all(
+        commands.map(([argv, change]) =>
+          connection.run(
+            { argv, privilege: 'none', timeoutMs: 20_000, maxBytes: 4 * 1024 * 1024, ...change },
+            { signal },
+          ),
+        ),
+      );
+    };
+
+    it('answers what is asked for in one go: to each its own bytes and status', async () => {
+      const { speaks, allBytes, arguments: words, missing, long } = contractCommands;
+      const results = await together([[speaks], [allBytes], [missing], [words], [long], [speaks]]);
+      expect(results.map(({ exit }) => (exit.how === 'exited' ? exit.code : exit.how))).toEqual([
+        3,
+        0,
+        'notStarted',
+        0,
+        0,
+        3,
+      ]);
+      expect(results.map(({ stderr }) => text(stderr))).toEqual(['err\n', '', '', '', '', 'err\n']);
+      expect(text(results[0]?.stdout ?? new Uint8Array())).toBe('out\n');
+      expect([...(results[1]?.stdout ?? [])]).toEqual([...contractAnswers.allBytes]);
+      expect(text(results[3]?.stdout ?? new Uint8Array())).toBe(contractAnswers.arguments);
+      expect(text(results[4]?.stdout ?? new Uint8Array()) === contractAnswers.long).toBe(true);
+      for (const { startedAtMs, endedAtMs } of results) expect(endedAtMs).toBeGreaterThanOrEqual(startedAtMs);
+    });
+
+    it('goes on after one that takes too long or prints too much', async () => {
+      const { speaks, readyThenHangs, endless } = contractCommands;
+      const results = await together([
+        [speaks],
+        [readyThenHangs, { timeoutMs: 1500 }],
+        [speaks],
+        [endless, { maxBytes: 1000 }],
+        [speaks],
+      ]);
+      expect(results.map(({ exit }) => exit)).toEqual([
+        { how: 'exited', code: 3 },
+        { how: 'timedOut', afterMs: 1500 },
+        { how: 'exited', code: 3 },
+        { how: 'tooMuchOutput', keptBytes: 1000 },
+        { how: 'exited', code: 3 },
+      ]);
+      expect(text(results[1]?.stdout ?? new Uint8Array())).toBe('ready\n');
+      expect(text(results[3]?.stdout ?? new Uint8Array())).toBe('0123456789\n'.repeat(91).slice(0, 1000));
+    });
+
+    it('stops what was asked for in one go, and sends nothing of it when it was aborted before', async () => {
+      const { speaks, readyThenHangs } = contractCommands;
+      const aborted = await together([[speaks], [speaks]], AbortSignal.abort('windowOver'));
+      expect(aborted.map(({ exit }) => exit)).toEqual([
+        { how: 'stopped', why: 'windowOver' },
+        { how: 'stopped', why: 'windowOver' },
+      ]);
+      const controller = new AbortController();
+      const running = together([[readyThenHangs], [speaks]], controller.signal);
+      const other = await run(speaks);
+      controller.abort('enough');
+      expect((await running).map(({ exit }) => exit.how)).toEqual(['stopped', expect.stringMatching(/stopped|exited/)]);
+      expect(other.exit).toEqual({ how: 'exited', code: 3 });
+    });
+
+    it('tells of every command that was asked for in one go when the connection is lost', async () => {
+      const connection = await connect();
+      const signal = new AbortController().signal;
+      const bounds = { privilege: 'none', timeoutMs: 20_000, maxBytes: 1000 } as const;
+      const { speaks, readyThenHangs } = contractCommands;
+      let onReady = (): void => {};
+      const ready = new Promise<void>((resolve) => (onReady = resolve));
+      const running = Promise.all([
+        ...[speaks, readyThenHangs, speaks].map((argv) => connection.run({ argv, ...bounds }, { signal })),
+        connection.run({ argv: readyThenHangs, ...bounds }, { signal, onStdout: () => onReady() }),
+      ]);
+      await ready;
+      await bench.cut();
+      const results = await running;
+      expect(results[1]?.exit.how).toBe('connectionLost');
+      expect(results[3]?.exit.how).toBe('connectionLost');
+      expect((await run(speaks)).exit).toEqual({ how: 'exited', code: 3 });
+    });
+
     it('says that a tool is not there', async () => {
       const result = await run(contractCommands.missing);
       expect(result.exit).toMatchObject({ how: 'notStarted', why: 'toolMissing' });

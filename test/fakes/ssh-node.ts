@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -45,39 +46,77 @@ export function startSshNode(
         if (mark === undefined || command === undefined) return;
         channel.off('data', read);
         channel.resume();
-        channel.write(`${mark} run\n`);
-        channel.stderr.write(`${mark} run\n`);
-        const answer = behave(command);
-        if (answer === undefined) runHere(channel, command);
-        else void say(channel, answer);
+        tellBoth(channel, `${mark} run`);
+        void converse(channel, command, mark, behave);
       };
       channel.on('data', read);
     },
   });
 }
 
-async function say(channel: ServerChannel, { stdout = '', stderr = '', code = 0, hangs, untilBytes }: NodeAnswer) {
+function tellBoth(channel: ServerChannel, text: string): void {
+  if (!channel.writable) return;
+  channel.write(`${text}\n`);
+  channel.stderr.write(`${text}\n`);
+}
+
+/** The steps of a batch: `t N $w`, the command, `t N "end $?"`. */
+const batchStep = /t (\d+) \$w\ncase \$w in run\|unseen\) ([\s\S]*?);; \*\) false;; esac\nt \1 "end \$\?"/g;
+
+async function converse(channel: ServerChannel, body: string, mark: string, behave: Behaviour): Promise<void> {
   const gone = new AbortController();
-  const over = once(gone.signal, 'abort');
   for (const event of ['end', 'close']) channel.once(event, () => gone.abort());
+  const one = (command: string): Promise<number | string> => {
+    const answer = behave(command);
+    return answer === undefined ? runHere(channel, command, gone.signal) : say(channel, answer, gone.signal);
+  };
+  const steps = body.startsWith('t() {') ? [...body.matchAll(batchStep)] : [];
+  let ended: number | string = 0;
+  if (steps.length === 0) ended = await one(body);
+  for (const [, number = '', command = ''] of steps) {
+    const tool = /^'?([\w.-]+)'?/.exec(command)?.[1] ?? '';
+    // A scripted answer stands for a tool that is there.
+    const missing = behave(command) === undefined && !existsOnPath(tool);
+    tellBoth(channel, `${mark} ${number} ${missing ? 'missing' : 'run'}`);
+    const code = missing ? 1 : await one(command);
+    if (gone.signal.aborted) break;
+    tellBoth(channel, `${mark} ${number} end ${typeof code === 'number' ? code : 137}`);
+  }
+  if (!channel.writable) return;
+  if (typeof ended === 'number') channel.exit(ended);
+  else channel.exit(ended.replace('SIG', ''), false, '');
+  channel.end();
+}
+
+const searchPath = `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
+
+function existsOnPath(tool: string): boolean {
+  return searchPath.split(':').some((folder) => existsSync(path.join(folder, tool)));
+}
+
+/** Returns the exit status. */
+async function say(
+  channel: ServerChannel,
+  { stdout = '', stderr = '', code = 0, hangs, untilBytes }: NodeAnswer,
+  gone: AbortSignal,
+): Promise<number> {
+  const over = gone.aborted ? Promise.resolve() : once(gone, 'abort');
   if (stderr !== '') channel.stderr.write(stderr);
   const bytes = Buffer.from(stdout);
   let sent = 0;
   do {
     if (bytes.length > 0 && !channel.write(bytes)) await Promise.race([once(channel, 'drain'), over]);
     sent += bytes.length;
-  } while (!gone.signal.aborted && sent < (untilBytes ?? 0));
+  } while (!gone.aborted && sent < (untilBytes ?? 0));
   if (hangs === true) await over;
-  if (channel.writable) {
-    channel.exit(code);
-    channel.end();
-  }
+  return code;
 }
 
-function runHere(channel: ServerChannel, command: string): void {
+/** Returns the exit status, or the signal that ended it. */
+function runHere(channel: ServerChannel, command: string, gone: AbortSignal): Promise<number | string> {
   const child = spawn('/bin/sh', ['-c', `exec ${command}`], {
     detached: true,
-    env: { LC_ALL: 'C', PATH: `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin` },
+    env: { LC_ALL: 'C', PATH: searchPath },
   });
   const end = (): void => {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -89,15 +128,12 @@ function runHere(channel: ServerChannel, command: string): void {
   };
   child.stdin.on('error', () => undefined);
   child.stdin.end();
-  channel.once('end', end);
-  channel.once('close', end);
+  if (gone.aborted) end();
+  gone.addEventListener('abort', end, { once: true });
   child.stdout.pipe(channel, { end: false });
   child.stderr.pipe(channel.stderr, { end: false });
-  child.once('close', (code, signal) => {
-    if (!channel.writable) return;
-    if (code === null) channel.exit((signal ?? 'SIGKILL').replace('SIG', ''), false, '');
-    else channel.exit(code);
-    channel.end();
+  return new Promise((resolve) => {
+    child.once('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'));
   });
 }
 

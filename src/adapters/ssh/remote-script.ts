@@ -39,13 +39,55 @@ export function remoteScript(options: {
   readonly deadlineSeconds: number;
   readonly mark: string;
 }): string {
-  const { argv, sudo, mark } = options;
-  const command = quoteArgv(sudo ? ['sudo', '-n', '--', ...argv] : argv);
+  const { argv, sudo, mark, deadlineSeconds } = options;
   const tool = quoteArgv(argv.slice(0, 1));
   // sudo looks in its own secure_path; but where it refuses, it does not say that the tool is not there at all.
   const look = sudo
     ? `command -v sudo >/dev/null || { say nosudo; exit 127; }\ncommand -v ${tool} >/dev/null || w=unseen`
     : `command -v ${tool} >/dev/null || { say missing; exit 127; }`;
+  return leashed({ look, body: commandText(argv, sudo), deadlineSeconds, mark });
+}
+
+/**
+ * The script that runs several commands, one after the other, on one leash: starting the script costs a node more than
+ * most commands do. Before each command the line `MARK N STATE` stands on both streams, N counted from 0, after it
+ * `MARK N end STATUS`; these marks may follow bytes without a line feed.
+ */
+export function remoteBatchScript(options: {
+  readonly commands: readonly { readonly argv: readonly string[]; readonly sudo: boolean }[];
+  readonly deadlineSeconds: number;
+  readonly mark: string;
+}): string {
+  const { commands, mark, deadlineSeconds } = options;
+  const steps = commands.map(({ argv, sudo }, index) => {
+    const tool = quoteArgv(argv.slice(0, 1));
+    const look = sudo
+      ? `w=run; command -v ${tool} >/dev/null || w=unseen; command -v sudo >/dev/null || w=nosudo`
+      : `w=run; command -v ${tool} >/dev/null || w=missing`;
+    return `${look}
+t ${index} $w
+case $w in run|unseen) ${commandText(argv, sudo)};; *) false;; esac
+t ${index} "end $?"`;
+  });
+  const body = `t() { echo "${mark} $1 $2"; echo "${mark} $1 $2" >&2; }\n${steps.join('\n')}`;
+  return leashed({ look: '', body, deadlineSeconds, mark });
+}
+
+function commandText(argv: readonly string[], sudo: boolean): string {
+  return quoteArgv(sudo ? ['sudo', '-n', '--', ...argv] : argv);
+}
+
+function leashed({
+  look,
+  body,
+  deadlineSeconds,
+  mark,
+}: {
+  readonly look: string;
+  readonly body: string;
+  readonly deadlineSeconds: number;
+  readonly mark: string;
+}): string {
   // One compound command: the shell has read all of it before it runs any of it.
   return `{
 exec 3<&0 4>&2 2>/dev/null
@@ -83,9 +125,9 @@ if [ "$g" ]; then kill -s KILL -- $g; fi
 }
 trap : TERM HUP
 ( while read -r x; do :; done; finish ) <&3 >/dev/null 4>&- & a=$!
-( trap 'kill $!; exit' TERM; sleep ${Math.ceil(options.deadlineSeconds)} & wait $! && finish ) </dev/null >/dev/null 3<&- 4>&- & b=$!
+( trap 'kill $!; exit' TERM; sleep ${Math.ceil(deadlineSeconds)} & wait $! && finish ) </dev/null >/dev/null 3<&- 4>&- & b=$!
 say $w
-( exec </dev/null 2>&4 3<&- 4>&-; ${command} )
+( exec </dev/null 2>&4 3<&- 4>&-; ${body} )
 r=$?
 kill $a $b
 if [ "$g" ]; then kill -s TERM -- $g; fi

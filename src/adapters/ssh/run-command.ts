@@ -7,7 +7,7 @@ import type { Command } from '../../model/command.ts';
 import { createDeadline } from '../../model/deadline.ts';
 import type { Exit } from '../../model/evidence.ts';
 import type { Gate } from './gate.ts';
-import { createKeptBytes } from './kept-bytes.ts';
+import { createKeptBytes, type KeptBytes } from './kept-bytes.ts';
 import { loginCommand, remoteScript, splitAtMark, type StartState } from './remote-script.ts';
 import { readSudoRefusal } from './sudo-refusal.ts';
 
@@ -17,7 +17,6 @@ const graceMs = 3000;
 /** Where not even the login shell has answered, there is nothing to wait for. */
 const graceUnstartedMs = 500;
 
-/** The node's own timer starts later than ours and must not beat it. */
 const remoteSlackSeconds = 3;
 
 /** A channel whose command has ended, but which something else on the node still holds open, is given up. */
@@ -36,8 +35,18 @@ export interface RunTarget {
   readonly channels: Gate;
   /** `node-12 (10.0.0.12:22)`, for messages. */
   readonly where: string;
-  /** Prefix with `sudo -n --`. */
+}
+
+/** What is sent to the node's shell, and within which bounds. */
+export interface RemoteText {
+  readonly text: string;
+  readonly mark: string;
+  /** Named in messages. */
+  readonly tool: string;
   readonly sudo: boolean;
+  readonly timeoutMs: number;
+  /** Bytes kept of each stream; null: none, a consumer takes them. */
+  readonly maxBytes: number | null;
 }
 
 type Stop = Extract<Exit, { how: 'stopped' | 'timedOut' | 'tooMuchOutput' }>;
@@ -51,19 +60,31 @@ type Stop = Extract<Exit, { how: 'stopped' | 'timedOut' | 'tooMuchOutput' }>;
 export async function runCommand(
   target: RunTarget,
   command: Pick<Command, 'argv' | 'timeoutMs' | 'maxBytes'>,
+  sudo: boolean,
   options: RunOptions,
 ): Promise<CommandResult> {
+  const { argv, timeoutMs, maxBytes } = command;
+  const mark = newMark();
+  const text = remoteScript({ argv, sudo, deadlineSeconds: deadlineSeconds(timeoutMs), mark });
+  return await runText(target, { text, mark, tool: argv[0] ?? '', sudo, timeoutMs, maxBytes }, options);
+}
+
+/** A random word without shell meaning. */
+export function newMark(): string {
+  return `netcheck-${randomBytes(8).toString('hex')}`;
+}
+
+/** The node's own timer starts later than ours and must not beat it. */
+export function deadlineSeconds(timeoutMs: number): number {
+  return timeoutMs / 1000 + remoteSlackSeconds;
+}
+
+/** Runs a script of {@link remoteScript} or its kind; see {@link runCommand}. */
+export async function runText(target: RunTarget, script: RemoteText, options: RunOptions): Promise<CommandResult> {
   const nothing = (exit: Exit): CommandResult => {
     const now = Date.now();
     return { exit, stdout: new Uint8Array(), stderr: new Uint8Array(), startedAtMs: now, endedAtMs: now };
   };
-  const mark = `netcheck-${randomBytes(8).toString('hex')}`;
-  const text = remoteScript({
-    argv: command.argv,
-    sudo: target.sudo,
-    deadlineSeconds: command.timeoutMs / 1000 + remoteSlackSeconds,
-    mark,
-  });
   const waiting = createDeadline(null, options.signal, target.lost);
   let leave: () => void;
   try {
@@ -73,7 +94,7 @@ export async function runCommand(
     return nothing(options.signal.aborted ? stoppedBy(options.signal) : lostBefore(target));
   }
   const startedAtMs = Date.now();
-  const deadline = createDeadline(command.timeoutMs, waiting.signal);
+  const deadline = createDeadline(script.timeoutMs, waiting.signal);
   try {
     const opened = await openChannel(target, deadline.signal);
     if (!opened.ok) {
@@ -81,7 +102,7 @@ export async function runCommand(
       if (target.lost.aborted) return nothing(lostBefore(target));
       return { ...nothing(opened.exit), startedAtMs };
     }
-    return await converse(target, opened.channel, command, options, { text, mark }, startedAtMs);
+    return await converse(target, opened.channel, script, options, startedAtMs);
   } finally {
     deadline.clear();
     waiting.clear();
@@ -179,14 +200,14 @@ function requestExec(client: Client, deadline: AbortSignal): Promise<ClientChann
 function converse(
   target: RunTarget,
   channel: ClientChannel,
-  command: Pick<Command, 'argv' | 'timeoutMs' | 'maxBytes'>,
+  script: RemoteText,
   options: RunOptions,
-  script: { readonly text: string; readonly mark: string },
   startedAtMs: number,
 ): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const stdout = createKeptBytes(command.maxBytes);
-    const stderr = createKeptBytes(command.maxBytes);
+    const stdout = createKeptBytes(script.maxBytes ?? 0);
+    const stderr = createKeptBytes(script.maxBytes ?? 0);
+    const keep = (kept: KeptBytes, chunk: Buffer): Buffer => (script.maxBytes === null ? chunk : kept.add(chunk));
     let started: StartState | undefined;
     let noise = '';
     let stop: Stop | undefined;
@@ -215,7 +236,7 @@ function converse(
       else channel.resume();
     };
     const takeStdout = (chunk: Buffer): void => {
-      const kept = stdout.add(chunk);
+      const kept = keep(stdout, chunk);
       if (kept.length > 0 && consumer) {
         try {
           const busy = consumer(kept);
@@ -231,7 +252,7 @@ function converse(
       if (stdout.overflowed) halt(keepingStopped());
     };
     const takeStderr = (chunk: Buffer): void => {
-      const kept = stderr.add(chunk);
+      const kept = keep(stderr, chunk);
       if (kept.length > 0) {
         try {
           options.onStderr?.(kept);
@@ -304,7 +325,7 @@ function converse(
         return {
           how: 'notStarted',
           why: 'timeout',
-          message: `The login shell of the account on ${target.where} did not start within ${command.timeoutMs / 1000} s${quoteNoise()}: check its start-up files, home directory and the node's load.`,
+          message: `The login shell of the account on ${target.where} did not start within ${script.timeoutMs / 1000} s${quoteNoise()}: check its start-up files, home directory and the node's load.`,
         };
       }
       return why;
@@ -313,17 +334,8 @@ function converse(
 
     const exitOf = (): Exit => {
       const { where } = target;
-      const tool = command.argv[0] ?? '';
-      if (started === 'nosudo') {
-        return {
-          how: 'notStarted',
-          why: 'sudo',
-          message: `sudo is not installed on ${where}: install it, or log in as root.`,
-        };
-      }
-      if (started === 'missing') {
-        return { how: 'notStarted', why: 'toolMissing', message: `${tool} is not installed on ${where}.` };
-      }
+      const { tool, sudo } = script;
+      if (started === 'nosudo' || started === 'missing') return exitAfter(started, 127, { where, tool, sudo });
       if (!ended || (ended.code === null && ended.signal === undefined)) {
         return {
           how: 'connectionLost',
@@ -338,24 +350,7 @@ function converse(
         };
       }
       if (ended.code === null) return { how: 'signalled', signal: ended.signal ?? '' };
-      const refusal = target.sudo
-        ? readSudoRefusal(ended.code, stdout.length, Buffer.from(stderr.whole()).toString('utf8'))
-        : undefined;
-      if (refusal && (refusal.refused === 'toolMissing' || started === 'unseen')) {
-        return {
-          how: 'notStarted',
-          why: 'toolMissing',
-          message: `${tool} is not installed on ${where} (${refusal.said}).`,
-        };
-      }
-      if (refusal?.refused === 'sudo') {
-        return {
-          how: 'notStarted',
-          why: 'sudo',
-          message: `sudo on ${where} refused ${tool} (${refusal.said}): ${refusal.advice}.`,
-        };
-      }
-      return { how: 'exited', code: ended.code };
+      return exitAfter(started, ended.code, { where, tool, sudo, stdoutBytes: stdout.length, stderr: stderr.whole() });
     };
 
     const onAbort = (): void => halt(stoppedBy(options.signal));
@@ -364,8 +359,8 @@ function converse(
       lossTimer = setTimeout(finish, 500);
     };
     const timer = setTimeout(
-      () => halt({ how: 'timedOut', afterMs: command.timeoutMs }),
-      Math.max(1, startedAtMs + command.timeoutMs - Date.now()),
+      () => halt({ how: 'timedOut', afterMs: script.timeoutMs }),
+      Math.max(1, startedAtMs + script.timeoutMs - Date.now()),
     );
 
     channel.on('error', () => {});
@@ -387,6 +382,47 @@ function converse(
     if (options.signal.aborted) onAbort();
     else channel.write(script.text);
   });
+}
+
+/** How a command ended that came as far as {@link StartState} says, with sudo's refusals told from its own status. */
+export function exitAfter(
+  started: StartState,
+  code: number,
+  about: {
+    readonly where: string;
+    readonly tool: string;
+    readonly sudo: boolean;
+    readonly stdoutBytes?: number;
+    readonly stderr?: Uint8Array;
+  },
+): Exit {
+  const { where, tool, sudo, stdoutBytes = 0, stderr = new Uint8Array() } = about;
+  if (started === 'nosudo') {
+    return {
+      how: 'notStarted',
+      why: 'sudo',
+      message: `sudo is not installed on ${where}: install it, or log in as root.`,
+    };
+  }
+  if (started === 'missing') {
+    return { how: 'notStarted', why: 'toolMissing', message: `${tool} is not installed on ${where}.` };
+  }
+  const refusal = sudo ? readSudoRefusal(code, stdoutBytes, Buffer.from(stderr).toString('utf8')) : undefined;
+  if (refusal && (refusal.refused === 'toolMissing' || started === 'unseen')) {
+    return {
+      how: 'notStarted',
+      why: 'toolMissing',
+      message: `${tool} is not installed on ${where} (${refusal.said}).`,
+    };
+  }
+  if (refusal?.refused === 'sudo') {
+    return {
+      how: 'notStarted',
+      why: 'sudo',
+      message: `sudo on ${where} refused ${tool} (${refusal.said}): ${refusal.advice}.`,
+    };
+  }
+  return { how: 'exited', code };
 }
 
 function drain(stream: Readable): void {

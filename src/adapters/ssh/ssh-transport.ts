@@ -15,6 +15,7 @@ import {
   openClient,
   type OpenClient,
 } from './open-client.ts';
+import { createBatch } from './run-batch.ts';
 import { runCommand } from './run-command.ts';
 
 export interface SshOptions {
@@ -216,20 +217,14 @@ function expectManyListeners(signal: AbortSignal): void {
 }
 
 function createConnection(node: InventoryNode, { open, channels }: Opened, leave: () => void): NodeConnection {
+  const target = { client: open.client, lost: open.lost, channels, where: describeHop(node) };
+  const batch = createBatch(target);
   return {
     run: (command, runOptions) => {
       expectManyListeners(runOptions.signal);
-      return runCommand(
-        {
-          client: open.client,
-          lost: open.lost,
-          channels,
-          where: describeHop(node),
-          sudo: command.privilege === 'root' && node.sudo && loginUser(node) !== 'root',
-        },
-        command,
-        runOptions,
-      );
+      const sudo = command.privilege === 'root' && node.sudo && loginUser(node) !== 'root';
+      const alone = command.waits === true || runOptions.onStdout !== undefined || runOptions.onStderr !== undefined;
+      return alone ? runCommand(target, command, sudo, runOptions) : batch.run({ command, sudo }, runOptions.signal);
     },
     close: async () => leave(),
   };
