@@ -1,4 +1,4 @@
-import type { Endpoint } from './facts.ts';
+import type { Endpoint, ParseProblem } from './facts.ts';
 
 /** What one side of a connection sent, as one capture saw it. Lists are bounded; what stands in them comes first. */
 export interface Flow {
@@ -244,24 +244,42 @@ export interface ConversationPacket {
   readonly places: readonly number[];
 }
 
-/** Two captures, or the same connection on both sides of a translation, laid over each other. */
+/** Captures of several places laid over each other: what was seen where, and where it died. */
 export interface JoinedCaptures {
-  /** Names of the captures, in the order of the way from client to server as far as it is known. */
+  /** Names of the captures, in the order of the way from client to server of most connections, as far as it is known. */
   readonly places: readonly string[];
-  /** Clock of each place minus clock of the first, milliseconds, estimated from packets that both saw. */
-  readonly clocks: readonly { readonly offsetMs: number; readonly uncertaintyMs: number; readonly samples: number }[];
+  /** For each of them its index in the captures as they were given. */
+  readonly given: readonly number[];
+  readonly clocks: readonly JoinedClock[];
+  /** Those that several places saw, and those that one place should have seen and did not. */
   readonly connections: readonly JoinedConnection[];
+  readonly problems: readonly ParseProblem[];
+}
+
+/** Clock of one place minus clock of the first, estimated from packets that both saw. */
+export interface JoinedClock {
+  /** In the middle of the time that both saw packets in, milliseconds. */
+  readonly offsetMs: number;
+  /** The offset holds within this, all the time that both saw packets in. */
+  readonly uncertaintyMs: number;
+  /** How much the offset grows, parts per million; 0 where it does not matter. */
+  readonly driftPpm: number;
+  /** Packets that it was estimated from; 0: nothing is known, and the clocks are taken to agree. */
+  readonly samples: number;
 }
 
 export interface JoinedConnection {
   /** Per place: {@link Connection.number} there; null: it was not seen there. */
   readonly numbers: readonly (number | null)[];
+  /** Indexes of the places in the order of the way from this connection's client to its server. */
+  readonly way: readonly number[];
   /** `addresses`: the same 4-tuple everywhere. `nat`: found by what translation leaves alone. */
   readonly by: 'addresses' | 'nat';
   /** What agreed across the translation: `isn`, `tsval`, `ipId`, `length`. Empty for `addresses`. */
   readonly matchedBy: readonly string[];
   /** 4-tuple at each place; null where it was not seen. */
   readonly tuples: readonly ({ readonly client: Endpoint; readonly server: Endpoint } | null)[];
+  /** In order of time. */
   readonly packets: readonly JoinedPacket[];
   /** Packets by the last place that saw them, for those that did not reach the end of their way. */
   readonly died: readonly {
@@ -270,26 +288,33 @@ export interface JoinedConnection {
     readonly after: number;
     readonly before: number;
     readonly packets: number;
-    /** Payload sizes of them: smallest and largest. */
+    /** Payload sizes of them: smallest and largest. Before segmentation (GSO) more than was ever on a wire. */
     readonly smallest: number;
     readonly largest: number;
   }[];
 }
 
-/** One packet at all places. */
+/**
+ * One packet at all places. Where one place saw it whole (GSO, GRO) and another in segments, it is here as the sender's
+ * side saw it; where only some of the segments arrived, each part is here on its own, with the same frame.
+ */
 export interface JoinedPacket {
   readonly from: 'client' | 'server';
   readonly flags: string;
+  /** Relative to the ISN; where no place saw a SYN, 1 is the first one seen at any place. */
   readonly seq: number;
   readonly ack: number | null;
   readonly length: number;
+  /** Of the first place on its way that saw it. */
   readonly analysis: readonly string[];
   /** Per place: time on the first place's clock and frame; null: not seen there. */
   readonly seen: readonly ({ readonly atMs: number; readonly frame: number } | null)[];
   /**
-   * `arrived`: seen at the last place of its way that was capturing then. `died`: seen at one place and not at a later
-   * one. `appeared`: seen late in its way only, so it was made in between (a forged RST) or missed before.
-   * `uncertain`: a place was not capturing, or its kernel dropped packets.
+   * - `arrived`: seen at the last place of its way that shows packets of this kind
+   * - `died`: a later place of its way was capturing then, lost nothing, and did not see it
+   * - `appeared`: the same for an earlier place: it was made in between (a forged RST), or came another way
+   * - `uncertain`: it is missing at a later place, and that place was not capturing then, or its kernel dropped packets,
+   *   or it sees nothing of this direction, or what it did not see was acknowledged all the same
    */
   readonly fate: 'arrived' | 'died' | 'appeared' | 'uncertain';
 }

@@ -239,14 +239,17 @@ export const joinedStory = (): JoinedCaptures => {
   ];
   return {
     places: ['client.pcap', 'node-30.pcap', 'target.pcap'],
+    given: [0, 1, 2],
+    problems: [],
     clocks: [
-      { offsetMs: 0, uncertaintyMs: 0, samples: 0 },
-      { offsetMs: 512.4, uncertaintyMs: 0.2, samples: 8 },
-      { offsetMs: -3.1, uncertaintyMs: 0.3, samples: 8 },
+      { offsetMs: 0, uncertaintyMs: 0, driftPpm: 0, samples: 0 },
+      { offsetMs: 512.4, uncertaintyMs: 0.2, driftPpm: 0, samples: 8 },
+      { offsetMs: -3.1, uncertaintyMs: 0.3, driftPpm: 0, samples: 8 },
     ],
     connections: [
       {
         numbers: [0, 0, 3],
+        way: [0, 1, 2],
         by: 'nat',
         matchedBy: ['isn', 'tsval'],
         tuples: [
