@@ -271,6 +271,23 @@ export function answered(values: Parameters<typeof connection>[0] = {}): Connect
   return connection({ tries: 1, handshake: 'complete', synAcks: [synAck({ atMs: startMs })], ...values });
 }
 
+/** An open connection that carried some data both ways for 10 s, and nothing remarkable. */
+export function talk(values: Parameters<typeof connection>[0] = {}): Connection {
+  const startMs = values.startMs ?? 1000;
+  return answered({
+    bytes: { client: 4000, server: 40_000 },
+    packets: { client: 30, server: 40 },
+    flow: {
+      client: flow({ dataSegments: 10, largestPayload: 400 }),
+      server: flow({ dataSegments: 30, largestPayload: 1448 }),
+    },
+    initialRttMs: 0.5,
+    completeness: 15,
+    lastAtMs: startMs + 10_000,
+    ...values,
+  });
+}
+
 export function refused(values: Parameters<typeof connection>[0] = {}): Connection {
   const startMs = values.startMs ?? 1000;
   return connection({
