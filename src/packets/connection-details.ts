@@ -84,8 +84,8 @@ const hasAcked = 1 << 17;
 const timing = 1 << 18;
 const timingSmall = 1 << 19;
 const hasFin = 1 << 20;
-/** Sent a SYN without ACK, and no SYN+ACK yet. */
-const sentSyn = 1 << 21;
+/** Has sent a SYN+ACK. */
+const sentSynAck = 1 << 21;
 /** The last segment with payload filled the other side's window. */
 const filledWindow = 1 << 22;
 const windowShut = 1 << 23;
@@ -283,7 +283,8 @@ export class ConnectionDetails {
       const theirs = words[peer + state] ?? 0;
       if ((theirs & timing) !== 0 && ((ack - (words[peer + timedEnd] ?? 0)) | 0) >= 0) {
         words[peer + state] = theirs & ~(timing | timingSmall);
-        this.#sample(slot, side, packet, theirs, atMs, lastMs);
+        // More than was sent: the challenge ACK of an old connection, or the capture has not seen all.
+        if (((ack - (words[peer + next] ?? 0)) | 0) <= 0) this.#sample(slot, side, packet, theirs, atMs, lastMs);
       }
       if ((mine & hasAcked) === 0 || ((ack - (words[own + acked] ?? 0)) | 0) > 0) {
         words[own + acked] = ack;
@@ -311,20 +312,22 @@ export class ConnectionDetails {
 
     const synFin = (flags & (flagSyn | flagFin)) === 0 ? 0 : 1;
     const end = (packet.sequence + length + synFin) | 0;
-    if (
-      (mine & hasNext) === 0 ||
-      (((end - (words[own + next] ?? 0)) | 0) > 0 && (verdicts & tcpZeroWindowProbe) === 0)
-    ) {
+    const reached = words[own + next] ?? 0;
+    const begins = (mine & hasNext) === 0;
+    if (begins || (((end - reached) | 0) > 0 && (verdicts & tcpZeroWindowProbe) === 0)) {
       words[own + next] = end;
       mine |= hasNext;
-      if ((mine & timing) === 0 && length + synFin > 0 && (verdicts & (tcpAnyRetransmission | tcpOutOfOrder)) === 0) {
+      const isNew = begins || ((packet.sequence - reached) | 0) >= 0;
+      if ((mine & timing) === 0 && length + synFin > 0 && isNew) {
         // A server may leave the data of a SYN alone (RFC 7413 4.2).
-        words[own + timedEnd] = (flags & flagSyn) === 0 ? end : (packet.sequence + 1) | 0;
-        times[slot * slotTimes + side * sideTimes + timedTime] = atMs;
-        mine |= timing;
-        if (synFin === 0) {
+        const endsAt = (flags & flagSyn) === 0 ? end : (packet.sequence + 1) | 0;
+        // Some captures have the ACK before the segment.
+        if (((words[peer + state] ?? 0) & hasAcked) === 0 || (((words[peer + acked] ?? 0) - endsAt) | 0) < 0) {
+          words[own + timedEnd] = endsAt;
+          times[slot * slotTimes + side * sideTimes + timedTime] = atMs;
+          mine |= timing;
           const mss = (words[both + shared] ?? 0) >>> 16;
-          if (length < (mss === 0 ? smallWithoutMss : mss - timestampBytes)) mine |= timingSmall;
+          if (synFin === 0 && length < (mss === 0 ? smallWithoutMss : mss - timestampBytes)) mine |= timingSmall;
         }
       }
     }
@@ -391,9 +394,12 @@ export class ConnectionDetails {
     const repeatsByte =
       length === 1 && (theirs & hasAcked) !== 0 && ((end - (words[peer + acked] ?? 0)) | 0) > 0 && !isProbe;
     const isKeepAlive = (verdicts & tcpKeepAlive) !== 0 && !isProbe && !repeatsByte;
-    // In a simultaneous open the SYN+ACK has the sequence number of the SYN (RFC 9293 3.5).
-    const isFirstSynAck = (flags & (flagSyn | flagAck)) === (flagSyn | flagAck) && (mine & sentSyn) !== 0;
+    // In a simultaneous open the SYN+ACK has the sequence number of the SYN (RFC 9293 3.5). After the challenge ACK of an
+    // old connection (RFC 5961 4) it may look like a repetition as well, and so may what follows: it is not below `next`.
+    const isFirstSynAck = (flags & (flagSyn | flagAck)) === (flagSyn | flagAck) && (mine & sentSynAck) === 0;
+    const isBelow = (mine & hasNext) === 0 || ((packet.sequence - (words[own + next] ?? 0)) | 0) < 0;
     const isRepeated =
+      isBelow &&
       !isReset &&
       !isFirstSynAck &&
       !isKeepAlive &&
@@ -435,7 +441,7 @@ export class ConnectionDetails {
     if (isRepeated) {
       this.#repeated(slot, side, packet, verdicts, length, end, mine, atMs);
       mine &= ~(timing | timingSmall);
-    } else if ((verdicts & tcpOutOfOrder) !== 0 && !isReset && !isFirstSynAck) {
+    } else if (isBelow && (verdicts & tcpOutOfOrder) !== 0 && !isReset && !isFirstSynAck) {
       this.#count(slot, side, outOfOrder);
       mine &= ~(timing | timingSmall);
     }
@@ -443,11 +449,9 @@ export class ConnectionDetails {
     if ((verdicts & tcpWindowFull) !== 0) this.#count(slot, side, windowFull);
     if (isProbe) this.#count(slot, side, probes);
 
-    if ((flags & flagSyn) !== 0) {
-      // A SYN with another number: the side begins anew.
-      const isSame = (verdicts & (tcpAnyRetransmission | tcpOutOfOrder)) !== 0 || end === words[own + next];
-      if (!isSame) mine &= ~(hasNext | timing | timingSmall);
-    } else if (!isReset && !isProbe) mine = this.#noticeRange(slot, side, packet, length, mine, end);
+    if ((flags & flagSyn) === 0 && !isReset && !isProbe) {
+      mine = this.#noticeRange(slot, side, packet, length, mine, end);
+    }
 
     if ((mine & openHoles) !== 0 && length > 0 && (verdicts & tcpOutOfOrder) === 0 && !isProbe) {
       if (((packet.sequence - (words[own + next] ?? 0)) | 0) < 0)
@@ -479,9 +483,13 @@ export class ConnectionDetails {
     }
     let mine = words[own + state] ?? 0;
     if ((flags & flagSyn) !== 0) {
-      if ((flags & flagAck) === 0) mine |= sentSyn;
-      else mine &= ~sentSyn;
-      words[own + state] = mine;
+      if ((flags & flagAck) !== 0 && (mine & sentSynAck) === 0) {
+        // What the side said before was not about this connection.
+        mine |= sentSynAck | hasAcked;
+        words[own + acked] = packet.acknowledgement;
+        if (((packet.sequence + 1 - (words[own + next] ?? 0)) | 0) !== 0) mine &= ~(hasNext | timing | timingSmall);
+        words[own + state] = mine;
+      }
       const mss = packet.mss;
       const lowest = bits >>> 16;
       if (mss > 0 && (lowest === 0 || mss < lowest)) words[both + shared] = (bits & 0xffff) | (mss << 16);
