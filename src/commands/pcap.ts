@@ -5,6 +5,7 @@ import type { Language } from '../model/language.ts';
 import type { JoinedCaptures } from '../model/packet-facts.ts';
 import type { Finding, Ladder } from '../model/report.ts';
 import { createPcapSession, type PcapSession, type TcpPacketLine } from '../packets/analyse-file.ts';
+import type { Diagnosed } from '../report/conversation-diagnosis.ts';
 import { visibleText } from '../report/visible-text.ts';
 import { readCapture } from './read-capture.ts';
 import { progressLine } from './reading-progress.ts';
@@ -332,7 +333,7 @@ async function writePage(
     const ladders = [];
     if (drawn !== undefined && flow !== null) ladders.push({ number: flow, ladder: drawn });
     else {
-      for (const { connection } of diagnoseConversations(capture, language).slice(0, maxLadders)) {
+      for (const connection of worthDrawing(diagnoseConversations(capture, language))) {
         const ladder = await ladderOf(one, connection, asked);
         if (ladder.steps.length > 0) ladders.push({ number: connection.number, ladder });
       }
@@ -355,13 +356,27 @@ async function writePage(
                   capturedOn: '',
                   evidence: '',
                   captureEndMs: null,
-                  ...(row.sentences[0] === undefined ? {} : { title: row.sentences[0] }),
+                  title: row.verdict,
                 }),
               ),
             },
           }),
     }),
   );
+}
+
+/** The worst conversations, one of each kind: the same story need not be drawn twice. */
+function worthDrawing(worstFirst: readonly Diagnosed[]): readonly Connection[] {
+  const kinds = new Map<string, Connection>();
+  for (const { state, connection } of worstFirst) {
+    const isCalm = state === 'fine' || state === 'midStream';
+    if (isCalm && kinds.size > 0) break;
+    const { client, server } = connection;
+    const kind = `${state} ${client.address} ${server.address} ${server.port}`;
+    if (!kinds.has(kind)) kinds.set(kind, connection);
+    if (kinds.size === maxLadders) break;
+  }
+  return [...kinds.values()];
 }
 
 async function joinAll(taken: readonly Taken[]): Promise<JoinedCaptures | undefined> {

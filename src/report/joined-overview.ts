@@ -11,6 +11,8 @@ export interface JoinedOverview {
   readonly rows: readonly {
     readonly joined: JoinedConnection;
     readonly heading: string;
+    /** What became of its packets, in short. */
+    readonly verdict: string;
     readonly sentences: readonly string[];
     readonly died: boolean;
   }[];
@@ -26,7 +28,7 @@ export function joinedOverview(captures: JoinedCaptures, language: Language, max
     .map((joined) => ({
       joined,
       heading: headingOf(joined),
-      sentences: sentencesOf(joined, captures, language),
+      ...sentencesOf(joined, captures, language),
       died: lost(joined) > 0,
     }))
     .sort((a, b) => lost(b.joined) - lost(a.joined) || appeared(b.joined) - appeared(a.joined));
@@ -65,7 +67,11 @@ function headingOf({ numbers, tuples }: JoinedConnection): string {
     : `${ids}  ${endpointText(tuple.client)} → ${endpointText(tuple.server)}`;
 }
 
-function sentencesOf(joined: JoinedConnection, { places }: JoinedCaptures, language: Language): readonly string[] {
+function sentencesOf(
+  joined: JoinedConnection,
+  { places }: JoinedCaptures,
+  language: Language,
+): { readonly verdict: string; readonly sentences: readonly string[] } {
   const say = pcapWording[language];
   const name = (index: number): string => places[index] ?? '?';
   const counts = places.map((place, index) =>
@@ -87,9 +93,8 @@ function sentencesOf(joined: JoinedConnection, { places }: JoinedCaptures, langu
   }
   for (const [place, { count, flags }] of byPlace)
     fates.push(say.appeared(count, [...flags].slice(0, 3).join(' '), place));
-  const sentences = [
-    `${counts.join(say.list)}${say.colon}${fates.length === 0 ? say.allArrived : fates.join(say.semicolon)}`,
-  ];
+  const verdict = fates.length === 0 ? say.allArrived : fates.join(say.semicolon);
+  const sentences = [`${counts.join(say.list)}${say.colon}${verdict}`];
   if (joined.by === 'nat') {
     sentences.push(
       say.translated(joined.matchedBy.join(say.list)),
@@ -98,5 +103,5 @@ function sentencesOf(joined: JoinedConnection, { places }: JoinedCaptures, langu
       ),
     );
   }
-  return sentences;
+  return { verdict, sentences };
 }

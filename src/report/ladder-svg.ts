@@ -19,8 +19,8 @@ export interface LadderSvgOptions {
   readonly language?: Language;
   /** More steps than this are drawn as the first and the last of them; default 40. */
   readonly maxSteps?: number;
-  /** Whether `title` of the ladder stands above it; default true. */
-  readonly title?: boolean;
+  /** Drawn for a phone: the same in half the width. Default false. */
+  readonly narrow?: boolean;
 }
 
 /**
@@ -54,15 +54,51 @@ const dark: typeof light = {
   'on-dies': '#2a1006',
 };
 
-const clientX = 128;
-const rightMargin = 128;
-const twoLanes = 504;
-const threeLanes = 342;
+/** Measures of one drawing, px. */
+interface Geometry {
+  /** From the left edge to the first lane: room for the times and the arcs of retransmissions. */
+  readonly clientX: number;
+  /** From the last lane to the right edge: room for words. */
+  readonly rightMargin: number;
+  readonly leg: number;
+  /** From a lane to the times on its left, and to the words on its right. */
+  readonly timeGap: number;
+  readonly wordGap: number;
+  /** How far along its last leg a lost packet gets. */
+  readonly dies: number;
+  readonly isNarrow: boolean;
+  /** Columns of the labels, px. */
+  readonly column: number;
+}
+
+function geometryOf(lanes: number, isNarrow: boolean): Geometry {
+  return isNarrow
+    ? {
+        clientX: 72,
+        rightMargin: 100,
+        leg: lanes === 2 ? 256 : 165,
+        timeGap: 16,
+        wordGap: 18,
+        dies: lanes === 2 ? 0.84 : 0.68,
+        isNarrow,
+        column: smallColumn,
+      }
+    : {
+        clientX: 128,
+        rightMargin: 128,
+        leg: lanes === 2 ? 504 : 342,
+        timeGap: 36,
+        wordGap: 30,
+        dies: 0.68,
+        isNarrow,
+        column: wideColumn,
+      };
+}
 /** Silences from here on break the axis instead of stretching it, and longer ones are said in words. */
 const breakMs = 250;
 const longBreakMs = 10_000;
 /** Columns of the 13 px and the 12 px monospaced type, px. */
-const column = 7.83;
+const wideColumn = 7.83;
 const smallColumn = 7.23;
 
 /** Where a step was drawn, for what is drawn over several of them. */
@@ -73,7 +109,7 @@ interface Drawn {
 
 interface Frame {
   readonly lanes: readonly { readonly name: Lane; readonly x: number }[];
-  readonly width: number;
+  readonly geometry: Geometry;
   readonly words: Wording;
   readonly language: Language;
 }
@@ -88,28 +124,32 @@ export function renderLadderSvg(ladderGiven: Ladder, options: LadderSvgOptions =
   const { theme = 'auto', language = 'en', maxSteps = 40 } = options;
   const ladder = visible(ladderGiven);
   const words = wording[language];
-  const leg = ladder.forwarder === undefined ? twoLanes : threeLanes;
   const names: readonly Lane[] =
     ladder.forwarder === undefined ? ['client', 'target'] : ['client', 'forwarder', 'target'];
+  const geometry = geometryOf(names.length, options.narrow ?? false);
+  const { clientX, leg, isNarrow } = geometry;
   const lanes = names.map((name, index) => ({ name, x: clientX + leg * index }));
   const rightX = clientX + leg * (names.length - 1);
-  const width = rightX + rightMargin;
-  const frame: Frame = { lanes, width, words, language };
+  const width = rightX + geometry.rightMargin;
+  const frame: Frame = { lanes, geometry, words, language };
   /** Middle of the space that words between packets stand in: clear of the lane in the middle. */
-  const wordsX = clientX + leg / 2;
+  const wordsX = isNarrow ? (clientX + rightX) / 2 : clientX + leg / 2;
 
   const head: string[] = [];
   let y = 12;
-  const title = options.title === false ? '' : (ladder.title ?? '');
-  for (const line of title === '' ? [] : lined(title, Math.floor((width - 56) / 8.7), 3)) {
-    y += 22;
-    head.push(text(28, y, 'h1', line));
+  const title = ladder.title ?? '';
+  const titleX = isNarrow ? 12 : 28;
+  for (const line of title === ''
+    ? []
+    : lined(title, Math.floor((width - titleX * 2) / (isNarrow ? 8.4 : 8.7)), isNarrow ? 4 : 3)) {
+    y += isNarrow ? 19 : 22;
+    head.push(text(titleX, y, 'h1', line));
   }
   if (title !== '') y += 16;
   const labels = { client: ladder.client, forwarder: ladder.forwarder ?? '', target: ladder.target };
   const boxTop = y;
   for (const { name, x } of lanes)
-    head.push(end(x, boxTop, leg, name === 'forwarder' ? words.role.forwarder : words[name], labels[name]));
+    head.push(end(x, boxTop, geometry, name === 'forwarder' ? words.role.forwarder : words[name], labels[name]));
   const lanesTop = boxTop + 50;
   y = lanesTop - 2;
 
@@ -138,16 +178,20 @@ export function renderLadderSvg(ladderGiven: Ladder, options: LadderSvgOptions =
     } else {
       y += 36 + Math.min(10, Math.max(0, gapMs) / 25);
     }
-    parts.push(text(clientX - 36, y + 4, 't e s', ladderTime(step.atMs)));
+    parts.push(text(clientX - geometry.timeGap, y + 4, 't e s', ladderTime(step.atMs)));
     if (step.folded !== undefined) {
-      parts.push(fold(step, y, clientX, rightX, language));
+      parts.push(fold(step, y, frame));
       y += 6;
       continue;
     }
     drawn.push({ step, y });
     parts.push(arrow(step, y, frame));
-    y += leg === threeLanes ? 6 : 0;
-    for (const line of lined(step.note ?? '', Math.floor((leg - 24) / smallColumn), 3)) {
+    y += lanes.length === 3 ? 6 : 0;
+    for (const line of lined(
+      step.note ?? '',
+      Math.floor(((isNarrow ? rightX - clientX : leg) - 12) / smallColumn),
+      isNarrow ? 4 : 3,
+    )) {
       y += 15;
       parts.push(text(wordsX, y + 8, `t c s ${noteKind(step)}`, line));
     }
@@ -157,7 +201,7 @@ export function renderLadderSvg(ladderGiven: Ladder, options: LadderSvgOptions =
 
   const label = `${words.packets}: ${ladder.client} → ${ladder.target}, ${words.capturedOn(ladder.capturedOn)}`;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${px(height)}" width="${width}" height="${px(height)}" class="ladder" role="img" aria-label="${escapeHtml(cut(label, 400))}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${px(height)}" width="${width}" height="${px(height)}" class="ladder${isNarrow ? ' narrow' : ''}" role="img" aria-label="${escapeHtml(cut(label, 400))}">`,
     `<title>${escapeHtml(cut(label, 400))}</title>`,
     `<style>${style(theme)}</style>`,
     `<rect class="g" width="${width}" height="${px(height)}" rx="10"/>`,
@@ -165,21 +209,32 @@ export function renderLadderSvg(ladderGiven: Ladder, options: LadderSvgOptions =
     ...lanes.map(({ x }) => lane(x, lanesTop, bottom, breaks)),
     ...holes(drawn, bottom, lanes, language),
     ...shutWindows(drawn, bottom, lanes),
-    ...links(drawn, lanes),
+    ...links(drawn, frame),
     ...parts,
-    text(width / 2, bottom + 20, 'm c s', cut(words.capturedOn(ladder.capturedOn), 90)),
+    text(
+      width / 2,
+      bottom + 20,
+      'm c s',
+      cut(words.capturedOn(ladder.capturedOn), Math.floor((width - 20) / smallColumn)),
+    ),
     '</svg>',
     '',
   ].join('\n');
 }
 
 /** The name of a lane in a box on top of it. */
-function end(x: number, y: number, leg: number, role: string, name: string): string {
-  const half = Math.min(116, leg / 2 - 12);
+function end(
+  x: number,
+  y: number,
+  { leg, column, clientX, rightMargin, isNarrow }: Geometry,
+  role: string,
+  name: string,
+): string {
+  const half = Math.min(116, leg / 2 - (isNarrow ? 3 : 12), (isNarrow ? Math.min(clientX, rightMargin) : clientX) - 4);
   return (
-    `<rect class="b" x="${x - half}" y="${y}" width="${half * 2}" height="44" rx="8"/>` +
+    `<rect class="b" x="${px(x - half)}" y="${y}" width="${px(half * 2)}" height="44" rx="8"/>` +
     text(x, y + 18, 'm c s', role) +
-    text(x, y + 36, 'c w', cut(name, Math.floor((half * 2 - 10) / column)))
+    text(x, y + 36, 'c w', cut(name, Math.floor((half * 2 - 6) / column)))
   );
 }
 
@@ -196,21 +251,25 @@ function lane(x: number, from: number, to: number, breaks: readonly { from: numb
 function silence(x: number, y: number, gapMs: number, isLong: boolean, language: Language): string {
   if (!isLong) return text(x, y + 4, 'm c s', `+${shortDuration(gapMs)}`);
   const words = pcapWording[language].silence(durationText(gapMs, language));
-  const half = (stringWidth(words) * column) / 2 + 18;
+  const half = (stringWidth(words) * wideColumn) / 2 + 18;
   return `<rect class="b" x="${px(x - half)}" y="${px(y - 14)}" width="${px(half * 2)}" height="28" rx="14"/>${text(x, y + 5, 'c w', words)}`;
 }
 
 /** Packets that nothing happened to: a ribbon with chevrons the way that most of the bytes went. */
-function fold(step: Step, y: number, left: number, right: number, language: Language): string {
+function fold(step: Step, y: number, { lanes, language, geometry }: Frame): string {
+  const [left, right] = [lanes[0]?.x ?? 0, lanes.at(-1)?.x ?? 0];
+  const inset = geometry.isNarrow ? 8 : 16;
   const chevron = step.from === 'client' ? 'l6 6l-6 6' : 'l-6 6l6 6';
-  const at = step.from === 'client' ? right - 44 : left + 44;
   const way = step.from === 'client' ? 1 : -1;
+  const at = way === 1 ? right - inset - 28 : left + inset + 28;
   const lasted = (step.folded?.untilMs ?? step.atMs) - step.atMs;
-  const label = lasted >= 1 ? `${step.label} (${pcapWording[language].over(shortDuration(lasted))})` : step.label;
+  const isLong = lasted >= 1 && !geometry.isNarrow;
+  const label = isLong ? `${step.label} (${pcapWording[language].over(shortDuration(lasted))})` : step.label;
+  const middle = geometry.isNarrow ? (left + right) / 2 - way * 10 : (left + right) / 2;
   return (
-    `<rect class="b" x="${left + 16}" y="${px(y - 14)}" width="${right - left - 32}" height="28" rx="14"/>` +
+    `<rect class="b" x="${left + inset}" y="${px(y - 14)}" width="${right - left - inset * 2}" height="28" rx="14"/>` +
     `<path class="p a" d="M${at} ${px(y - 6)}${chevron}M${at + way * 8} ${px(y - 6)}${chevron}"/>` +
-    text((left + right) / 2, y + 4, 'c', cut(label, Math.floor((right - left - 120) / column)))
+    text(middle, y + 4, 'c', cut(label, Math.floor((right - left - inset * 2 - 52) / geometry.column)))
   );
 }
 
@@ -231,7 +290,7 @@ function noteKind({ marks = [] }: Step): string {
   return marks.some((mark) => mark.endsWith('etransmission')) ? 'y' : 'm';
 }
 
-function arrow(step: Step, y: number, { lanes, words, language }: Frame): string {
+function arrow(step: Step, y: number, { lanes, geometry, words, language }: Frame): string {
   const fromClient = step.from === 'client';
   const path = fromClient ? [...lanes] : [...lanes].reverse();
   const way = fromClient ? 1 : -1;
@@ -251,7 +310,7 @@ function arrow(step: Step, y: number, { lanes, words, language }: Frame): string
         ) - 1;
   const from = born === -1 ? 0 : born + 0.5;
   const diedAfter = step.diedAfter === undefined ? 0 : path.findIndex(({ name }) => name === step.diedAfter);
-  const to = step.fate === 'lost' ? Math.min(legs - 1, Math.max(0, diedAfter)) + 0.68 : legs;
+  const to = step.fate === 'lost' ? Math.min(legs - 1, Math.max(0, diedAfter)) + geometry.dies : legs;
   const start = path[0]?.x ?? 0;
   const xAt = (at: number): number => start + way * leg * at;
   const yAt = (at: number): number => y + fallPerLeg * at;
@@ -276,25 +335,30 @@ function arrow(step: Step, y: number, { lanes, words, language }: Frame): string
     if (index >= from) out += `<circle class="h ${kind}" cx="${px(xAt(index))}" cy="${px(yAt(index))}" r="3.5"/>`;
   if (born !== -1) out += `<path class="h ${kind}" d="M${px(x1 - 7)} ${px(y1)}l7 -7l7 7l-7 7z"/>`;
 
-  // The label stands over the longest piece between two lanes.
+  // The label stands over the longest piece between two lanes; on a phone there is only room over all of them.
   const stops = [from, ...[...path.keys()].filter((at) => at > from && at < to), to];
   const pieces = stops.slice(1).map((stop, index) => ({ a: stops[index] ?? from, b: stop }));
-  const piece = pieces.reduce((longest, one) => (one.b - one.a > longest.b - longest.a + 0.01 ? one : longest));
+  const longest = pieces.reduce((most, one) => (one.b - one.a > most.b - most.a + 0.01 ? one : most));
+  const piece = geometry.isNarrow ? { a: from, b: to } : longest;
   const middle = xAt((piece.a + piece.b) / 2);
   const labelY = yAt(piece.a);
-  const label = cut(step.label, Math.floor(((piece.b - piece.a) * leg - 8) / column));
+  const label = cut(step.label, Math.floor(((piece.b - piece.a) * leg - 8) / geometry.column));
   if (kind === 'rst') out += pill(middle, labelY - 9, label);
   else out += text(middle, labelY - 5, `t c${kind === 'ack' ? ' m' : ''}`, label);
   const rightX = lanes.at(-1)?.x ?? 0;
   const trouble = ladderTrouble(step, language);
-  if (step.fate === 'lost') out += text(x2 + way * 16, y2 + 4, fromClient ? 'd b7 s t' : 'd b7 s e t', words.fate.lost);
-  const aside = [...trouble, ...(step.fate === 'unanswered' ? [words.fate.unanswered] : [])];
+  if (step.fate === 'lost' && !geometry.isNarrow)
+    out += text(x2 + way * 16, y2 + 4, fromClient ? 'd b7 s t' : 'd b7 s e t', words.fate.lost);
+  const fate = step.fate === 'unanswered' || (step.fate === 'lost' && geometry.isNarrow) ? [words.fate[step.fate]] : [];
+  const aside = [...trouble, ...fate];
   const asideKind =
     dies || kind === 'rst' ? 'd' : (step.marks?.some(isHole) ?? false) ? 'o' : kind === 'again' ? 'y' : 'm';
-  const lines = aside.slice(0, 2).map((word) => cut(word, Math.floor((rightMargin - 34) / smallColumn)));
+  const lines = aside
+    .slice(0, 2)
+    .map((word) => cut(word, Math.floor((geometry.rightMargin - geometry.wordGap) / smallColumn)));
   const asideY = y + (fromClient ? yAt(legs) - y : 0) + 4 - (lines.length - 1) * 7;
   for (const [index, line] of lines.entries())
-    out += text(rightX + 30, asideY + index * 14, `${asideKind} b7 s t`, line);
+    out += text(rightX + geometry.wordGap, asideY + index * 14, `${asideKind} b7 s t`, line);
   return out;
 }
 
@@ -304,7 +368,7 @@ function isHole(mark: LadderMark): boolean {
 
 /** The words on a red plate: what ends the conversation is to be found at a glance. */
 function pill(x: number, y: number, label: string): string {
-  const half = (stringWidth(label) * column) / 2 + 10;
+  const half = (stringWidth(label) * wideColumn) / 2 + 10;
   return `<rect class="k" x="${px(x - half)}" y="${px(y - 11)}" width="${px(half * 2)}" height="20" rx="10"/>${text(x, y + 4, 'c w k', label)}`;
 }
 
@@ -360,7 +424,7 @@ function spans(
 }
 
 /** Thin arcs from every retransmission back to the transmission before it. */
-function links(drawn: readonly Drawn[], lanes: Frame['lanes']): string[] {
+function links(drawn: readonly Drawn[], { lanes, geometry }: Frame): string[] {
   const last = new Map<number, number>();
   const found: string[] = [];
   for (const { step, y } of drawn) {
@@ -371,7 +435,7 @@ function links(drawn: readonly Drawn[], lanes: Frame['lanes']): string[] {
     last.set(key, y);
     if (original === undefined || before === undefined) continue;
     const { x, out } = laneOf(step.from, lanes);
-    const bulge = out * Math.min(26, 12 + (y - before) / 12);
+    const bulge = out * Math.min(geometry.timeGap - 6, 8 + (y - before) / 12);
     const lift = Math.min(20, (y - before) / 3);
     found.push(
       `<path class="y2" d="M${x} ${px(before)}C${px(x + bulge)} ${px(before + lift)} ${px(x + bulge)} ${px(y - lift)} ${x} ${px(y)}"/>`,
@@ -431,6 +495,7 @@ function style(theme: 'light' | 'dark' | 'auto'): string {
     colours,
     ".ladder text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace;fill:var(--l-ink)}",
     ".ladder text.h1{font:600 16px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','PingFang SC','Noto Sans CJK SC',sans-serif}",
+    '.narrow.ladder text{font-size:12px}.narrow.ladder text.h1{font-size:14px}',
     '.ladder .c{text-anchor:middle}.ladder .e{text-anchor:end}.ladder text.s{font-size:12px}',
     '.ladder text.w,.ladder text.b7{font-weight:600}.ladder text.m{fill:var(--l-muted)}.ladder text.d{fill:var(--l-dies)}',
     '.ladder text.y{fill:var(--l-again)}.ladder text.o{fill:var(--l-hole)}.ladder text.k{fill:var(--l-on-dies)}',

@@ -67,7 +67,11 @@ const ownStyle = `
 .lines{list-style:none;padding:12px 22px}
 .lines li{padding:4px 0}
 figure{scroll-margin-top:12px}
-@media(max-width:720px){.c{grid-template-columns:auto minmax(0,1fr)}.c .what{grid-column:1/-1}.conv{padding:2px 14px}.scroll svg{min-width:560px}}
+.verdict+figure{margin-top:16px}
+.slim{display:none}
+.slim svg{display:block;width:100%;height:auto}
+@media(max-width:720px){.c{grid-template-columns:auto minmax(0,1fr)}.c .what{grid-column:1/-1}.conv{padding:2px 14px}figure.card{padding:6px}}
+@media(max-width:600px){.wide{display:none}.slim{display:block}}
 `;
 
 /**
@@ -193,10 +197,11 @@ ${remedies
 }
 </article>`;
   });
+  const titles = [...new Set(ruledOut.map(({ title }) => title))];
   const out =
-    ruledOut.length === 0
+    titles.length === 0
       ? ''
-      : `<p class="muted">${show(say.ruledOut([...new Set(ruledOut.map(({ title }) => title))].join(say.semicolon)), language, 2000)}</p>`;
+      : `<details><summary>${escapeHtml(words.ruledOut)} ${titles.length}</summary><ul class="card checks">${titles.map((title) => `<li><span class="mark" aria-hidden="true">✓</span><span>${show(title, language)}</span></li>`).join('')}</ul></details>`;
   if (cards.length === 0 && out === '') return '';
   return `<section>
 <h2>${escapeHtml(say.diagnosis)}</h2>
@@ -260,7 +265,8 @@ ${ladders.map(({ number, ladder }) => figure(ladder, `${id}-${number}`, `#${numb
 
 function figure(ladder: Ladder, id: string, caption: string, language: Language): string {
   return `<figure class="card" id="${id}">
-<div class="scroll">${renderLadderSvg(ladder, { theme: 'auto', language, maxSteps })}</div>
+<div class="scroll wide">${renderLadderSvg(ladder, { theme: 'auto', language, maxSteps })}</div>
+<div class="slim">${renderLadderSvg(ladder, { theme: 'auto', language, maxSteps, narrow: true })}</div>
 <figcaption>${escapeHtml(caption)}</figcaption>
 </figure>`;
 }
@@ -276,7 +282,7 @@ function joinedSection({ captures, ladders }: NonNullable<PcapHtmlOptions['joine
   return `<section>
 <header class="verdict ${died ? 'found' : 'inconclusive'}">
 <p class="badge">${escapeHtml(say.joined)}</p>
-<h1>${show(rows[0]?.sentences[0] ?? summary, language, 400)}</h1>
+<h1>${show(rows[0]?.verdict ?? summary, language, 400)}</h1>
 <p class="means">${show(summary, language)}</p>
 ${clocks.map((clock) => `<p class="means">${show(clock, language)}</p>`).join('\n')}
 </header>
