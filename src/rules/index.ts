@@ -1,6 +1,12 @@
 import type { AnyRule } from '../model/rule.ts';
 import { acceptQueueOverflow } from './accept-queue-overflow.ts';
 import { connectRefused } from './connect-refused.ts';
+import { dns5s } from './dns-5s.ts';
+import { dnsBadNameserver } from './dns-bad-nameserver.ts';
+import { dnsNdots } from './dns-ndots.ts';
+import { dnsSearchHijack } from './dns-search-hijack.ts';
+import { dnsTruncatedNoTcp } from './dns-truncated-no-tcp.ts';
+import { duplicateIp } from './duplicate-ip.ts';
 import { expect } from './expect.ts';
 import { fragNeededIgnored } from './frag-needed-ignored.ts';
 import { fwInputDrop } from './fw-input-drop.ts';
@@ -53,6 +59,12 @@ const all: readonly AnyRule[] = [
   pathLoss,
   nagleDelack,
   oneWay,
+  duplicateIp,
+  dnsBadNameserver,
+  dns5s,
+  dnsSearchHijack,
+  dnsTruncatedNoTcp,
+  dnsNdots,
   expect,
 ];
 

@@ -1,0 +1,234 @@
+import { z } from 'zod';
+import type { Capture } from '../model/facts.ts';
+import type { DnsExchange } from '../model/packet-facts.ts';
+import type { Remedy } from '../model/report.ts';
+import { defineCaptureRule } from '../model/rule.ts';
+import { because } from './because.ts';
+import { dnsText, dnsWeakness, nameOf, watchedMs, withoutDns } from './dns-in-capture.ts';
+import { endpointText } from './endpoint-text.ts';
+import { groupBy } from './group-by.ts';
+import { likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { secondsText } from './seconds-text.ts';
+import { worstFirst } from './worst-first.ts';
+
+/** A and AAAA question about one name, sent together from one port to one server. */
+interface Pair {
+  readonly first: DnsExchange;
+  readonly second: DnsExchange;
+}
+/** One of a pair was answered at once, the other got nothing until the resolver's time-out. */
+interface Delay {
+  readonly lost: DnsExchange;
+  readonly answered: DnsExchange;
+  readonly answeredMs: number;
+  /** From the lost question to its repetition, milliseconds. */
+  readonly afterMs: number;
+}
+
+/** F80: of A and AAAA sent together from one port, conntrack or the network loses one, and the resolver waits 5 s. */
+export const dns5s = defineCaptureRule({
+  id: 'dns-5s',
+  fault: 'F80',
+  scope: 'capture',
+  params: z.strictObject({
+    /** The two questions are sent within this time, milliseconds. */
+    pairWithinMs: z.number().positive().default(2),
+    /** Waiting times of resolvers before they ask again, milliseconds: glibc 5 s, musl 2.5 s. */
+    timeoutsMs: z.array(z.number().positive()).min(1).default([5000, 2500]),
+    /** An answer within this time is prompt, and a repetition may be off by it, milliseconds. */
+    toleranceMs: z.number().positive().default(500),
+  }),
+  sources: [
+    'glibc resolv/res_send.c send_dg: both questions from one socket, RES_TIMEOUT 5 s, then one after the other',
+    'commit ed07d9a021df "netfilter: nf_conntrack: resolve clash for matching conntracks" (v5.0, 4.19 stable)',
+    'kubernetes/kubernetes issue 56903; weave "Racy conntrack and DNS lookup timeouts"',
+    'imroc/kubernetes-practice-guide, "DNS 5 秒延时"',
+  ],
+  text: {
+    en: {
+      ...dnsText.en,
+      title: 'DNS answers that take 5 s: one of two questions sent together is lost',
+      noPairs: (v: { questions: number }) =>
+        `none of ${v.questions} questions is an A and AAAA pair sent together from one port: the race cannot happen`,
+      delay: (v: {
+        client: string;
+        server: string;
+        name: string;
+        answered: string;
+        answeredFrame: number;
+        answeredMs: string;
+        lost: string;
+        lostFrame: number;
+        afterSec: string;
+      }) =>
+        `${v.client} asked ${v.server} for A and AAAA of ${v.name} in the same moment: ${v.answered} (frame ${v.answeredFrame}) was answered after ${v.answeredMs} ms, ${v.lost} (frame ${v.lostFrame}) was not, and was asked again after ${v.afterSec} s`,
+      count: (v: { delays: number; pairs: number }) => `${v.delays} of ${v.pairs} such pairs lost one of the two`,
+      wouldConfirm:
+        'This capture alone cannot tell where it was lost. What would confirm the conntrack race: insert_failed rises in `conntrack -S` on the node of the client while it happens, and a capture at the DNS server lacks the lost question. Where the question is there, the server or the way back is at fault',
+      tooShort: (v: { pairs: number; seconds: string }) =>
+        `in ${v.pairs} pairs one question has no answer, but the capture ends less than ${v.seconds} s after it: whether it was asked again is not seen`,
+      notRepeated: (v: { pairs: number; lost: number }) =>
+        `of ${v.pairs} pairs, ${v.lost} had one question without an answer, but none was asked again after the resolver's time-out`,
+      late: (v: { pairs: number; late: number; slowestMs: string }) =>
+        `of ${v.pairs} pairs, ${v.late} had one late answer (slowest ${v.slowestMs} ms), but to the first question, without asking again: the server or the way to it is slow`,
+      neither: (v: { pairs: number }) =>
+        `in all ${v.pairs} pairs neither question was answered: that is another fault than losing one of two`,
+      fine: (v: { pairs: number; slowestMs: string; bothLost: number }) =>
+        `in none of ${v.pairs} pairs of A and AAAA from one port was only one answered in time (slowest answer ${v.slowestMs} ms${v.bothLost > 0 ? `; in ${v.bothLost} pairs neither was answered, which is another fault` : ''})`,
+      temporary:
+        'Pod: `dnsConfig: {options: [{name: single-request-reopen}]}` (elsewhere `options single-request-reopen` in /etc/resolv.conf). glibc then sends the second question from another port; musl (Alpine) ignores it. `use-vc` did not help in the tests that we know',
+      permanent:
+        'A kernel of 5.0 or later on the nodes (4.19 has the fix in its later releases): it resolves most of these clashes; with several DNS backends it may still happen',
+      kubernetes:
+        'NodeLocal DNSCache: pods ask a cache on their own node without DNAT. With kube-proxy in IPVS mode set kubelet `--cluster-dns=169.254.20.10`',
+      riskTemporary: 'Low: pods have to be started again',
+      riskPermanent: 'Medium: nodes have to be rebooted one after the other',
+      riskKubernetes: 'Medium: changes how every pod resolves names; the cache becomes part of every node',
+    },
+    zh: {
+      ...dnsText.zh,
+      title: 'DNS 解析 5 秒延时：同时发出的两个查询丢了一个',
+      noPairs: (v) => `${v.questions} 个查询里没有从同一端口同时发出的 A/AAAA 查询对：不会发生这种竞争`,
+      delay: (v) =>
+        `${v.client} 向 ${v.server} 同时查询 ${v.name} 的 A 和 AAAA：${v.answered}（第 ${v.answeredFrame} 帧）${v.answeredMs} 毫秒后有应答，${v.lost}（第 ${v.lostFrame} 帧）没有应答，${v.afterSec} 秒后重新查询`,
+      count: (v) => `${v.pairs} 对这样的查询中有 ${v.delays} 对丢了其中一个`,
+      wouldConfirm:
+        '仅凭这个抓包无法判断丢在哪里。要坐实 conntrack 竞争：故障期间客户端所在节点 `conntrack -S` 的 insert_failed 上涨，并且在 DNS 服务端抓包看不到丢失的那个查询；如果能看到，问题就在 DNS 服务端或回程',
+      tooShort: (v) => `有 ${v.pairs} 对查询缺一个应答，但抓包在其后不到 ${v.seconds} 秒就结束了，看不到是否重新查询`,
+      notRepeated: (v) => `${v.pairs} 对查询中有 ${v.lost} 对缺一个应答，但都没有在解析器超时后重新查询`,
+      late: (v) =>
+        `${v.pairs} 对查询中有 ${v.late} 对其中一个应答较晚（最慢 ${v.slowestMs} 毫秒），但应答的是第一次查询，没有重新查询：是 DNS 服务端或路径慢`,
+      neither: (v) => `${v.pairs} 对查询两个都没有应答：不是“两个丢一个”，属于别的故障`,
+      fine: (v) =>
+        `${v.pairs} 对从同一端口发出的 A/AAAA 查询，没有出现只有一个按时应答的情况（最慢 ${v.slowestMs} 毫秒${v.bothLost > 0 ? `；另有 ${v.bothLost} 对两个都没有应答，属于别的故障` : ''}）`,
+      temporary:
+        'Pod 里设置 `dnsConfig: {options: [{name: single-request-reopen}]}`（其他机器在 /etc/resolv.conf 里加 `options single-request-reopen`）：glibc 会换一个端口发第二个查询；musl（Alpine）不支持该选项。据已知的测试，`use-vc` 不解决问题',
+      permanent:
+        '节点内核升级到 5.0 及以上（4.19 的后期版本也包含修复）：大部分冲突可以解决；DNS 有多个后端时仍可能出现',
+      kubernetes:
+        '部署 NodeLocal DNSCache：Pod 查询本节点的缓存，不经过 DNAT。kube-proxy 为 IPVS 模式时，kubelet 要设置 `--cluster-dns=169.254.20.10`',
+      riskTemporary: '低：需要重建 Pod',
+      riskPermanent: '中：节点需要逐台重启',
+      riskKubernetes: '中：会改变所有 Pod 的解析路径，缓存成为每个节点的依赖',
+    },
+  },
+  evaluate({ capture, place, params, say }) {
+    const without = withoutDns(capture, place, say);
+    if (without !== null) return without;
+    const { pairWithinMs, timeoutsMs, toleranceMs } = params;
+    const pairs = pairsOf(capture, pairWithinMs);
+    if (pairs.length === 0) return notApplicable(because(say.noPairs({ questions: capture.dns.length }), capture.at));
+
+    const halves = pairs.flatMap((pair) => halfAnswered(pair, toleranceMs));
+    const asked = groupBy(capture.dns, ({ client, server }) => `${client.address} ${server.address}`);
+    const delays = halves.flatMap(({ lost, answered, answeredMs }): Delay[] => {
+      const others = asked.get(`${lost.client.address} ${lost.server.address}`) ?? [];
+      const afterMs = repeatedAfterMs(lost, others, timeoutsMs, toleranceMs);
+      return afterMs === null ? [] : [{ lost, answered, answeredMs, afterMs }];
+    });
+    if (delays.length > 0) {
+      const remedies: Remedy[] = [
+        { kind: 'temporary', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
+        { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.riskPermanent },
+        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskKubernetes },
+      ];
+      const examples = worstFirst(delays, ({ afterMs }) => afterMs).map(({ lost, answered, answeredMs, afterMs }) =>
+        because(
+          say.delay({
+            client: endpointText(lost.client),
+            server: endpointText(lost.server),
+            name: lost.name,
+            answered: answered.type,
+            answeredFrame: answered.frame,
+            answeredMs: answeredMs.toFixed(1),
+            lost: lost.type,
+            lostFrame: lost.frame,
+            afterSec: secondsText(afterMs),
+          }),
+          capture.at,
+        ),
+      );
+      return likely(
+        [
+          ...examples,
+          because(say.count({ delays: delays.length, pairs: pairs.length }), capture.at),
+          because(say.wouldConfirm, capture.at),
+        ],
+        remedies,
+      );
+    }
+
+    const unanswered = halves.filter(({ lost }) => lost.answer === null);
+    const longestMs = Math.max(...timeoutsMs) + toleranceMs;
+    if (unanswered.length > 0) {
+      const weak = dnsWeakness(capture, say);
+      if (weak !== null) return undecided('capture', place, weak);
+      const open = unanswered.filter(({ lost }) => watchedMs(capture, lost) < longestMs);
+      if (open.length > 0)
+        return undecided('capture', place, say.tooShort({ pairs: open.length, seconds: secondsText(longestMs) }));
+      return ruledOut(because(say.notRepeated({ pairs: pairs.length, lost: unanswered.length }), capture.at));
+    }
+    const times = pairs.flatMap(({ first, second }) =>
+      [first, second].flatMap(({ atMs, answer }) => (answer === null ? [] : [answer.atMs - atMs])),
+    );
+    if (times.length === 0) {
+      const weak = dnsWeakness(capture, say);
+      return weak === null
+        ? ruledOut(because(say.neither({ pairs: pairs.length }), capture.at))
+        : undecided('capture', place, weak);
+    }
+    const slowestMs = times.reduce((most, ms) => Math.max(most, ms), 0).toFixed(1);
+    if (halves.length > 0)
+      return ruledOut(because(say.late({ pairs: pairs.length, late: halves.length, slowestMs }), capture.at));
+    const bothLost = pairs.filter(({ first, second }) => first.answer === null && second.answer === null).length;
+    return ruledOut(because(say.fine({ pairs: pairs.length, slowestMs, bothLost }), capture.at));
+  },
+});
+
+function pairsOf(capture: Capture, withinMs: number): readonly Pair[] {
+  const groups = groupBy(
+    capture.dns.filter(({ transport, type }) => transport === 'udp' && (type === 'A' || type === 'AAAA')),
+    (exchange) => `${endpointText(exchange.client)} ${endpointText(exchange.server)} ${nameOf(exchange)}`,
+  );
+  return [...groups.values()].flatMap((group) =>
+    group.flatMap((second, i): Pair[] => {
+      const first = group[i - 1];
+      return first !== undefined && first.type !== second.type && second.atMs - first.atMs <= withinMs
+        ? [{ first, second }]
+        : [];
+    }),
+  );
+}
+
+/** The two halves of a pair of which one was answered at once and the other one was not. */
+function halfAnswered({ first, second }: Pair, promptMs: number): Omit<Delay, 'afterMs'>[] {
+  for (const [lost, answered] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    const answeredMs = (answered.answer?.atMs ?? Number.POSITIVE_INFINITY) - answered.atMs;
+    const lostMs = (lost.answer?.atMs ?? Number.POSITIVE_INFINITY) - lost.atMs;
+    if (answeredMs <= promptMs && lostMs > promptMs) return [{ lost, answered, answeredMs }];
+  }
+  return [];
+}
+
+/**
+ * When the resolver gave up waiting: the question was asked again in the same words and answered then, or one about the
+ * same name came from the same client after one of its waiting times (glibc asks both again, one after the other).
+ */
+function repeatedAfterMs(
+  lost: DnsExchange,
+  others: readonly DnsExchange[],
+  timeoutsMs: readonly number[],
+  toleranceMs: number,
+): number | null {
+  const isTimeout = (ms: number): boolean =>
+    timeoutsMs.some((timeout) => ms >= timeout - toleranceMs / 2 && ms <= timeout + toleranceMs);
+  const again = others.find(
+    (other) => other !== lost && nameOf(other) === nameOf(lost) && isTimeout(other.atMs - lost.atMs),
+  );
+  if (again !== undefined) return again.atMs - lost.atMs;
+  const answeredMs = lost.answer === null ? null : lost.answer.atMs - lost.atMs;
+  return lost.queries > 1 && answeredMs !== null && isTimeout(answeredMs) ? answeredMs : null;
+}

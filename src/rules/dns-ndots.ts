@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import type { Remedy } from '../model/report.ts';
+import { defineCaptureRule } from '../model/rule.ts';
+import { because } from './because.ts';
+import { dnsText, dnsWeakness, hasAddress, withoutDns } from './dns-in-capture.ts';
+import { missedNames, type SearchSeries, searchSeries } from './dns-search-series.ts';
+import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { percentText } from './seconds-text.ts';
+import { worstFirst } from './worst-first.ts';
+
+/** F83: ndots:5 sends every name through the search list first. */
+export const dnsNdots = defineCaptureRule({
+  id: 'dns-ndots',
+  fault: 'F83',
+  scope: 'capture',
+  params: z.strictObject({
+    /** Names that do not exist before the one that does. */
+    minMisses: z.number().int().min(1).default(3),
+    /** Lookups of this kind that make it certain. */
+    minLookups: z.number().int().min(1).default(3),
+  }),
+  sources: [
+    'resolv.conf(5): ndots, search',
+    'Kubernetes documentation, "DNS for Services and Pods": pods get ndots:5 and three cluster domains',
+    'imroc/kubernetes-guide, "CoreDNS 性能优化"',
+  ],
+  text: {
+    en: {
+      ...dnsText.en,
+      title: 'Every lookup of an outside name first asks for names that do not exist (ndots)',
+      noHits: 'no question in the capture was answered with an address',
+      lookup: (v: {
+        client: string;
+        name: string;
+        names: number;
+        questions: number;
+        firstFrame: number;
+        hitFrame: number;
+        wastedMs: string;
+        ownMs: string;
+      }) =>
+        `${v.client} looked up ${v.name}: ${v.names} names of its search list do not exist (${v.questions} questions from frame ${v.firstFrame} on) before ${v.name} itself was asked for (frame ${v.hitFrame}): ${v.wastedMs} ms, and ${v.ownMs} ms for the answer that was wanted`,
+      total: (v: { lookups: number; wasted: number; all: number; percent: string }) =>
+        `${v.lookups} lookups were like this: ${v.wasted} of ${v.all} questions in the capture (${v.percent} %) asked for names that do not exist`,
+      few: (v: { lookups: number }) =>
+        `Only ${v.lookups} such lookups were seen: a capture over a longer time would tell whether it is the rule`,
+      fine: (v: { answered: number; most: number }) =>
+        `of ${v.answered} questions that were answered with an address, none had more than ${v.most} names that do not exist before it`,
+      temporary:
+        'Write outside names with a dot at the end (`www.example.com.`): they are asked for as they are, at once',
+      kubernetes:
+        'Pod: `dnsConfig: {options: [{name: ndots, value: "2"}]}`; names of services need then at least `service.namespace.svc`. NodeLocal DNSCache makes the wasted questions cheap, `autopath` of CoreDNS answers them at once (it needs `pods verified`)',
+      riskTemporary: 'None',
+      riskKubernetes:
+        'Medium: short names with two dots or more are no longer completed; try it in one deployment first',
+    },
+    zh: {
+      ...dnsText.zh,
+      title: 'ndots 放大：解析外部域名前先查了多个不存在的域名',
+      noHits: '抓包中没有任何查询得到地址',
+      lookup: (v) =>
+        `${v.client} 解析 ${v.name}：先按搜索域查了 ${v.names} 个不存在的域名（从第 ${v.firstFrame} 帧起共 ${v.questions} 个查询），才查 ${v.name} 本身（第 ${v.hitFrame} 帧）：多花 ${v.wastedMs} 毫秒，真正需要的应答只用了 ${v.ownMs} 毫秒`,
+      total: (v) =>
+        `这样的解析有 ${v.lookups} 次：抓包中 ${v.all} 个查询有 ${v.wasted} 个（${v.percent} %）查的是不存在的域名`,
+      few: (v) => `只看到 ${v.lookups} 次这样的解析：抓包时间长一些才能判断是否普遍如此`,
+      fine: (v) => `${v.answered} 个得到地址的查询，之前最多只有 ${v.most} 个不存在的域名`,
+      temporary: '外部域名末尾加点（`www.example.com.`），直接按完整域名查询',
+      kubernetes:
+        'Pod 里设置 `dnsConfig: {options: [{name: ndots, value: "2"}]}`；此后访问 Service 至少要写到 `service.namespace.svc`。NodeLocal DNSCache 可以降低这些无效查询的代价，CoreDNS 的 `autopath` 可以一次应答（需要 `pods verified`）',
+      riskTemporary: '无',
+      riskKubernetes: '中：带两个及以上点的短名不再自动补全，先在一个 Deployment 上验证',
+    },
+  },
+  evaluate({ capture, place, params, say }) {
+    const without = withoutDns(capture, place, say);
+    if (without !== null) return without;
+    const answered = capture.dns.filter(hasAddress).length;
+    if (answered === 0) return notApplicable(because(say.noHits, capture.at));
+
+    const own = searchSeries(capture).filter(({ suffix }) => suffix === '');
+    const lookups = own.filter((series) => missedNames(series).length >= params.minMisses);
+    if (lookups.length === 0) {
+      const weak = dnsWeakness(capture, say);
+      if (weak !== null) return undecided('capture', place, weak);
+      const most = own.reduce((max, series) => Math.max(max, missedNames(series).length), 0);
+      return ruledOut(because(say.fine({ answered, most }), capture.at));
+    }
+    const wasted = new Set(lookups.flatMap(({ misses }) => misses)).size;
+    const all = capture.dns.length;
+    const reasons = [
+      ...worstFirst(lookups, wastedMs, 2).map((series) => because(say.lookup(valuesOf(series)), capture.at)),
+      because(
+        say.total({ lookups: lookups.length, wasted, all, percent: percentText(wasted / Math.max(1, all)) }),
+        capture.at,
+      ),
+    ];
+    const remedies: Remedy[] = [
+      { kind: 'application', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
+      { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskKubernetes },
+    ];
+    return lookups.length >= params.minLookups
+      ? confirmed(reasons, remedies)
+      : likely([...reasons, because(say.few({ lookups: lookups.length }), capture.at)], remedies);
+  },
+});
+
+function wastedMs({ misses, hit }: SearchSeries): number {
+  return hit.atMs - (misses[0]?.atMs ?? hit.atMs);
+}
+
+function valuesOf(series: SearchSeries) {
+  const { client, misses, hit } = series;
+  return {
+    client,
+    name: hit.name,
+    names: missedNames(series).length,
+    questions: misses.length,
+    firstFrame: misses[0]?.frame ?? hit.frame,
+    hitFrame: hit.frame,
+    wastedMs: wastedMs(series).toFixed(1),
+    ownMs: ((hit.answer?.atMs ?? hit.atMs) - hit.atMs).toFixed(1),
+  };
+}
