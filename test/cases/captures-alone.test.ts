@@ -1,0 +1,102 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadRun } from '../../src/adapters/files/load-run.ts';
+import { judgeCapture } from '../../src/engine/judge-capture.ts';
+import type { Finding } from '../../src/model/report.ts';
+import { createCaptureAnalyser } from '../../src/packets/analyse-capture.ts';
+import { rules } from '../../src/rules/index.ts';
+
+/** What the captures of recorded runs say by themselves, without anything else that is known of the nodes. */
+const here = import.meta.dirname;
+const cases = readdirSync(here, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
+
+function judgeBytes(bytes: Uint8Array, stderr: Uint8Array | undefined, place: string, language: 'en' | 'zh' = 'en') {
+  const analyser = createCaptureAnalyser({ evidence: place });
+  analyser.push(bytes);
+  return judgeCapture({ rules, capture: analyser.finish(stderr), place, language });
+}
+
+/** Rules that accuse, by name, over all captures of a run. */
+async function accused(name: string): Promise<readonly string[]> {
+  const { evidence } = await loadRun(path.join(here, name, 'run.tar.gz'));
+  const captures = evidence.filter(({ entry }) => entry.kind === 'pcap');
+  expect(captures.length).toBeGreaterThan(0);
+  const findings = captures.flatMap(({ entry, stdout, stderr }) => judgeBytes(stdout, stderr, entry.node));
+  expect(findings.filter(({ verdict }) => verdict === 'error')).toEqual([]);
+  return [...new Set(accusing(findings).map(({ rule }) => rule))];
+}
+
+function accusing(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ verdict }) => verdict === 'confirmed' || verdict === 'likely');
+}
+
+const expected: Readonly<Record<string, readonly string[]>> = {
+  'accept-queue-overflow': ['syn-unanswered'],
+  'firewall-drop-iptables': ['syn-unanswered'],
+  'firewall-drop-nft': ['syn-unanswered'],
+  'firewall-reject': ['icmp-refused'],
+  // the client never sends a SYN: there is nothing to see for packets alone
+  'host-down-same-lan': [],
+  'host-off-behind-router': ['icmp-refused'],
+  'ip-forward-off': ['syn-unanswered'],
+  'loopback-only': ['connect-refused'],
+  'path-drop': ['syn-unanswered'],
+  'port-closed': ['connect-refused'],
+  'syn-queue-overflow': ['syn-unanswered'],
+  'tw-recycle': ['syn-unanswered'],
+};
+
+describe('captures of recorded runs, by packets alone', () => {
+  it.each(Object.entries(expected))('%s: the rule that fits, and no other', async (name, rulesThatFit) => {
+    expect(await accused(name)).toEqual(rulesThatFit);
+  });
+
+  it.each(cases.filter((name) => !(name in expected)))('%s: healthy, so nothing is accused', async (name) => {
+    expect(await accused(name)).toEqual([]);
+  });
+});
+
+const shared = path.join(here, '..', '..', '..', 'shared', 'captures');
+const recordings: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
+  ['f34-zero-window.pcap', { 'zero-window': 'confirmed' }],
+  ['f40-mtu-blackhole-ingress.pcap', { 'mtu-blackhole': 'likely' }],
+  ['linux-4.9/01c-when-syns-pass/guest-eth0.pcap', { 'tw-recycle-suspected': 'likely', 'syn-unanswered': 'likely' }],
+  ['linux-4.9/02-modern-clients/guest-eth0.pcap', { 'tw-recycle-suspected': 'likely', 'syn-unanswered': 'likely' }],
+  // silent for 35 s, then a RST of the director in the name of the service
+  ['linux-4.9/03-ipvs/client-n0.pcap', { 'rst-injected': 'likely' }],
+  ['linux-4.9/03-ipvs/rs-rs0.pcap', {}],
+];
+
+describe.skipIf(!existsSync(shared))('shared recordings, by packets alone', () => {
+  it.each(recordings)('%s', (file, verdicts) => {
+    const findings = judgeBytes(readFileSync(path.join(shared, file)), undefined, file);
+    expect(Object.fromEntries(accusing(findings).map(({ rule, verdict }) => [rule, verdict]))).toEqual(verdicts);
+  });
+
+  it('say the same in Chinese', () => {
+    const file = 'f40-mtu-blackhole-ingress.pcap';
+    const bytes = readFileSync(path.join(shared, file));
+    const [english, chinese] = (['en', 'zh'] as const).map((language) => judgeBytes(bytes, undefined, file, language));
+    expect(chinese?.map(({ rule, verdict }) => [rule, verdict])).toEqual(
+      english?.map(({ rule, verdict }) => [rule, verdict]),
+    );
+    for (const { title, because } of chinese ?? [])
+      for (const text of [title, ...because.map((one) => one.text)]) expect(text).toMatch(/[\u4e00-\u9fff]/);
+  });
+
+  it('public captures: no rule fails on any of them', () => {
+    const files = readdirSync(path.join(shared, 'public'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /\.(?:pcap|pcapng)$/.test(file),
+    );
+    expect(files.length).toBeGreaterThan(500);
+    const failed = files.flatMap((file) =>
+      judgeBytes(readFileSync(path.join(shared, 'public', file)), undefined, file).filter(
+        ({ verdict }) => verdict === 'error',
+      ),
+    );
+    expect(failed).toEqual([]);
+  });
+});
