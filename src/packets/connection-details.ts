@@ -37,7 +37,7 @@ const stallBeyondRttMs = 30;
 const stallEndsWithinMs = 10;
 /** Without a SYN: below the MSS of every usual path, so that the segment was small. */
 const smallWithoutMss = 1220;
-/** An ACK option of timestamps makes full segments this much smaller than the MSS. */
+/** The timestamp option, with padding, takes this much of the MSS (RFC 6691 2). */
 const timestampBytes = 12;
 
 const maxEntries = 131_072;
