@@ -50,7 +50,7 @@ const synEndOf = 11;
 const numberOf = 12;
 /** Segments that repeat something; two. */
 const retransmittedOf = 13;
-/** As {@link Connection.completeness}. */
+/** As {@link Connection.completeness}; a RST or FIN with the ACK flag and no data is an ACK, too, as in tshark 4.0. */
 const completenessOf = 15;
 /** Of the first packet, ns. */
 const firstTime = 8;
@@ -338,11 +338,10 @@ export class ConnectionTable {
       }
     }
     if ((flags & (flagSyn | flagFin | flagRst)) === 0) {
-      if ((flags & flagAck) !== 0) {
-        words[at + completenessOf] = (words[at + completenessOf] ?? 0) | (length > 0 ? 8 : 4);
-        if ((bits & clientAcked) === 0 && (words[at + synCountOf] ?? 0) > 0) {
-          bits |= this.#handshakeAck(slot, side, packet, atNs);
-        }
+      const isAck = (flags & flagAck) !== 0;
+      if (length > 0 || isAck) words[at + completenessOf] = (words[at + completenessOf] ?? 0) | (length > 0 ? 8 : 4);
+      if (isAck && (bits & clientAcked) === 0 && (words[at + synCountOf] ?? 0) > 0) {
+        bits |= this.#handshakeAck(slot, side, packet, atNs);
       }
     } else bits = this.#signal(slot, side, packet, bits);
     words[at + bitsOf] = bits;
@@ -379,12 +378,13 @@ export class ConnectionTable {
       bits |= clientSawSyn << side;
       words[at + optionsOf + side] = packedOptions(packet);
       completeness |= (flags & flagAck) === 0 ? 1 : 2;
-    } else if ((flags & flagAck) !== 0) completeness |= packet.payloadLength > 0 ? 8 : 4;
+    } else if ((flags & flagAck) !== 0 && packet.payloadLength <= 0) completeness |= 4;
+    if (packet.payloadLength > 0) completeness |= 8;
     if ((flags & (flagFin | flagRst)) !== 0 && (bits & ending) === 0) {
       bits |= side === serverSide ? ending | endedByServer : ending;
     }
     if ((flags & flagFin) !== 0) {
-      if ((flags & flagAck) !== 0) completeness |= 16;
+      completeness |= 16;
       bits |= clientFin << side;
       if (side === clientSide && synSeen) bits |= clientAcked;
     }
