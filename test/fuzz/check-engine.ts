@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Capture } from '../../src/model/facts.ts';
+import type { Capture, Connection } from '../../src/model/facts.ts';
+import type { ConversationPacket } from '../../src/model/packet-facts.ts';
 import { createCaptureAnalyser } from '../../src/packets/analyse-capture.ts';
 import type { CaptureRecord } from '../../src/packets/capture-reader.ts';
 import { DecodedPacket, decodePacket } from '../../src/packets/decode-packet.ts';
+import { PacketLog } from '../../src/packets/packet-log.ts';
 import { createPayloadStripper } from '../../src/packets/payload-stripper.ts';
 import type { FlagMode } from '../../src/packets/tcp-flags.ts';
 import type { SeededRandom } from '../packets/seeded-random.ts';
@@ -135,9 +137,13 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
 /** Few enough that lists overflow in a stream of some hundred packets. */
 const maxConnections = 40;
 const mostPerList = 5000;
+const mostLogged = 500;
 
 interface Outcome {
   readonly capture: Capture;
+  readonly connections: readonly Connection[];
+  /** Of the first connections. */
+  readonly packets: readonly (readonly ConversationPacket[])[];
   /** Verdicts, frames and times of all TCP packets, folded to a number. */
   readonly verdicts: number;
 }
@@ -152,6 +158,8 @@ function analyse(pieces: Iterable<Uint8Array>, mode: FlagMode, snapshots: boolea
     maxConnections,
     maxSynsPerConnection: 4,
     maxIcmpErrors: 10,
+    maxFacts: 20,
+    log: new PacketLog({ maxPackets: mostLogged }),
     mode,
     onTcpPacket: (packet, frame, atMs, bits) => {
       verdicts = (Math.imul(verdicts, 31) + Math.imul(frame, 7) + bits + packet.sequence + Math.floor(atMs)) | 0;
@@ -162,7 +170,10 @@ function analyse(pieces: Iterable<Uint8Array>, mode: FlagMode, snapshots: boolea
     analyser.push(piece);
     if (snapshots && looks.has(++count)) analyser.snapshot();
   }
-  return { capture: analyser.finish(), verdicts };
+  const capture = analyser.finish();
+  const connections = [...analyser.connections()];
+  const packets = connections.slice(0, 10).map(({ number }) => analyser.packetsOf(number));
+  return { capture, connections, packets, verdicts };
 }
 
 export function* randomPieces(bytes: Uint8Array, random: SeededRandom): Generator<Uint8Array> {
@@ -183,7 +194,7 @@ export function checkStream(pieces: readonly Uint8Array[], random: SeededRandom)
   const mode: FlagMode = random.bits() % 2 === 0 ? 'netcheck' : 'wireshark';
   const whole = joined(pieces);
   const first = analyse(pieces, mode, false);
-  const wrong = checkFacts(first.capture, maxConnections);
+  const wrong = checkFacts(first);
   if (wrong !== null) return wrong;
   const others: readonly (readonly [string, Outcome])[] = [
     ['whole', analyse([whole], mode, false)],
@@ -191,8 +202,8 @@ export function checkStream(pieces: readonly Uint8Array[], random: SeededRandom)
   ];
   for (const [how, other] of others) {
     if (other.verdicts !== first.verdicts) return `the verdicts are others when the capture comes ${how}`;
-    if (!isDeepStrictEqual(other.capture, first.capture)) {
-      return `the facts are others when the capture comes ${how}: ${difference(first.capture, other.capture)}`;
+    if (!isDeepStrictEqual(other, first)) {
+      return `the facts are others when the capture comes ${how}: ${difference(first, other)}`;
     }
   }
   return null;
@@ -226,13 +237,17 @@ function difference(left: unknown, right: unknown, path = ''): string {
   return path;
 }
 
-/** Relative sequence numbers and differences of times may be below 0; nothing else may. */
-const mayBeNegative = /Ms$|^(start|seq|ack|number|sack)$/;
+/**
+ * Relative sequence numbers and differences of times may be below 0, and the length of a logged packet is -1 where its
+ * header was cut; nothing else may.
+ */
+const mayBeNegative = /Ms$|^(start|seq|ack|length|sack)$/;
 
 /** What must be true of the facts of any capture. */
-export function checkFacts(capture: Capture, most: number): Complaint {
-  const { connections, packets } = capture;
-  if (connections.length > most) return `${connections.length} connections, and ${most} are allowed`;
+function checkFacts({ capture, connections, packets: logged }: Outcome): Complaint {
+  const { packets } = capture;
+  if (connections.length > maxConnections)
+    return `${connections.length} connections, and ${maxConnections} are allowed`;
   let inConnections = 0;
   for (const { packets: sides, retransmitted, bytes, number } of connections) {
     inConnections += sides.client + sides.server;
@@ -242,7 +257,10 @@ export function checkFacts(capture: Capture, most: number): Complaint {
       return `connection ${number}: bytes`;
   }
   if (inConnections > packets) return `${inConnections} packets in connections, ${packets} in the capture`;
-  return walk(capture, '', packets);
+  if (logged.flat().length > mostLogged) return `${logged.flat().length} packets are kept, ${mostLogged} are allowed`;
+  return (
+    walk(capture, 'capture', packets) ?? walk(connections, 'connections', packets) ?? walk(logged, 'packetsOf', packets)
+  );
 }
 
 function walk(value: unknown, path: string, packets: number): Complaint {

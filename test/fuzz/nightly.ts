@@ -19,12 +19,12 @@ import { comparedVerdicts, ourVerdicts, tsharkVerdicts, tsharkVersion } from './
 /**
  * The long run of the fuzzer, on every processor:
  *
- *     npm run test:fuzz [-- --packets 10000000] [--seed N] [--only mutate,structure,growth,gzip,tshark]
+ *     npm run test:fuzz [-- --packets 10000000] [--seed N] [--only mutate,structure,growth,command,tshark]
  *
  * - mutate: packets and whole files with things wrong in them, alone and as streams (fuzz-packets.ts)
  * - structure: frames that are well built but strange (arbitrary-frame.ts)
  * - growth: hostile streams; neither memory nor time per packet may grow with their length
- * - gzip: mutated .gz files through the built command line; it must end with a sentence, not with a stack
+ * - command: mutated files, packed and not, through the built command line; it must end with a sentence, not a stack
  * - tshark: random conversations judged frame by frame as tshark 4.0 judges them
  *
  * The seed is printed first; `--seed` with it repeats the run. A failing input is made as short as possible and saved as a
@@ -38,7 +38,7 @@ const { values: options } = parseArgs({
   options: {
     packets: { type: 'string', default: '10000000' },
     seed: { type: 'string' },
-    only: { type: 'string', default: 'mutate,structure,growth,gzip,tshark' },
+    only: { type: 'string', default: 'mutate,structure,growth,command,tshark' },
     /** Of a child: its share. */
     child: { type: 'boolean', default: false },
   },
@@ -181,38 +181,48 @@ function growth(): void {
   );
 }
 
-function gzip(): void {
+/** What the command line is asked for, in turn. */
+const modes: readonly (readonly string[])[] = [
+  [],
+  ['--json'],
+  ['--packets'],
+  ['--packets', '--json', '--as', 'wireshark'],
+];
+
+function command(): void {
   const began = performance.now();
   const cli = path.join(import.meta.dirname, '..', '..', 'dist', 'cli.js');
   const random = new SeededRandom(seed);
   const { files } = corpus();
-  const folder = mkdtempSync(path.join(tmpdir(), 'netcheck-fuzz-gzip-'));
+  const folder = mkdtempSync(path.join(tmpdir(), 'netcheck-fuzz-command-'));
   let tried = 0;
   try {
-    for (let batch = 0; batch < 10; batch++) {
+    for (let batch = 0; batch < 12; batch++) {
       const names = Array.from({ length: 50 }, (_, index) => {
-        const packed = gzipSync(random.pick(files) ?? new Uint8Array(0));
-        const file = path.join(folder, `${batch}-${index}.pcap.gz`);
-        // Beyond the ten bytes of the header (RFC 1952), or it is merely no gzip any more.
-        const head = packed.subarray(0, random.bits() % 4 === 0 ? 0 : 10);
-        const rest = mutateBytes(random, packed.subarray(head.length), packed, 4000);
-        writeFileSync(file, Buffer.concat([head, rest]));
+        const original = random.pick(files) ?? new Uint8Array(0);
+        const file = path.join(folder, `${batch}-${index}.pcap`);
+        if (index % 2 === 0) {
+          // Not the ten bytes of the header (RFC 1952), or it is merely no gzip any more.
+          const packed = gzipSync(original);
+          const rest = mutateBytes(random, packed.subarray(10), packed, 4000);
+          writeFileSync(file, Buffer.concat([packed.subarray(0, 10), rest]));
+        } else writeFileSync(file, mutateBytes(random, original, random.pick(files) ?? original, 400));
         return file;
       });
       tried += names.length;
-      const run = spawnSync(process.execPath, [cli, 'pcap', ...names], {
+      const run = spawnSync(process.execPath, [cli, 'pcap', ...names, ...(modes[batch % modes.length] ?? [])], {
         encoding: 'utf8',
         timeout: 120_000,
         maxBuffer: 2 ** 28,
       });
       if (![0, 1, 2].includes(run.status ?? -1) || /\n\s+at /.test(run.stderr)) {
-        fail(`gzip: batch ${batch} ended with ${run.status ?? run.signal}: ${run.stderr.trim().slice(-500)}`);
+        fail(`command: batch ${batch} ended with ${run.status ?? run.signal}: ${run.stderr.trim().slice(-500)}`);
       }
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  say(`gzip       ${tried} mutated .gz files through the command line (${seconds(began)})`);
+  say(`command    ${tried} mutated files, half of them gzip, through the command line (${seconds(began)})`);
 }
 
 function tshark(): void {
@@ -267,7 +277,7 @@ else {
   if (parts.has('mutate')) await mutate();
   if (parts.has('structure')) structure();
   if (parts.has('growth')) growth();
-  if (parts.has('gzip')) gzip();
+  if (parts.has('command')) command();
   if (parts.has('tshark')) tshark();
   say(`${failed === 0 ? 'nothing failed' : `${failed} FAILED`} (${seconds(began)}, seed ${seed})`);
   process.exitCode = failed === 0 ? 0 : 1;
