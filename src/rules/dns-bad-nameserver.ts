@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Capture } from '../model/facts.ts';
+import type { Capture, IcmpError } from '../model/facts.ts';
 import type { DnsExchange } from '../model/packet-facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
@@ -19,8 +19,10 @@ interface Server {
   readonly answered: number;
   /** Answers that are none of {@link failures}. */
   readonly useful: number;
-  /** Questions without an answer that had time enough, repetitions included. */
+  /** Questions without an answer that had time enough, or that ICMP turned down; repetitions included. */
   readonly ignored: number;
+  /** ICMP errors about questions. */
+  readonly icmp: readonly IcmpError[];
 }
 interface Accusation {
   readonly server: Server;
@@ -54,6 +56,8 @@ export const dnsBadNameserver = defineCaptureRule({
         `${v.server} answered none of ${v.questions} questions (the first is frame ${v.frame})`,
       turned: (v: { client: string; name: string; other: string; waitedSec: string; frame: number }) =>
         `${v.client} waited ${v.waitedSec} s for it, asked ${v.other} for ${v.name} instead (frame ${v.frame}), and was answered: every lookup that begins with the dead server is that much later`,
+      icmp: (v: { errors: number; from: string; name: string; frame: number }) =>
+        `${v.errors} of the questions were turned down by ICMP ${v.name} from ${v.from} (frame ${v.frame})`,
       otherAnswers: (v: { other: string; answered: number }) =>
         `${v.other} answered ${v.answered} questions in the same capture`,
       repeated: (v: { client: string; name: string; times: number }) =>
@@ -87,6 +91,7 @@ export const dnsBadNameserver = defineCaptureRule({
       dead: (v) => `${v.server} 对 ${v.questions} 次查询一次都没有应答（第一个是第 ${v.frame} 帧）`,
       turned: (v) =>
         `${v.client} 等了它 ${v.waitedSec} 秒，才改向 ${v.other} 查询 ${v.name}（第 ${v.frame} 帧）并得到应答：每次先问到这台坏服务器的解析都会慢这么久`,
+      icmp: (v) => `其中 ${v.errors} 个查询被 ${v.from} 用 ICMP ${v.name} 拒绝（第 ${v.frame} 帧）`,
       otherAnswers: (v) => `同一抓包中 ${v.other} 应答了 ${v.answered} 次查询`,
       repeated: (v) => `${v.client} 就 ${v.name} 问了它 ${v.times} 次：客户端同样没有收到应答`,
       noOther: '没有查询过其他服务器，因此也可能是到它的路径不通',
@@ -150,6 +155,11 @@ export const dnsBadNameserver = defineCaptureRule({
       const reasons = [
         because(say.dead({ server: server.address, questions: server.ignored, frame: first.frame }), capture.at),
       ];
+      const [error] = server.icmp;
+      if (error !== undefined) {
+        const { from, name, frame } = error;
+        reasons.push(because(say.icmp({ errors: server.icmp.length, from, name, frame }), capture.at));
+      }
       const turned = turnedFrom(server);
       if (turned !== null) {
         reasons.push(turned);
@@ -162,8 +172,9 @@ export const dnsBadNameserver = defineCaptureRule({
         return [{ server, reasons, strength: 'likely' }];
       }
       const repeated = repeatedTo(server, params.minWaitMs);
-      if (repeated === null) return null;
-      reasons.push(because(say.repeated(repeated), capture.at), because(say.noOther, capture.at));
+      if (repeated === null && error === undefined) return null;
+      if (repeated !== null) reasons.push(because(say.repeated(repeated), capture.at));
+      reasons.push(because(say.noOther, capture.at));
       return [{ server, reasons, strength: 'likely' }];
     }
 
@@ -242,15 +253,26 @@ function isUseful({ answer }: DnsExchange): boolean {
 }
 
 function serversOf(capture: Capture, answerWithinMs: number): readonly Server[] {
-  return [...groupBy(capture.dns, ({ server }) => server.address)].map(([address, exchanges]) => ({
-    address,
-    exchanges,
-    answered: exchanges.filter(({ answer }) => answer !== null).length,
-    useful: exchanges.filter(isUseful).length,
-    ignored: exchanges
-      .filter((exchange) => exchange.answer === null && watchedMs(capture, exchange) >= answerWithinMs)
-      .reduce((sum, { queries }) => sum + queries, 0),
-  }));
+  const errors = capture.icmpErrors.filter(({ about }) => about.protocol === 17 && about.destinationPort === 53);
+  return [...groupBy(capture.dns, ({ server }) => server.address)].map(([address, exchanges]) => {
+    const icmp = errors.filter(({ about }) => about.destination === address);
+    const turnedDown = new Set(icmp.map(({ about }) => `${about.source} ${about.sourcePort ?? ''}`));
+    return {
+      address,
+      exchanges,
+      answered: exchanges.filter(({ answer }) => answer !== null).length,
+      useful: exchanges.filter(isUseful).length,
+      ignored: exchanges
+        .filter(
+          (exchange) =>
+            exchange.answer === null &&
+            (watchedMs(capture, exchange) >= answerWithinMs ||
+              turnedDown.has(`${exchange.client.address} ${exchange.client.port}`)),
+        )
+        .reduce((sum, { queries }) => sum + queries, 0),
+      icmp,
+    };
+  });
 }
 
 /** Packets of the server's port came, even where they match no question of the capture. */

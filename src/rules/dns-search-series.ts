@@ -30,6 +30,8 @@ export function searchSeries(capture: Capture): readonly SearchSeries[] {
   return [...groupBy(questions, ({ client }) => client.address)].flatMap(([client, exchanges]) => {
     const known = new Set(exchanges.filter(hasAddress).map(nameOf));
     const lastHit = new Map<string, number>();
+    /** The name that a miss led to: another one that is asked for later has nothing to do with it. */
+    const ledTo = new Map<DnsExchange, string>();
     const found = new Map<string, SearchSeries>();
     let misses: DnsExchange[] = [];
     for (const exchange of exchanges) {
@@ -43,10 +45,11 @@ export function searchSeries(capture: Capture): readonly SearchSeries[] {
       const key = `${name} ${exchange.type}`;
       const since = Math.max(exchange.atMs - withinMs, lastHit.get(key) ?? 0);
       lastHit.set(key, exchange.atMs);
-      const own = misses.slice(-maxMisses).filter(({ atMs }) => atMs >= since);
+      const own = misses.slice(-maxMisses).filter((miss) => miss.atMs >= since && (ledTo.get(miss) ?? name) === name);
       const series = seriesOf(client, exchange, own);
       const first = series?.misses[0];
       if (series === null || first === undefined) continue;
+      for (const miss of series.misses) ledTo.set(miss, name);
       const lookup = `${series.name} ${series.suffix} ${first.frame}`;
       const earlier = found.get(lookup);
       if (earlier === undefined || earlier.misses.length < series.misses.length) found.set(lookup, series);

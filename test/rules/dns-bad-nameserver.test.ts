@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dnsBadNameserver as rule } from '../../src/rules/dns-bad-nameserver.ts';
-import { asked, dnsCapture } from './dns-facts.ts';
-import { capture, judgeOnCapture } from './facts.ts';
+import { asked, dnsCapture, pod } from './dns-facts.ts';
+import { capture, icmp, judgeOnCapture } from './facts.ts';
 
 const dead = '10.0.0.53';
 const good = '10.0.0.54';
@@ -45,6 +45,30 @@ describe('dns-bad-nameserver', () => {
     expect(found.said).toContain('10.0.0.53 gave 2 answers, all of them REFUSED, SERVFAIL');
     expect(found.said).toContain('10.0.0.54 answers NOERROR to the same question about b.example');
     const alone = judgeOnCapture(rule, dnsCapture([asked('a.example', bad), asked('b.example', bad)]));
+    expect(alone.verdict).toBe('likely');
+  });
+
+  it('fires: the questions are turned down by ICMP, however short the capture is', () => {
+    const dns = [
+      toDead('a.example', 1000, { port: 1 }),
+      toDead('b.example', 1000, { port: 2 }),
+      toGood('a.example', 1001),
+    ];
+    const icmpErrors = [1, 2].map((sourcePort) =>
+      icmp({
+        from: dead,
+        name: 'port-unreachable',
+        code: 3,
+        frame: 4,
+        about: { protocol: 17, source: pod, sourcePort, destination: dead, destinationPort: 53 },
+      }),
+    );
+    const found = judgeOnCapture(rule, dnsCapture(dns, { icmpErrors, lastAtMs: 1100 }));
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain(
+      '2 of the questions were turned down by ICMP port-unreachable from 10.0.0.53 (frame 4)',
+    );
+    const alone = judgeOnCapture(rule, dnsCapture(dns.slice(0, 2), { icmpErrors, lastAtMs: 1100 }));
     expect(alone.verdict).toBe('likely');
   });
 

@@ -52,6 +52,13 @@ describe('dns-ndots', () => {
     );
   });
 
+  it('stays silent: the misses led to another name', () => {
+    const dns = lookup('www.example.com', 1000).slice(0, 6);
+    const hit = asked('www.example.com.corp.example', { atMs: 1003 });
+    const found = judgeOnCapture(rule, dnsCapture([...dns, hit, asked('www.example.com', { atMs: 1500 })]));
+    expect(found.verdict).toBe('ruledOut');
+  });
+
   it('stays silent: a service is found at the second try', () => {
     const dns = [
       asked('db.shop.shop.svc.cluster.local', { rcode: 'NXDOMAIN' }),
