@@ -233,9 +233,12 @@ export class ConnectionTable {
     return slot;
   }
 
-  /** From a few slots to all in three or four steps; memory that no slot has touched yet is not resident. */
+  /** A few slots, some, then all: memory that no slot has touched yet is not resident, and little has to be copied. */
   #grow(): void {
-    this.#capacity = Math.min(this.#limits.maxConnections, Math.max(256, this.#capacity * 16));
+    this.#capacity = Math.min(
+      this.#limits.maxConnections,
+      this.#capacity === 0 ? 256 : this.#capacity === 256 ? 4096 : 1e9,
+    );
     const words = new Int32Array(this.#capacity * slotWords);
     words.set(this.#words);
     this.#words = words;

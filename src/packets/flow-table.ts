@@ -1,18 +1,18 @@
 import type { DecodedPacket } from './decode-packet.ts';
 
 /*
- * Layout of {@link FlowTable}: 12 words of 32 bits per slot. IPv4 uses the first 6 only, which are in one cache line.
+ * Layout of {@link FlowTable}: 12 words of 32 bits per slot, of which finding an IPv4 packet takes the first 6.
  */
 const slotWords = 12;
-const hashOf = 0;
-/** Next slot of the same bucket; -1: none. */
+const hashAt = 0;
+/** Next slot of the same bucket, plus 1; 0: none. */
 const nextOf = 1;
 /** Last words of the addresses: all of an IPv4 address. */
 const client3 = 2;
 const server3 = 3;
 /** Client's port · 65536 + server's port. */
 const portsOf = 4;
-/** IP version; 0: not in the table. */
+/** IP version, plus `takenOut` where the connection is not found any more; 0: never used. */
 const versionOf = 5;
 const client0 = 6;
 const client1 = 7;
@@ -20,6 +20,8 @@ const client2 = 8;
 const server0 = 9;
 const server1 = 10;
 const server2 = 11;
+
+const takenOut = 8;
 
 /** IP addresses as 32-bit words, and ports, of one slot. */
 export interface FlowKey {
@@ -39,16 +41,29 @@ export class FlowTable {
   /** Unpredictable, so that nobody can send packets that all fall into one bucket. Order and results do not depend on it. */
   readonly #seed = (Math.random() * 0x7fff_ffff) | 1;
   #words = new Int32Array(0);
-  /** First slot of each bucket; -1: none. */
-  #buckets = new Int32Array(1024).fill(-1);
-  #mask = 1023;
-  #size = 0;
+  /** First slot of each bucket, plus 1; 0: none. There are at least as many as slots. */
+  #buckets = new Int32Array(1);
+  #mask = 0;
+  /** Slots from here on were never used. */
+  #slots = 0;
 
-  /** Makes room for slots 0 to `slots` - 1. */
+  /** Makes room for slots 0 to `slots` - 1. Memory that no slot has touched yet is not resident. */
   grow(slots: number): void {
     const words = new Int32Array(slots * slotWords);
     words.set(this.#words);
     this.#words = words;
+    let count = 256;
+    while (count < slots) count *= 2;
+    this.#mask = count - 1;
+    this.#buckets = new Int32Array(count);
+    for (let slot = 0; slot < this.#slots; slot++) {
+      const at = slot * slotWords;
+      const version = words[at + versionOf] ?? 0;
+      if (version === 0 || (version & takenOut) !== 0) continue;
+      const bucket = (words[at + hashAt] ?? 0) & this.#mask;
+      words[at + nextOf] = this.#buckets[bucket] ?? 0;
+      this.#buckets[bucket] = slot + 1;
+    }
   }
 
   hashOf(packet: DecodedPacket): number {
@@ -88,10 +103,10 @@ export class FlowTable {
     const destination = packet.destination3;
     const forward = (packet.sourcePort << 16) | packet.destinationPort;
     const backward = (packet.destinationPort << 16) | packet.sourcePort;
-    let slot = this.#buckets[hash & this.#mask] ?? -1;
+    let slot = (this.#buckets[hash & this.#mask] ?? 0) - 1;
     while (slot >= 0) {
       const at = slot * slotWords;
-      if (words[at + hashOf] === hash && words[at + versionOf] === packet.ipVersion) {
+      if (words[at + hashAt] === hash && words[at + versionOf] === packet.ipVersion) {
         const isV6 = packet.ipVersion === 6;
         if (words[at + client3] === source && words[at + server3] === destination && words[at + portsOf] === forward) {
           if (!isV6 || this.#sameV6(at, packet, false)) return slot * 2;
@@ -100,7 +115,7 @@ export class FlowTable {
           if (!isV6 || this.#sameV6(at, packet, true)) return slot * 2 + 1;
         }
       }
-      slot = words[at + nextOf] ?? -1;
+      slot = (words[at + nextOf] ?? 0) - 1;
     }
     return -1;
   }
@@ -141,14 +156,14 @@ export class FlowTable {
         packet.innerDestinationPort,
       ),
     );
-    let slot = this.#buckets[hash & this.#mask] ?? -1;
+    let slot = (this.#buckets[hash & this.#mask] ?? 0) - 1;
     while (slot >= 0) {
       const at = slot * slotWords;
-      if (this.#words[at + hashOf] === hash && this.#words[at + versionOf] === packet.innerVersion) {
+      if (this.#words[at + hashAt] === hash && this.#words[at + versionOf] === packet.innerVersion) {
         if (this.#isInner(at, packet, client0, client3, server0, server3, false)) return slot * 2;
         if (this.#isInner(at, packet, server0, server3, client0, client3, true)) return slot * 2 + 1;
       }
-      slot = this.#words[at + nextOf] ?? -1;
+      slot = (this.#words[at + nextOf] ?? 0) - 1;
     }
     return -1;
   }
@@ -181,14 +196,14 @@ export class FlowTable {
 
   /** Puts a connection in a free slot that nothing else is in. */
   insert(slot: number, packet: DecodedPacket, senderIsClient: boolean, hash: number): void {
-    if (this.#size >= this.#buckets.length) this.#growBuckets();
+    if (slot >= this.#slots) this.#slots = slot + 1;
     const words = this.#words;
     const at = slot * slotWords;
     const bucket = hash & this.#mask;
     const source0 = at + (senderIsClient ? client0 : server0);
     const destination0 = at + (senderIsClient ? server0 : client0);
-    words[at + hashOf] = hash;
-    words[at + nextOf] = this.#buckets[bucket] ?? -1;
+    words[at + hashAt] = hash;
+    words[at + nextOf] = this.#buckets[bucket] ?? 0;
     words[at + versionOf] = packet.ipVersion;
     words[at + (senderIsClient ? client3 : server3)] = packet.source3;
     words[at + (senderIsClient ? server3 : client3)] = packet.destination3;
@@ -201,27 +216,25 @@ export class FlowTable {
     words[destination0] = packet.destination0;
     words[destination0 + 1] = packet.destination1;
     words[destination0 + 2] = packet.destination2;
-    this.#buckets[bucket] = slot;
-    this.#size++;
+    this.#buckets[bucket] = slot + 1;
   }
 
   /** Takes a connection out, so that it is not found any more; its addresses can still be read. */
   remove(slot: number): void {
     const words = this.#words;
-    const bucket = (words[slot * slotWords + hashOf] ?? 0) & this.#mask;
-    const next = words[slot * slotWords + nextOf] ?? -1;
-    let entry = this.#buckets[bucket] ?? -1;
+    const own = slot * slotWords;
+    const bucket = (words[own + hashAt] ?? 0) & this.#mask;
+    words[own + versionOf] = (words[own + versionOf] ?? 0) | takenOut;
+    let entry = (this.#buckets[bucket] ?? 0) - 1;
     if (entry === slot) {
-      this.#buckets[bucket] = next;
-      this.#size--;
+      this.#buckets[bucket] = words[own + nextOf] ?? 0;
       return;
     }
     while (entry >= 0) {
       const at = entry * slotWords;
-      entry = words[at + nextOf] ?? -1;
+      entry = (words[at + nextOf] ?? 0) - 1;
       if (entry !== slot) continue;
-      words[at + nextOf] = next;
-      this.#size--;
+      words[at + nextOf] = words[own + nextOf] ?? 0;
       return;
     }
   }
@@ -232,31 +245,12 @@ export class FlowTable {
     const word = (offset: number): number => this.#words[at + offset] ?? 0;
     const ports = word(portsOf);
     return {
-      version: word(versionOf) === 6 ? 6 : 4,
+      version: (word(versionOf) & ~takenOut) === 6 ? 6 : 4,
       client: [word(client0), word(client1), word(client2), word(client3)],
       clientPort: ports >>> 16,
       server: [word(server0), word(server1), word(server2), word(server3)],
       serverPort: ports & 0xffff,
     };
-  }
-
-  #growBuckets(): void {
-    const old = this.#buckets;
-    const words = this.#words;
-    const buckets = new Int32Array(old.length * 4).fill(-1);
-    this.#mask = buckets.length - 1;
-    for (const head of old) {
-      let slot = head;
-      while (slot >= 0) {
-        const at = slot * slotWords;
-        const next = words[at + nextOf] ?? -1;
-        const bucket = (words[at + hashOf] ?? 0) & this.#mask;
-        words[at + nextOf] = buckets[bucket] ?? -1;
-        buckets[bucket] = slot;
-        slot = next;
-      }
-    }
-    this.#buckets = buckets;
   }
 }
 
