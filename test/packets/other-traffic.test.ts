@@ -140,6 +140,7 @@ describe('DNS exchanges', () => {
     packets.udp({ from: '10.0.0.9:5353', to: '224.0.0.251:5353', payload: dns() });
     packets.udp({ from: client, to: '10.0.0.1:1053', payload: dns() });
     packets.udp({ from: client, to: server, payload: dns({ opcode: 5 }) });
+    packets.udp({ from: '10.0.0.9:53', to: '10.0.0.1:1053', payload: dns() });
     expect(seen(packets.bytes())).toMatchObject({ dns: [], problems: [] });
   });
 

@@ -60,6 +60,15 @@ describe('dns-search-hijack', () => {
     expect(judgeOnCapture(rule, dnsCapture(dns)).verdict).toBe('ruledOut');
   });
 
+  it('stays silent: the cluster completes a name that ends in svc', () => {
+    const dns = [
+      asked('db.shop.svc.web.svc.cluster.local', { rcode: 'NXDOMAIN' }),
+      asked('db.shop.svc.svc.cluster.local', { rcode: 'NXDOMAIN', atMs: 1001 }),
+      asked('db.shop.svc.cluster.local', { atMs: 1002 }),
+    ];
+    expect(judgeOnCapture(rule, dnsCapture(dns)).verdict).toBe('ruledOut');
+  });
+
   it('stays silent: both names are the same machine, or the name itself does not exist', () => {
     const same = asked('api.partner.com', { atMs: 500, addresses: wrong });
     expect(judgeOnCapture(rule, dnsCapture([...hijacked('api.partner.com'), same])).verdict).toBe('ruledOut');
