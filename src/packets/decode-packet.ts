@@ -173,6 +173,8 @@ export class DecodedPacket {
 }
 
 const maxDepth = 12;
+/** No packet is longer; what a damaged record claims beyond it would not fit the 32-bit words that lengths are kept in. */
+const longestOnWire = 0x3fff_ffff;
 
 /**
  * Fills `packet` from a captured record: link layer, tunnels, IP, transport. Never throws and never reads outside the
@@ -182,7 +184,7 @@ export function decodePacket(record: CaptureRecord, packet: DecodedPacket): void
   const view = record.view;
   const start = record.start;
   // Lengths in headers are bounded by what was on the wire, reading by what was captured of it.
-  const wireEnd = start + record.wireLength;
+  const wireEnd = start + Math.min(record.wireLength, longestOnWire);
   const end = start + Math.min(record.capturedLength, record.wireLength);
   packet.kind = 'none';
   packet.ipVersion = 0;

@@ -4,7 +4,7 @@ import { decodePacket } from '../../src/packets/decode-packet.ts';
 import { capture } from '../packets/build-capture.ts';
 import { SeededRandom } from '../packets/seeded-random.ts';
 import { arbitraryFrame } from './arbitrary-frame.ts';
-import { checkDecode, checkStream, type FuzzedPacket, pcapOf } from './check-engine.ts';
+import { checkDecode, checkFile, checkStream, type FuzzedPacket, pcapOf } from './check-engine.ts';
 import { corpus, publicCapturesAreThere } from './corpus.ts';
 import { fuzzRound } from './fuzz-packets.ts';
 import { minimise } from './minimise.ts';
@@ -35,6 +35,25 @@ describe('the packet engine, fuzzed', { timeout: 60_000 }, () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+/** What the long run found, as short as it made it. */
+const failedOnce: readonly (readonly [string, string])[] = [
+  [
+    'a packet that claims 4 GiB on the wire and 0 in its IP header had a negative payload',
+    'd4c3b2a10200040000000000000000000000040001000000' +
+      '87bf5569bb6507004f000000ffffffff' +
+      '00000c07ac0178e7d164f800080045000000' +
+      '42c9400080060000' +
+      '1e07b579c72b44a39a841f9070010004005b50d750180100df550000' +
+      '504f535420687474703a2f2f67776d2d6d6c2d61322e77736f',
+  ],
+];
+
+describe('inputs that the engine once took badly', () => {
+  it.each(failedOnce)('%s', (_what, capture) => {
+    expect(checkFile(Uint8Array.from(Buffer.from(capture, 'hex')), new SeededRandom(1))).toBe(null);
   });
 });
 
