@@ -27,8 +27,8 @@ const foldFrom = 4;
 /** A silence that stays visible, whatever else is folded, and how many of them. */
 const silenceMs = 1000;
 const maxSilences = 8;
-/** Segments that wait for an ACK, per side: a window of 64 kB-segments at most is a few thousand. */
-const maxOutstanding = 4096;
+/** Segments that are followed until their ACK, per side; of more than this in flight nothing is said. */
+const maxOutstanding = 512;
 
 const marksOf: Readonly<Record<string, LadderMark>> = {
   retransmission: 'retransmission',
@@ -73,6 +73,8 @@ interface Packet {
 /** What is known of a packet after the whole conversation was looked at. */
 interface Told {
   readonly packet: Packet;
+  /** Sequence number behind it. */
+  readonly end: number;
   fate: LadderStep['fate'];
   readonly marks: LadderMark[];
   notes: string[];
@@ -210,6 +212,10 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
   const wasFull: Record<Side, boolean> = { client: false, server: false };
   /** Per side: sequence -> frame of the first segment that began there, and times it was sent. */
   const sent: Record<Side, Map<number, { frame: number; times: number }>> = { client: new Map(), server: new Map() };
+  /** Per side: the end of what it has sent, and of what the other side has acknowledged of it. */
+  const next: Record<Side, number> = { client: 0, server: 0 };
+  const acked: Record<Side, number> = { client: -1, server: -1 };
+  const sacked: Record<Side, number> = { client: -1, server: -1 };
   let lastAtMs: number | null = null;
   const told: Told[] = [];
 
@@ -219,7 +225,8 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
     const isReset = flags.includes('RST');
     const isSyn = flags.includes('SYN');
     const marks = [...new Set(analysis.flatMap((name) => marksOf[name] ?? []))];
-    const one: Told = { packet, fate: 'seen', marks, notes: [], weak: false, originalFrame: null, attempt: null };
+    const end = packet.seq + span(packet);
+    const one: Told = { packet, end, fate: 'seen', marks, notes: [], weak: false, originalFrame: null, attempt: null };
     told.push(one);
 
     if (isReset) {
@@ -229,7 +236,13 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
     if (packet.way.firstSeenAt !== undefined) one.notes.push(say.madeOnTheWay);
     if (analysis.includes('lost_segment')) one.notes.push(say.gapHere);
 
-    acknowledge(outstanding[peer], packet, sack);
+    // Only what is new in an ACK can answer anything: the first SACK block is the one that has grown (RFC 2018 4).
+    const edge = sack[0]?.[1] ?? -1;
+    if (packet.ack !== null && (packet.ack > acked[peer] || edge > sacked[peer])) {
+      sacked[peer] = Math.max(sacked[peer], edge);
+      acknowledge(outstanding[peer], packet, sack);
+      acked[peer] = Math.max(acked[peer], packet.ack);
+    }
 
     // What the other side lacks of the peer's data.
     const before = holes[peer];
@@ -273,7 +286,7 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
     }
     if (isReset) shut[from] = false;
 
-    const size = span(packet);
+    const size = end - packet.seq;
     const isProbe = marks.includes('keepAlive') || marks.includes('zeroWindowProbe');
     if (size > 0 && !isReset) {
       const own = sent[from].get(packet.seq);
@@ -286,7 +299,8 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
         one.attempt = own.times;
       }
       if (!isProbe) {
-        repeat(outstanding[from], one, holes[from]);
+        if (packet.seq < next[from]) repeat(outstanding[from], one, holes[from]);
+        next[from] = Math.max(next[from], end);
         if (outstanding[from].length < maxOutstanding) outstanding[from].push(one);
       }
     }
@@ -338,12 +352,16 @@ function acknowledge(waiting: Told[], packet: Packet, sack: Packet['sack']): voi
   for (let index = waiting.length - 1; index >= 0; index -= 1) {
     const one = waiting[index];
     if (one === undefined) continue;
-    const end = one.packet.seq + span(one.packet);
-    if (ack >= end || sack.some(([left, right]) => left <= one.packet.seq && right >= end)) {
+    if (ack >= one.end || covered(one.packet.seq, one.end, sack)) {
       one.fate = 'answered';
       waiting.splice(index, 1);
     }
   }
+}
+
+function covered(start: number, end: number, sack: Packet['sack']): boolean {
+  for (const [left, right] of sack) if (left <= start && right >= end) return true;
+  return false;
 }
 
 /** A segment that is sent again: the one before got no answer in time, and did not arrive where a hole says so. */
@@ -352,7 +370,7 @@ function repeat(waiting: Told[], again: Told, hole: { readonly start: number; re
   const end = start + span(again.packet);
   for (let index = waiting.length - 1; index >= 0; index -= 1) {
     const one = waiting[index];
-    if (one === undefined || one.packet.seq >= end || one.packet.seq + span(one.packet) <= start) continue;
+    if (one === undefined || one.packet.seq >= end || one.end <= start) continue;
     if (again.marks.includes('spuriousRetransmission')) one.fate = 'answered';
     else one.fate = hole !== null && inHole(one.packet, hole) ? 'lost' : 'unanswered';
     waiting.splice(index, 1);
