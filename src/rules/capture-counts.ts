@@ -22,6 +22,14 @@ export function connectsTo(capture: Capture, { address, port }: Endpoint): numbe
   return connectionsTo(capture, { address, port }) - old.length;
 }
 
+/**
+ * Whether the capture was taken on all devices of a machine (or on several): what the machine sends itself is in it like
+ * what its neighbours send, and has the same TTL.
+ */
+export function isOfSeveralDevices({ connections }: Capture): boolean {
+  return connections.some(({ places }) => places.length > 0);
+}
+
 /** Whether any connection of the capture carried data. */
 export function hasData({ connections, uneventful }: Capture): boolean {
   return uneventful > 0 || connections.some(({ bytes }) => bytes.client + bytes.server > 0);

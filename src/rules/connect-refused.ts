@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Capture, Connection, Endpoint, Reset } from '../model/facts.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
-import { connectsTo } from './capture-counts.ts';
+import { connectsTo, isOfSeveralDevices } from './capture-counts.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { endpointText } from './endpoint-text.ts';
 import { hopDistance, isOtherDistance } from './hop-distance.ts';
@@ -37,6 +37,8 @@ export const connectRefused = defineCaptureRule({
         `The RST has TTL ${v.ttl}, other packets of ${v.address} have ${v.others}: a device in between refuses (firewall, load balancer), not the host`,
       alone: (v: { address: string; ttl: number; hops: number }) =>
         `The RST has TTL ${v.ttl}: it was sent ${v.hops === 0 ? 'on this machine or its own network' : `about ${v.hops} hops away`}; nothing else of ${v.address} is there that it can be compared with`,
+      here: (v: { ttl: number }) =>
+        `The RST has TTL ${v.ttl}: the machine that this capture was taken on sent it, or a neighbour on one of its networks`,
       untold: (v: { ttl: number }) => `The RST has TTL ${v.ttl}, which does not tell who sent it`,
       partly: (v: { server: string; complete: number }) =>
         `${v.complete} other connects to ${v.server} were accepted: one of several backends, or it was restarted meanwhile`,
@@ -58,6 +60,7 @@ export const connectRefused = defineCaptureRule({
         `RST 的 TTL 为 ${v.ttl}，而 ${v.address} 的其他报文为 ${v.others}：是中间设备（防火墙、负载均衡）拒绝的，不是主机`,
       alone: (v) =>
         `RST 的 TTL 为 ${v.ttl}：${v.hops === 0 ? '发自本机或本网段' : `发送者大约在 ${v.hops} 跳之外`}；没有 ${v.address} 的其他报文可以对照`,
+      here: (v) => `RST 的 TTL 为 ${v.ttl}：是抓包所在的机器自己发的，或者是与它直连的邻居发的`,
       untold: (v) => `RST 的 TTL 为 ${v.ttl}，看不出是谁发的`,
       partly: (v) => `到 ${v.server} 的另外 ${v.complete} 次连接成功：可能只是多个后端之一有问题，或者期间重启过`,
       services: (v) => `共有 ${v.services} 个地址和端口拒绝连接`,
@@ -111,6 +114,7 @@ export const connectRefused = defineCaptureRule({
       const distance = hopDistance(ttl);
       if (isOtherDistance(ttl, others))
         return say.other({ address, ttl, others: [...new Set(others)].sort((a, b) => a - b).join(', ') });
+      if (distance === 0 && isOfSeveralDevices(capture)) return say.here({ ttl });
       if (distance !== null && others.some((other) => hopDistance(other) === distance))
         return say.itself({ address, ttl });
       return distance === null ? say.untold({ ttl }) : say.alone({ address, ttl, hops: distance });

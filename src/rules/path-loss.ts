@@ -49,7 +49,7 @@ export const pathLoss = defineCaptureRule({
       toServer: (v: { server: string }) => `to ${v.server}`,
       fromServer: (v: { server: string }) => `from ${v.server}`,
       how: (v: { fast: number; timeouts: number }) =>
-        `${v.fast} of them after duplicate ACKs or SACK; in ${v.timeouts} connections only the timer helped (a pause of 0.2 s and more)`,
+        `${v.fast} of them after duplicate ACKs or SACK; in ${v.timeouts} connections only the timer helped`,
       sizes: 'Most segments of the same sizes pass: it is not the size that decides',
       before: (v: { unseen: number; lost: number }) =>
         `${v.unseen} of ${v.lost} originals were never seen here: they are lost between the sender and this place`,
@@ -70,7 +70,7 @@ export const pathLoss = defineCaptureRule({
         `${v.to}：${v.segments} 个数据报文段中有 ${v.lost} 个需要重发（${v.percent} %），涉及 ${v.connections} 条连接`,
       toServer: (v) => `发往 ${v.server}`,
       fromServer: (v) => `来自 ${v.server}`,
-      how: (v) => `其中 ${v.fast} 个由重复 ACK 或 SACK 触发；${v.timeouts} 条连接只能等定时器（停顿 0.2 秒以上）`,
+      how: (v) => `其中 ${v.fast} 个由重复 ACK 或 SACK 触发；${v.timeouts} 条连接只能等定时器`,
       sizes: '同样大小的报文段大多能通过：与大小无关',
       before: (v) => `${v.lost} 个中有 ${v.unseen} 个原始报文段在这里从未出现：丢在发送方与这里之间`,
       after: (v) => `${v.lost} 个中有 ${v.seen} 个原始报文段经过了这里：丢在这里与接收方之间`,

@@ -3,7 +3,7 @@ import type { Capture, Connection, Reset } from '../model/facts.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { isAfterSilence } from './after-silence.ts';
 import { because } from './because.ts';
-import { connectionsTo } from './capture-counts.ts';
+import { connectionsTo, isOfSeveralDevices } from './capture-counts.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { groupBy } from './group-by.ts';
@@ -49,6 +49,8 @@ export const rstOnClose = defineCaptureRule({
       itself:
         'The RST has come as far as the other packets of its sender: it is the host itself, not a device on the way',
       why: 'The application closed without reading everything, or broke off (crash, SO_LINGER 0); without a FIN before it, the host may also no longer know the connection (restart, moved pod)',
+      orHere:
+        'The capture was taken on several devices: the RST may also have been made by this machine itself (a firewall rule that rejects)',
       none: 'no RST cut off data of the other side',
       remedy:
         'Not the network: let the application read to the end before it closes, or shut down its sending side first and close later; for idle connections of a pool, let the client close earlier than the server. Counters on the host that sends the RST: TCPAbortOnData, TCPAbortOnClose',
@@ -67,6 +69,7 @@ export const rstOnClose = defineCaptureRule({
       count: (v) => `${v.server}：${v.of} 条连接中有 ${v.cut} 条这样结束`,
       itself: 'RST 与其发送者的其他报文走过同样的距离：是主机自己发的，不是路上的设备',
       why: '应用没有读完就关闭，或中途放弃（崩溃、SO_LINGER 0）；如果之前没有 FIN，也可能是主机已不认识该连接（重启、Pod 迁移）',
+      orHere: '抓包来自多个网卡：RST 也可能是本机自己发的（带拒绝动作的防火墙规则）',
       none: '没有 RST 切断对端的数据',
       remedy:
         '问题不在网络：让应用读完再关闭，或先关闭发送方向、稍后再关闭；对连接池中的空闲连接，让客户端先于服务端关闭。发出 RST 的主机上的计数器：TCPAbortOnData、TCPAbortOnClose',
@@ -97,7 +100,9 @@ export const rstOnClose = defineCaptureRule({
       if (own.length > 1 && first !== undefined)
         reasons.push(say.count({ server, cut: own.length, of: connectionsTo(capture, first.connection.server) }));
     }
-    if (cuts.every(({ connection, reset }) => connection.flow[reset.from].ttl !== null)) reasons.push(say.itself);
+    const sameWay = cuts.every(({ connection, reset }) => connection.flow[reset.from].ttl !== null);
+    if (isOfSeveralDevices(capture)) reasons.push(say.orHere);
+    else if (sameWay) reasons.push(say.itself);
     if (cuts.some(({ how }) => how !== 'closed')) reasons.push(say.why);
     const all = reasons.map((text) => because(text, capture.at));
     const remedies = [{ kind: 'application' as const, text: say.remedy, commands: [], undo: [], risk: say.risk }];

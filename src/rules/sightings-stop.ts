@@ -3,10 +3,12 @@ import type { Capture, Connection } from '../model/facts.ts';
 import type { Place } from '../model/packet-facts.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import { sidesOf } from './capture-counts.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { groupBy } from './group-by.ts';
 import { likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { byFlow, keyOfSide, sizeErrors } from './size-errors.ts';
 import { worstFirst } from './worst-first.ts';
 
 interface Stop {
@@ -133,7 +135,9 @@ export const sightingsStop = defineCaptureRule({
   },
 });
 
-function stopsOf({ connections }: Capture, minMissing: number): readonly Stop[] {
+function stopsOf(capture: Capture, minMissing: number): readonly Stop[] {
+  const { connections } = capture;
+  const sizes = byFlow(sizeErrors(capture));
   return [...groupBy(connections, ({ server }) => endpointText(server)).values()].flatMap((own) =>
     (['client', 'server'] as const).flatMap((from) => {
       const exits = own.flatMap((connection) => {
@@ -151,9 +155,20 @@ function stopsOf({ connections }: Capture, minMissing: number): readonly Stop[] 
         const whole = way.left === null;
         // what is answered has arrived somehow: translated, or by another way
         if (whole && connection.handshake === 'complete') return [];
+        if (!whole && heardOfSize(connection, from, sizes)) return [];
         return [{ connection, from, came: way.came, left: way.left ?? exit, in: way.came[from], out, whole }];
       });
     }),
+  );
+}
+
+/** It was told that its packets are too large, and made them smaller: what did not go out was answered. */
+function heardOfSize(connection: Connection, from: Stop['from'], sizes: ReturnType<typeof byFlow>): boolean {
+  const side = sidesOf([connection]).find((one) => one.from === from);
+  return (
+    side !== undefined &&
+    sizes.has(keyOfSide(side)) &&
+    side.flow.holes.every(({ filledMs, retransmits }) => filledMs !== null || retransmits < 2)
   );
 }
 

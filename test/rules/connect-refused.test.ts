@@ -32,6 +32,12 @@ describe('connect-refused', () => {
     expect(found.said).toContain('The RST has TTL 63, other packets of 10.51.2.2 have 58: a device in between refuses');
   });
 
+  it('fires: on all devices of a machine, what it sends itself has the TTL of a neighbour', () => {
+    const place = { interfaceIndex: 2, direction: 'in', tunnel: null, client: 3, server: 3 } as const;
+    const found = judgeOnCapture(connectRefused, capture([refusedWith(64), { ...farServer(64), places: [place] }]));
+    expect(found.said).toContain('the machine that this capture was taken on sent it, or a neighbour');
+  });
+
   it('fires: a TTL that an application sets itself (BGP: 1) is not compared', () => {
     const found = judgeOnCapture(connectRefused, capture([refusedWith(64), farServer(1)]));
     expect(found.verdict).toBe('confirmed');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/model/facts.ts';
 import type { Place } from '../../src/model/packet-facts.ts';
 import { sightingsStop } from '../../src/rules/sightings-stop.ts';
-import { answered, capture, connection, flow, judgeOnCapture, talk } from './facts.ts';
+import { answered, capture, connection, flow, icmp, judgeOnCapture, talk } from './facts.ts';
 
 const eth0 = (client: number, server = 0): Place => ({
   interfaceIndex: 2,
@@ -65,6 +65,13 @@ describe('sightings-stop', () => {
     const translated = answered({ places: [eth0(6)], retransmitted: { client: 2, server: 0 } });
     const tail = stopped({ retransmitted: { client: 0, server: 0 } });
     expect(judgeOnCapture(sightingsStop, capture([passing(), translated, tail], names)).verdict).toBe('ruledOut');
+  });
+
+  it('stays silent: the sender was told that its packets are too large, and heard', () => {
+    const told = talk({ places: [eth0(200), tunl0(190)], retransmitted: { client: 10, server: 0 } });
+    const error = icmp({ name: 'frag-needed', code: 4, mtu: 1400, about: { sourcePort: told.client.port } });
+    expect(judgeOnCapture(sightingsStop, capture([told], { ...names, icmpErrors: [error] })).verdict).toBe('ruledOut');
+    expect(judgeOnCapture(sightingsStop, capture([told], names)).verdict).toBe('likely');
   });
 
   it('stays silent: the neighbour path-drop: a capture of one device tells nothing of this', () => {
