@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Capture, Connection, IcmpError, Reset, Syn } from '../../src/model/facts.ts';
 import { withoutAnsi } from '../../src/report/ansi.ts';
-import { renderConversations } from '../../src/report/pcap-text.ts';
+import { flowHint, renderConversations, renderJoined } from '../../src/report/pcap-text.ts';
 import { stringWidth } from '../../src/report/string-width.ts';
-import { plainCapture, plainConnection, reset as plainReset, synAck } from '../rules/facts.ts';
+import type { Finding } from '../../src/model/report.ts';
+import { flow, plainCapture, plainConnection, reset as plainReset, synAck } from '../rules/facts.ts';
+import { joinedStory, resetAfterIdleConnection } from './ladder-fixtures.ts';
 
 const startMs = 1_700_000_000_000;
 
@@ -230,5 +232,186 @@ describe('around the table', () => {
     const shown = text([], { problems: [{ message: 'bad \u001b[31m' }], at: { evidence: 'evil\u001b]0;x.pcap' } });
     expect(shown).toContain('Could not read everything');
     expect(shown).not.toContain('\u001b');
+  });
+});
+
+describe('richer than its state', () => {
+  it('bytes that never arrive say how often they were sent, where they are lost, and whether it is the size', () => {
+    const shown = text([
+      connection({
+        fins: { client: false, server: false },
+        retransmitted: { client: 5, server: 0 },
+        flow: {
+          client: flow({
+            holes: [
+              {
+                start: 5,
+                length: 1440,
+                firstSeenMs: startMs + 1,
+                frame: 8,
+                retransmits: 5,
+                originalSeen: true,
+                filledMs: null,
+              },
+            ],
+            bySize: [
+              { upTo: 1220, sent: 12, retransmitted: 0 },
+              { upTo: 1440, sent: 6, retransmitted: 5 },
+            ],
+          }),
+          server: flow(),
+        },
+      }),
+    ]).replaceAll(/\s+/g, ' ');
+    expect(shown).toContain('1 stuck');
+    expect(shown).toContain(
+      '1440 bytes from 5 of the client never arrived, sent again 5 times, what came after them did; lost behind this capture; only segments above 1220 bytes are lost, all 12 smaller ones passed',
+    );
+  });
+  it('a shut window says for how long, and only where somebody waited for it', () => {
+    const shut = (senderWaits: boolean): string =>
+      text([
+        connection({
+          flow: {
+            client: flow(),
+            server: flow({
+              zeroWindows: [
+                { fromMs: startMs, frame: 4, untilMs: startMs + 3370, probes: senderWaits ? 4 : 0, senderWaits },
+              ],
+            }),
+          },
+        }),
+      ]);
+    expect(shut(true)).toContain('the server shut its window for 3.37 s (4 probes): its program did not read');
+    expect(shut(false)).toContain('connected, closed');
+  });
+  it('a RST says whose TTL it has, and after which silence', () => {
+    const shown = text([resetAfterIdleConnection()]).replaceAll(/\s+/g, ' ');
+    expect(shown).toContain(
+      'reset by the server 15 min 04 s after its first packet, TTL 63, its other packets 61: somebody in between sent it; it answers the first packet after 15 min 04 s of silence; 212 bytes were not acknowledged',
+    );
+  });
+  it('sightings that stop, tunnels and ports that were used before are said', () => {
+    const places = [
+      { interfaceIndex: 2, direction: 'in', tunnel: null, client: 3, server: 0 },
+      { interfaceIndex: 5, direction: 'out', tunnel: 'ipip', client: 0, server: 0 },
+    ] as const;
+    const shown = text(
+      [
+        unanswered({
+          places,
+          tunnel: { kind: 'vxlan', id: 4096, outer: { source: '10.1.0.1', destination: '10.1.0.2' } },
+          portReuse: { number: 3, sinceMs: 1200 },
+        }),
+      ],
+      { interfaceNames: { 2: 'eth0', 5: 'tunl\u001b0' } },
+    ).replaceAll(/\s+/g, ' ');
+    expect(shown).toContain('packets of the client seen in on eth0 (3), never out on tunl␛0/ipip');
+    expect(shown).toContain('inside vxlan 4096 10.1.0.1 → 10.1.0.2');
+    expect(shown).toContain('the same ports as #3, 1.20 s after it');
+  });
+});
+
+describe('the diagnosis', () => {
+  const finding = (values: Partial<Finding>): Finding => ({
+    rule: 'mtu-blackhole',
+    verdict: 'likely',
+    node: 'x.pcap',
+    title: 'Large packets die',
+    because: [{ text: 'frame 8 lacks 1440 bytes', evidence: 'x.pcap' }],
+    remedies: [],
+    missing: [],
+    ...values,
+  });
+  const said = (findings: readonly Finding[]): string =>
+    renderConversations(captureOf([connection()]), { width: 120, findings });
+
+  it('is causes, then what was ruled out in short, then what could not be seen', () => {
+    const shown = said([
+      finding({ remedies: [{ kind: 'permanent', text: 'Lower the MTU', commands: [], undo: [], risk: '' }] }),
+      finding({ rule: 'one', verdict: 'ruledOut', title: 'One' }),
+      finding({ rule: 'two', verdict: 'ruledOut', title: 'Two' }),
+      finding({
+        rule: 'three',
+        verdict: 'unknown',
+        title: 'Three',
+        missing: [{ fact: 'x', node: 'y', why: 'dropped' }],
+      }),
+    ]);
+    const places = [
+      'Large packets die (likely, mtu-blackhole)',
+      '- frame 8 lacks 1440 bytes',
+      '> For good (permanent): Lower the MTU',
+      'Ruled out: one, two',
+      'Could not see',
+      '? Three: dropped',
+    ].map((line) => shown.indexOf(line));
+    expect(places.every((place) => place > 0)).toBe(true);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+  });
+  it('says that nothing was found, and nothing at all where no rule was asked', () => {
+    expect(said([])).toContain('No rule that needs only packets found a fault.');
+    expect(text([connection()])).not.toContain('Diagnosis');
+  });
+});
+
+describe('large captures', () => {
+  it('count what nothing happened to, by service', () => {
+    const shown = text([unanswered()], {
+      uneventful: 98_000,
+      services: [
+        {
+          server: { address: '10.0.0.2', port: 1301 },
+          connections: 98_001,
+          complete: 98_000,
+          unanswered: 1,
+          refused: 0,
+          reset: 0,
+          packets: 980_001,
+          retransmitted: 12,
+          clients: 1000,
+        },
+      ],
+    });
+    expect(shown).toContain('98001 TCP connections');
+    expect(shown).toContain('98000 more connections to which nothing happened');
+    expect(shown).toContain('10.0.0.2:1301: 98001 connections from many clients, 1 unanswered, 12 retransmissions');
+  });
+  it('the number of a row is the one that --flow takes', () => {
+    const one = captureOf([connection({ number: 4711 }), unanswered({ number: 42 })]);
+    expect(renderConversations(one)).toMatch(/^ +42 +10\.0\.0\.1:40000/m);
+    expect(flowHint(one, 'x.pcap', 'en')).toContain('netcheck pcap x.pcap --flow 42');
+    expect(flowHint(captureOf([connection()]), 'x.pcap', 'en')).toBe('');
+  });
+});
+
+describe('renderJoined', () => {
+  it('says where packets died, the clocks, and the translation', () => {
+    const shown = renderJoined(joinedStory(), { width: 100 }).replaceAll(/\s+/g, ' ');
+    expect(shown).toContain(
+      'Joined: 1 connection seen at more than one place, on the way client.pcap → node-30.pcap → target.pcap',
+    );
+    expect(shown).toContain('clock of node-30.pcap: +512 ms against client.pcap (± 0.2 ms, from 8 packets)');
+    expect(shown).toContain('clock of target.pcap: −3.1 ms against client.pcap');
+    expect(shown).toContain(
+      'client.pcap saw 13 packets, node-30.pcap 12, target.pcap 7: 4 packets of 1440 bytes died between node-30.pcap and target.pcap; 1 packet of 1440 bytes died between client.pcap and node-30.pcap; 1 packet (RST) first seen at node-30.pcap: made on the way',
+    );
+    expect(shown).toContain('the addresses are translated on the way; matched by isn, tsval');
+    expect(shown).toContain('at target.pcap: 10.30.0.1:61001 → 172.20.4.9:8080');
+  });
+  it('says it where nothing is shared', () => {
+    expect(renderJoined({ ...joinedStory(), connections: [] })).toContain('no connection in common');
+  });
+});
+
+describe('in Chinese', () => {
+  it('no sentence of ours is English', () => {
+    const shown = renderConversations(
+      captureOf([unanswered({ syns: [syn(0), syn(1000)] }), connection(), resetAfterIdleConnection()]),
+      { language: 'zh', width: 100, findings: [] },
+    );
+    expect(shown).toContain('无应答');
+    const english = shown.match(/[A-Za-z]{4,}/g) ?? [];
+    expect(english.filter((word) => !/^(?:pcap|EN10MB)$/.test(word))).toEqual([]);
   });
 });
