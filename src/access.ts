@@ -1,4 +1,5 @@
 import type { Grant } from './config.ts';
+import { nodeOfPlace } from './model/netns.ts';
 import type { Plan } from './model/plan.ts';
 
 /**
@@ -24,7 +25,7 @@ export function allows(
       covers(grant.users, user) &&
       covers(grant.channels, channel) &&
       plan.playbooks.every((playbook) => covers(grant.playbooks, playbook)) &&
-      plan.nodes.every(({ node }) => covers(grant.nodes, node.name)),
+      plan.nodes.every(({ node }) => covers(grant.nodes, nodeOfPlace(node.name))),
   );
   if (granted) return undefined;
   return {

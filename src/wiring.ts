@@ -12,6 +12,7 @@ import { collectors } from './collectors/index.ts';
 import { dataDirectory, inventoryNodes, type LoadedConfig } from './config.ts';
 import { parseAsk } from './engine/ask.ts';
 import type { Inventory } from './engine/inventory.ts';
+import { learnNamespace } from './engine/learn-namespace.ts';
 import { learnOwner } from './engine/learn-owner.ts';
 import { makePlan } from './engine/plan.ts';
 import type { Registries } from './engine/playbook-set.ts';
@@ -92,6 +93,7 @@ export function wire(loaded: LoadedConfig): Wiring {
       probeFrom: config.defaults.probeFrom,
       budget,
       lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+      namespaceOn: (node, netns) => learnNamespace(node, netns, transport, registries),
     });
   return {
     loaded,

@@ -21,6 +21,7 @@ import { listeners } from './listeners.ts';
 import { look } from './look.ts';
 import { nameLookup } from './name-lookup.ts';
 import { neighbours } from './neighbours.ts';
+import { netns } from './netns.ts';
 import { nicCounters } from './nic-counters.ts';
 import { nics } from './nics.ts';
 import { pathMtu } from './path-mtu.ts';
@@ -40,6 +41,7 @@ import { tcpProbe } from './tcp-probe.ts';
 export const collectors: ReadonlyMap<string, Collector> = new Map(
   [
     look,
+    netns,
     kernel,
     clock,
     sysctl,

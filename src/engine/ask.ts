@@ -1,5 +1,6 @@
 import { NetcheckError } from '../model/errors.ts';
 import { IpAddress, NodeName } from '../model/inventory.ts';
+import { NetnsName } from '../model/netns.ts';
 import { Symptom, type Target } from '../model/symptom.ts';
 import { unmangle } from '../model/unmangle.ts';
 
@@ -7,7 +8,7 @@ import { unmangle } from '../model/unmangle.ts';
 export const maxAskCharacters = 1000;
 
 const grammar =
-  '<node|address|pod ns/name> port <N> [from <node>] [via <node>] [udp] [size <bytes>] [for 20s] [playbook <id>] [symptom words]';
+  '<node|address|pod ns/name> [netns <pid|name|container>] port <N> [from <node>] [via <node>] [udp] [size <bytes>] [for 20s] [playbook <id>] [symptom words]';
 const example = 'For example: node-50 port 1301 from node-12';
 
 const kubernetesKinds: Readonly<Record<string, 'pod' | 'svc' | 'deploy' | 'nodeport' | 'ingress'>> = {
@@ -143,7 +144,7 @@ export function parseAsk(text: string): Symptom {
 export function describeTarget(target: Target): string {
   switch (target.kind) {
     case 'node':
-      return target.node;
+      return target.netns === undefined ? target.node : `${target.node} netns ${target.netns}`;
     case 'address':
       return target.address;
     case 'kubernetes':
@@ -188,6 +189,30 @@ function joinsTargets(token: string | undefined, next: string | undefined): bool
 }
 
 function readTarget(tokens: TokenReader): { target: Target; port?: number } {
+  const { target, ...port } = readPlainTarget(tokens);
+  const word = tokens.peek()?.toLowerCase();
+  if (word !== 'netns' && word !== '命名空间') return { target, ...port };
+  tokens.next();
+  const name = tokens.next();
+  if (target.kind !== 'node')
+    throw new NetcheckError(
+      'ask/bad-name',
+      `"netns" belongs behind the name of a node, not behind ${describeTarget(target)}.`,
+      'For example: node-50 netns 4321 port 1301',
+    );
+  const netns = NetnsName.safeParse(name);
+  if (!netns.success)
+    throw new NetcheckError(
+      'ask/bad-name',
+      name === undefined
+        ? 'The network namespace after "netns" is missing.'
+        : `"${shown(name)}" is not a network namespace: give a pid, a name of "ip netns" or a container id.`,
+      'For example: node-50 netns 4321 port 1301',
+    );
+  return { target: { ...target, netns: netns.data }, ...port };
+}
+
+function readPlainTarget(tokens: TokenReader): { target: Target; port?: number } {
   const token = tokens.next();
   if (token === undefined)
     throw new NetcheckError(

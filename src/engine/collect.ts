@@ -3,6 +3,8 @@ import type { Evidence, Exit } from '../model/evidence.ts';
 import type { Capture, Clock, Connection, Features } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { IpAddress } from '../model/inventory.ts';
+import type { Namespace } from '../model/node-facts.ts';
+import { nodeOfPlace } from '../model/netns.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
 import { createLearner } from './learn.ts';
@@ -46,8 +48,9 @@ export async function collect(
     onProgress({ type: 'phase', phase: name, atMs: ports.now() });
 
   phase('connect');
+  const sharedSlots = { ...ports, slots: oneSlotPerNode(ports.slots) };
   const opening = await Promise.allSettled(
-    plan.nodes.map((planned) => open(runId, plan, planned, registries.parsers, ports, whole, onProgress)),
+    plan.nodes.map((planned) => open(runId, plan, planned, registries.parsers, sharedSlots, whole, onProgress)),
   );
   const opened = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const connected = opened.flatMap((one) => ('session' in one ? [one] : []));
@@ -133,7 +136,7 @@ async function open(
   const waiting = setTimeout(() => onProgress({ type: 'waiting', node: node.name }), sayWaitingAfterMs);
   let slot: Awaited<ReturnType<NodeSlots['acquire']>>;
   try {
-    slot = await ports.slots.acquire(node.name, { signal: patience.signal, holder: runId });
+    slot = await ports.slots.acquire(nodeOfPlace(node.name), { signal: patience.signal, holder: runId });
   } catch (error) {
     if (!patience.signal.aborted) throw error;
     return await unreachable(
@@ -148,7 +151,8 @@ async function open(
   const release = (): Promise<void> => slot.release().catch(() => undefined);
   let connected: Awaited<ReturnType<NodeTransport['connect']>>;
   try {
-    connected = await ports.transport.connect(node, { signal });
+    // The places of one node share its connection: the transport knows it by its name.
+    connected = await ports.transport.connect({ ...node, name: nodeOfPlace(node.name) }, { signal });
   } catch (error) {
     await release();
     throw error;
@@ -167,6 +171,25 @@ async function open(
     signal,
   );
   return { session, release };
+}
+
+/** Places of one node take one slot of it together. */
+function oneSlotPerNode(slots: NodeSlots): NodeSlots {
+  const taken = new Map<string, { readonly slot: ReturnType<NodeSlots['acquire']>; users: number }>();
+  return {
+    async acquire(node, options) {
+      const entry = taken.get(node) ?? { slot: slots.acquire(node, options), users: 0 };
+      taken.set(node, entry);
+      entry.users++;
+      const slot = await entry.slot;
+      return {
+        release: async () => {
+          entry.users--;
+          if (entry.users === 0) await slot.release();
+        },
+      };
+    },
+  };
 }
 
 export function contextOf(
@@ -230,7 +253,35 @@ async function lookAround(
     evidence: evidenceFile(entry.node, entry.id, entry.kind),
   });
   session.features = parsed.value as Features | undefined;
-  return entry.exit.how === 'exited';
+  return entry.exit.how === 'exited' && (await enterNamespace(session, { collectors, parsers }));
+}
+
+/** Finds the network namespace of a place; false where it is not there. */
+async function enterNamespace(
+  session: NodeSession,
+  {
+    collectors,
+    parsers,
+  }: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
+): Promise<boolean> {
+  const name = session.planned.netns;
+  if (name === undefined) return true;
+  const collector = collectors.get('netns');
+  if (!collector) return false;
+  await session.collect(collector, { name }, 'look');
+  const found = session.evidence.find(({ entry }) => entry.kind === 'netns');
+  if (found === undefined) return false;
+  const { entry, stdout, stderr } = found;
+  const namespace = parsers.get('netns')?.parse({
+    stdout,
+    stderr,
+    argv: entry.argv,
+    exitCode: entry.exit.how === 'exited' ? entry.exit.code : null,
+    evidence: entry.out ?? entry.id,
+  }).value as Namespace | undefined;
+  if (namespace === undefined) return false;
+  session.netns = { name, pid: namespace.pid };
+  return true;
 }
 
 interface PlacedCapture {

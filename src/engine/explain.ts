@@ -1,6 +1,8 @@
 import type { Collector, Command, Learned } from '../model/command.ts';
 import type { Phase } from '../model/evidence.ts';
 import type { Plan } from '../model/plan.ts';
+import type { Netns } from '../model/netns.ts';
+import { inNamespace } from './in-namespace.ts';
 import { contextOf, stepsOf } from './collect.ts';
 
 /** One command as `--explain` shows it: what would run, where, with which bounds. */
@@ -22,6 +24,7 @@ export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collecto
     stepsOf(plan, { name: planned.node.name }, collectors).flatMap(({ collector, params }) =>
       collector
         .commands(collector.params.parse(params), contextOf(plan, planned, expectedUid(planned), unlearned))
+        .map((command) => (planned.netns === undefined ? command : inNamespace(command, expectedNetns(planned.netns))))
         .map((command) => ({
           node: planned.node.name,
           collector: collector.id,
@@ -42,6 +45,12 @@ export const unlearned: Learned = {
   ways: [],
   listenerPids: ['PID'],
 };
+
+/** A container's process is found by looking; a name that is no number may be either. */
+function expectedNetns(name: string): Netns {
+  const isContainer = /^[0-9a-f]{12,64}$/.test(name);
+  return { name, pid: /^\d+$/.test(name) ? name : isContainer ? 'PID' : null };
+}
 
 /** Nobody has looked yet: an account is root where it is called so, else it is somebody for whom tcpdump steps down (-Z). */
 function expectedUid({ node }: Plan['nodes'][number]): number {

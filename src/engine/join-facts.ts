@@ -68,6 +68,7 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     tcpMetrics: joinTcpMetrics(of('ip-tcp-metrics')),
     capture: latest(of('pcap')),
     probes: all(of('tcp-probe')),
+    namespace: latest(of('netns')),
     policyRules: all(of('ip-rule')),
     nics: joinNics(readings),
     kernelLog: latest(of('dmesg')),

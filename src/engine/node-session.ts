@@ -1,11 +1,13 @@
 import type { CollectContext, Collector, Command } from '../model/command.ts';
 import type { Evidence, EvidenceEntry, Exit, Phase } from '../model/evidence.ts';
 import type { Capture, Features } from '../model/facts.ts';
+import type { Netns } from '../model/netns.ts';
 import type { PlannedNode } from '../model/plan.ts';
 import { createCaptureAnalyser } from '../packets/analyse-capture.ts';
 import { createPayloadStripper } from '../packets/payload-stripper.ts';
 import { createListeningWatch } from '../packets/tcpdump-stderr.ts';
 import { createDeadline } from '../model/deadline.ts';
+import { inNamespace } from './in-namespace.ts';
 import { chooseCommand } from './choose-command.ts';
 import type { CommandResult, EvidenceSink, NodeConnection } from './ports.ts';
 
@@ -40,6 +42,8 @@ export class NodeSession {
   readonly planned: PlannedNode;
   readonly evidence: Evidence[] = [];
   features: Features | undefined;
+  /** Where commands run that are about a network namespace; undefined: in the node's own. */
+  netns: Netns | undefined;
   readonly #connection: NodeConnection;
   readonly #ports: SessionPorts;
   readonly #signal: AbortSignal;
@@ -152,7 +156,9 @@ export class NodeSession {
   }
 
   #commandsOf(collector: Collector, params: unknown): readonly Command[] {
-    return collector.commands(collector.params.parse(params), this.#context());
+    const commands = collector.commands(collector.params.parse(params), this.#context());
+    const { netns } = this;
+    return netns === undefined ? commands : commands.map((command) => inNamespace(command, netns));
   }
 
   async #perform(

@@ -137,6 +137,12 @@ function knowledgeOf(
 function whyUnseen(own: readonly Evidence[], say: EngineText): string | undefined {
   const refused = own.find(({ entry }) => entry.kind === 'connect')?.entry.exit;
   if (refused?.how === 'notStarted') return refused.message;
+  const namespaces = own.filter(({ entry }) => entry.kind === 'netns');
+  const [found, ...again] = namespaces;
+  if (found !== undefined && !(found.entry.exit.how === 'exited' && found.entry.exit.code === 0))
+    return firstLine(found.stderr) || sayExit(found.entry.exit, 'netns', '', say);
+  if (again.some(({ stdout }) => found !== undefined && Buffer.compare(stdout, found.stdout) !== 0))
+    return say.namespaceGone;
   const [first, ...more] = own;
   if (first?.entry.kind !== 'look' || first.entry.exit.how === 'exited' || more.length > 0) return undefined;
   return sayExit(first.entry.exit, first.entry.argv[0] ?? first.entry.collector, firstLine(first.stderr), say);

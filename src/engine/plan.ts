@@ -1,5 +1,7 @@
 import { NetcheckError } from '../model/errors.ts';
 import type { Budget, Plan, PlannedNode, PlannedStep, Role } from '../model/plan.ts';
+import type { InventoryNode } from '../model/inventory.ts';
+import { nodeOfPlace, placeName } from '../model/netns.ts';
 import type { Symptom } from '../model/symptom.ts';
 import { type Inventory, type Resolved, resolveTarget } from './inventory.ts';
 import { alwaysCollected, choosePlaybook, type Registries } from './playbook-set.ts';
@@ -11,6 +13,14 @@ export interface PlanOptions {
   readonly budget: Budget;
   /** For nodes that the inventory knows by a host name; without it they need an IP address. */
   readonly lookup?: Lookup;
+  /**
+   * Asks a node for a network namespace: its address, and whether it is the node's own. @throws NetcheckError
+   * `ask/no-namespace` where it is not there, or has no address
+   */
+  readonly namespaceOn?: (
+    node: InventoryNode,
+    netns: string,
+  ) => Promise<{ readonly address: string; readonly isOwn: boolean }>;
 }
 
 /**
@@ -26,15 +36,18 @@ export async function makePlan(
   options: PlanOptions,
 ): Promise<Plan> {
   const { playbook } = choosePlaybook(symptom, registries.playbooks);
-  const asked = await resolveTarget(symptom.target, inventory);
-  const target: Resolved = {
+  const asked = await resolvePlace(symptom.target, inventory, options);
+  const target: Place = {
     ...asked,
-    address: asked.kind === 'node' ? await settleTarget(asked.node.name, asked.address, options.lookup) : asked.address,
+    address:
+      asked.kind === 'node' && asked.netns === undefined
+        ? await settleTarget(asked.node.name, asked.address, options.lookup)
+        : asked.address,
   };
   const nodes = new Map<string, PlannedNode>();
   const externalClients: string[] = [];
 
-  const add = async (resolved: Resolved, role: Role, why: string): Promise<void> => {
+  const add = async (resolved: Place, role: Role, why: string): Promise<void> => {
     if (resolved.kind === 'external') {
       if (role === 'forwarder')
         throw new NetcheckError(
@@ -45,19 +58,33 @@ export async function makePlan(
       if (role === 'client' && !externalClients.includes(resolved.address)) externalClients.push(resolved.address);
       return;
     }
-    const known = nodes.get(resolved.node.name);
+    const name = placeName(resolved.node.name, resolved.netns);
+    const known = nodes.get(name);
     if (known) {
-      if (!known.roles.includes(role)) nodes.set(known.node.name, { ...known, roles: [...known.roles, role] });
+      if (!known.roles.includes(role)) nodes.set(name, { ...known, roles: [...known.roles, role] });
       return;
     }
     // A name that only the jump host knows costs nothing but the look-ups that need an address.
     const address = (await settleAddress(resolved.address, options.lookup)) ?? resolved.address;
-    nodes.set(resolved.node.name, { node: resolved.node, roles: [role], address, why });
+    nodes.set(name, {
+      node: { ...resolved.node, name },
+      ...(resolved.netns === undefined ? {} : { netns: resolved.netns }),
+      roles: [role],
+      address,
+      why,
+    });
+    // What goes into a namespace or comes out of it passes the node's own.
+    if (resolved.netns !== undefined)
+      await add(
+        { kind: 'node', node: resolved.node, address: resolved.node.target ?? resolved.node.address },
+        'forwarder',
+        `the node of ${name}`,
+      );
   };
 
   await add(target, 'target', 'asked');
-  for (const one of symptom.via) await add(await resolveTarget(one, inventory), 'forwarder', 'via');
-  for (const one of symptom.from) await add(await resolveTarget(one, inventory), 'client', 'from');
+  for (const one of symptom.via) await add(await resolvePlace(one, inventory, options), 'forwarder', 'via');
+  for (const one of symptom.from) await add(await resolvePlace(one, inventory, options), 'client', 'from');
   if (symptom.from.length === 0)
     for (const { name, why } of chooseClients(nodes, inventory, options))
       await add(await resolveTarget({ kind: 'node', node: name }, inventory), 'client', why);
@@ -76,7 +103,7 @@ export async function makePlan(
     targetAddress: target.address,
     externalClients,
     nodes: [...nodes.values()],
-    steps: [...nodes.values()].flatMap(({ node, roles }) => stepsFor(node.name, roles, playbook.collect)),
+    steps: [...nodes.values()].flatMap(({ node, roles, netns }) => stepsFor(node.name, roles, playbook.collect, netns)),
     rules: playbook.rules.map((rule) => ({ rule: rule.use, params: rule.with })),
     budget:
       symptom.watchMs === undefined
@@ -89,15 +116,37 @@ export async function makePlan(
   };
 }
 
+type Place = Resolved & { readonly netns?: string };
+
+/** A target with its namespace. The namespace of the node itself (hostNetwork) is the node. */
+async function resolvePlace(
+  asked: Symptom['target'],
+  inventory: Inventory,
+  { namespaceOn }: Pick<PlanOptions, 'namespaceOn'>,
+): Promise<Place> {
+  const resolved = await resolveTarget(asked, inventory);
+  if (asked.kind !== 'node' || asked.netns === undefined || resolved.kind !== 'node') return resolved;
+  if (namespaceOn === undefined)
+    throw new NetcheckError(
+      'ask/no-namespace',
+      `Network namespaces cannot be looked up here, so "${asked.netns}" on ${asked.node} cannot be asked about.`,
+      'Ask with the node and the port instead.',
+    );
+  const { address, isOwn } = await namespaceOn(resolved.node, asked.netns);
+  return isOwn ? resolved : { ...resolved, address, netns: asked.netns };
+}
+
 /** `defaults.probeFrom`, else one other node of the inventory: without a probe there may be nothing to see. */
 function chooseClients(
   nodes: ReadonlyMap<string, PlannedNode>,
   inventory: Inventory,
   { probeFrom }: PlanOptions,
 ): readonly { name: string; why: string }[] {
-  const configured = probeFrom.filter((name) => !nodes.has(name));
+  const there = new Set([...nodes.keys()].map(nodeOfPlace));
+  const isThere = (name: string): boolean => there.has(name);
+  const configured = probeFrom.filter((name) => !isThere(name));
   if (configured.length > 0) return configured.map((name) => ({ name, why: 'defaults.probeFrom' }));
-  const other = inventory.names().find((name) => !nodes.has(name));
+  const other = inventory.names().find((name) => !isThere(name));
   return other === undefined ? [] : [{ name: other, why: 'no "from" and no defaults.probeFrom: the first other node' }];
 }
 
@@ -105,8 +154,10 @@ function stepsFor(
   node: string,
   roles: readonly Role[],
   collect: readonly { on: readonly Role[]; use: string; with: Record<string, unknown> }[],
+  netns: string | undefined,
 ): readonly PlannedStep[] {
   const steps: PlannedStep[] = alwaysCollected.map((collector) => ({ node, collector, params: {} }));
+  if (netns !== undefined) steps.push({ node, collector: 'netns', params: { name: netns } });
   for (const { on, use, with: params } of collect)
     if (
       roles.some((role) => on.includes(role)) &&

@@ -49,6 +49,7 @@ function defaultParams(collector: Collector): unknown {
 export const exampleParams: Readonly<Record<string, unknown>> = {
   sysctl: { keys: ['net.ipv4.ip_forward'] },
   'name-lookup': { names: ['example.com'] },
+  netns: { name: '4321' },
 };
 
 function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): CollectContext {

@@ -21,6 +21,7 @@ export type ErrorCode =
   | 'ask/bad-duration'
   | 'ask/unknown-node'
   | 'ask/external-address'
+  | 'ask/no-namespace'
   | 'ask/unknown-playbook'
   | 'ask/no-kubernetes'
   | 'ask/same-node'

@@ -8,6 +8,7 @@ import type {
   KubeProxy,
   ListenerProcess,
   NameLookup,
+  Namespace,
   Nic,
   PingResult,
   PolicyRule,
@@ -52,6 +53,7 @@ export interface FactCatalogue {
   readonly tcpMetrics: readonly TcpMetric[];
   readonly capture: Capture;
   readonly probes: readonly Probe[];
+  readonly namespace: Namespace;
   readonly policyRules: readonly PolicyRule[];
   readonly nics: readonly Nic[];
   readonly kernelLog: KernelLog;

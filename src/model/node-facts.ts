@@ -177,6 +177,18 @@ export interface ConntrackEntry {
   readonly at: At;
 }
 
+/** The network namespace that was asked about. */
+export interface Namespace {
+  /** `net:[4026532281]`; null where it may not be seen. */
+  readonly inode: string | null;
+  readonly pid: string | null;
+  /** Start time of that process in clock ticks since boot. */
+  readonly startTicks: string | null;
+  /** It is the node's own (hostNetwork); null where that may not be seen. */
+  readonly isOwn: boolean | null;
+  readonly at: At;
+}
+
 /** One network device as ethtool tells of it; parts are absent where they were not read. */
 export interface Nic {
   readonly device: string;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { InventoryNode } from './inventory.ts';
+import { InventoryNode, NodeName } from './inventory.ts';
+import { NetnsName } from './netns.ts';
 import { Symptom } from './symptom.ts';
 
 export const Role = z.enum(['target', 'client', 'forwarder']);
@@ -29,7 +30,16 @@ export type Budget = z.infer<typeof Budget>;
 
 /** A node with what it is in this run. `ssh: false`: an address that netcheck cannot log in to. */
 export const PlannedNode = z.strictObject({
-  node: InventoryNode,
+  /** A place with a namespace is called `node-50@4321`: two places of one node are two nodes for everything after. */
+  node: InventoryNode.extend({
+    name: z.string().refine((name) => {
+      const [node = '', netns, ...more] = name.split('@');
+      const inNode = NodeName.safeParse(node).success && more.length === 0;
+      return inNode && (netns === undefined || NetnsName.safeParse(netns).success);
+    }, 'a node name, or a node name and a network namespace with "@" between them'),
+  }),
+  /** Network namespace on the node; absent: its own. */
+  netns: NetnsName.optional(),
   roles: z.array(Role),
   /** The address that stands for it in this run. */
   address: z.string(),

@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import { IpAddress, NodeName, Port } from './inventory.ts';
+import { NetnsName } from './netns.ts';
 
 /** What a person may point at. Kubernetes kinds are resolved to nodes before a run starts. */
 export const Target = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('node'), node: NodeName }),
+  z.strictObject({
+    kind: z.literal('node'),
+    node: NodeName,
+    /** Network namespace on that node, a pod's for example. */
+    netns: NetnsName.optional(),
+  }),
   z.strictObject({ kind: z.literal('address'), address: IpAddress }),
   z.strictObject({
     kind: z.literal('kubernetes'),

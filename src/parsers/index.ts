@@ -35,6 +35,7 @@ import { kubeProxy } from './kube-proxy.ts';
 import { look } from './look.ts';
 import { netstatN } from './netstat-n.ts';
 import { netstatS } from './netstat-s.ts';
+import { netns } from './netns.ts';
 import { nftJson } from './nft-json.ts';
 import { nsswitch } from './nsswitch.ts';
 import { nstat } from './nstat.ts';
@@ -42,6 +43,7 @@ import { osRelease } from './os-release.ts';
 import { ping } from './ping.ts';
 import { procLimits } from './proc-limits.ts';
 import { procNetDev } from './proc-net-dev.ts';
+import { procNetFibTrie } from './proc-net-fib-trie.ts';
 import { procNetIpVsConn } from './proc-net-ip-vs-conn.ts';
 import { procNetIpVs } from './proc-net-ip-vs.ts';
 import { procNetNetstat } from './proc-net-netstat.ts';
@@ -127,5 +129,7 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     kubeProxy,
     procLimits,
     softirqs,
+    netns,
+    procNetFibTrie,
   ].map((parser: Parser) => [parser.kind, parser]),
 );

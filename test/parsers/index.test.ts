@@ -44,7 +44,7 @@ function expectShape(parsed: Parsed<unknown>): void {
 
 describe('the registry', () => {
   it('has the kinds under their own names, with a line of help each', () => {
-    expect(parsers.size).toBe(62);
+    expect(parsers.size).toBe(64);
     for (const [kind, parser] of parsers) {
       expect(parser.kind).toBe(kind);
       expect(kind).toMatch(/^[a-z0-9]+(?:-[a-z0-9]+)*$/);

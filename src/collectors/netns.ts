@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { defineCollector } from '../model/command.ts';
+import { NetnsName } from '../model/netns.ts';
+
+/**
+ * Finds a network namespace: a pid as it is, a name below /run/netns, a container id by the processes that name it in
+ * their cgroup. Prints `netns INODE PID START OWN`: START is the process's start time (proc(5), field 22), which tells a
+ * pid that was given to another process, OWN the namespace of the node itself. Without root the namespaces of other
+ * users' processes are `-`.
+ */
+const script = `x=$1
+byPid() {
+i=$(readlink "/proc/$1/ns/net" 2>/dev/null) || i=-
+s=$(sed -e 's/^.*) //' "/proc/$1/stat" | cut -d ' ' -f 20)
+o=$(readlink /proc/1/ns/net 2>/dev/null) || o=unknown
+echo "netns $i $1 \${s:--} $o"
+exit 0
+}
+case $x in
+*[!0-9]*) ;;
+*) [ -d "/proc/$x" ] || { echo "there is no process $x" >&2; exit 1; }; byPid "$x";;
+esac
+if [ -e "/run/netns/$x" ]; then
+n=$(stat -L -c %i "/run/netns/$x") || exit 1
+o=$(readlink /proc/1/ns/net 2>/dev/null) || o=unknown
+echo "netns net:[$n] - - $o"
+exit 0
+fi
+case $x in
+*[!0-9a-f]*|???????????) ;;
+*) for f in /proc/[0-9]*/cgroup; do
+if grep -q -s -e "$x" "$f"; then p=\${f#/proc/}; byPid "\${p%/cgroup}"; fi
+done;;
+esac
+echo "there is no network namespace $x on this node" >&2
+exit 1`;
+
+export const netns = defineCollector({
+  id: 'netns',
+  purpose: 'finds the network namespace that was asked about',
+  params: z.strictObject({ name: NetnsName }),
+  when: 'last',
+  provides: ['namespace'],
+  commands: ({ name }) => [
+    {
+      argv: ['sh', '-c', script, 'netns', name],
+      privilege: 'none',
+      timeoutMs: 10_000,
+      maxBytes: 16_384,
+      kind: 'netns',
+    },
+  ],
+});

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import { collectors } from '../../src/collectors/index.ts';
+import { inNamespace } from '../../src/engine/in-namespace.ts';
+import { exampleParams } from '../../src/engine/privileged-commands.ts';
+import type { Command } from '../../src/model/command.ts';
+import { Budget } from '../../src/model/plan.ts';
+
+const command = (argv: readonly string[], kind: string): Command => ({
+  argv,
+  kind,
+  privilege: 'none',
+  timeoutMs: 1000,
+  maxBytes: 1000,
+});
+const pod = { name: '4321', pid: '4321' };
+const named = { name: 'web', pid: null };
+
+describe('a command in a network namespace', () => {
+  it('reads what the kernel shows of a process without entering its namespace, and without root', () => {
+    expect(inNamespace(command(['cat', '/proc/net/snmp'], 'proc-net-snmp'), pod)).toMatchObject({
+      argv: ['cat', '/proc/4321/net/snmp'],
+      privilege: 'none',
+    });
+    expect(inNamespace(command(['cat', '/proc/net/tcp', '/proc/net/tcp6'], 'proc-net-tcp'), pod).argv).toEqual([
+      'cat',
+      '/proc/4321/net/tcp',
+      '/proc/4321/net/tcp6',
+    ]);
+  });
+
+  it('enters it for everything else, as root', () => {
+    expect(inNamespace(command(['ss', '-lntup'], 'ss'), pod)).toMatchObject({
+      argv: ['nsenter', '--net=/proc/4321/ns/net', '--', 'ss', '-lntup'],
+      privilege: 'root',
+    });
+    expect(inNamespace(command(['cat', '/proc/net/snmp'], 'proc-net-snmp'), named)).toMatchObject({
+      argv: ['nsenter', '--net=/run/netns/web', '--', 'cat', '/proc/net/snmp'],
+      privilege: 'root',
+    });
+    // Settings are those of whoever opens the file (proc_sys_call_handler): a path through /proc/PID does not exist.
+    expect(inNamespace(command(['grep', '-H', '', '/proc/sys/net/core/somaxconn'], 'sysctl'), pod).argv).toEqual([
+      'nsenter',
+      '--net=/proc/4321/ns/net',
+      '--',
+      'grep',
+      '-H',
+      '',
+      '/proc/sys/net/core/somaxconn',
+    ]);
+  });
+
+  it("reads a container's own resolver files", () => {
+    expect(inNamespace(command(['cat', '/etc/resolv.conf'], 'resolv-conf'), pod)).toMatchObject({
+      argv: ['cat', '/proc/4321/root/etc/resolv.conf'],
+      privilege: 'root',
+    });
+  });
+
+  it('moves the alternatives as well', () => {
+    const moved = inNamespace(
+      {
+        ...command(['ss', '-s'], 'ss-summary'),
+        otherwise: command(['cat', '/proc/net/sockstat'], 'proc-net-sockstat'),
+      },
+      pod,
+    );
+    expect(moved.otherwise?.argv).toEqual(['cat', '/proc/4321/net/sockstat']);
+  });
+
+  it('leaves alone what is about the whole machine, and nothing else', () => {
+    const context = {
+      target: '192.0.2.1',
+      port: 80,
+      protocol: 'tcp',
+      clientAddresses: ['192.0.2.2'],
+      ownAddresses: [],
+      roles: ['target'],
+      learned: { devices: ['eth0'], ways: [{ address: '192.0.2.2', device: 'eth0' }], listenerPids: ['77'] },
+      budget: Budget.parse({}),
+    } as const;
+    const same = [...collectors.values()].filter((collector) => {
+      const params = collector.params.safeParse({});
+      const all = collector.commands(params.success ? params.data : exampleParams[collector.id], context);
+      return all.length > 0 && all.every((one) => inNamespace(one, pod) === one);
+    });
+    expect(same.map(({ id }) => id).sort()).toEqual([
+      'clock',
+      'interrupts',
+      'kernel',
+      'kernel-log',
+      'listener-process',
+      'look',
+      'netns',
+    ]);
+  });
+});
