@@ -6,6 +6,7 @@ import { longSilenceMs } from './after-silence.ts';
 import { because } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
+import { largestOf, smallestOf } from './extremes.ts';
 import { groupBy } from './group-by.ts';
 import { isOtherDistance } from './hop-distance.ts';
 import { notSeen } from './not-seen.ts';
@@ -118,19 +119,19 @@ export const idleReset = defineCaptureRule({
       ([server, own]) => {
         const samples = samplesOf(own.map(({ connection, gap }) => sampleOf(connection, gap)));
         const survived = own.filter(({ gap }) => gap.answer === 'ack').map(({ gap }) => gap.idleMs);
-        return samples.length === 0 ? [] : [{ server, samples, longestSurvived: Math.max(0, ...survived) }];
+        return samples.length === 0 ? [] : [{ server, samples, longestSurvived: largestOf(survived) }];
       },
     );
     if (services.length === 0) {
       const survived = silences.filter(({ gap }) => gap.answer === 'ack');
-      const longest = Math.max(0, ...survived.map(({ gap }) => gap.idleMs));
+      const longest = largestOf(survived.map(({ gap }) => gap.idleMs));
       return notSeen(capture, place, say, say.survived({ silences: survived.length, seconds: secondsText(longest) }));
     }
 
     const worst = worstFirst(services, ({ samples }) => samples.length);
     const reasons = worst.flatMap(({ server, samples, longestSurvived }) => {
       const idle = samples.map(({ gap }) => gap.idleMs);
-      const shortest = Math.min(...idle);
+      const shortest = smallestOf(idle);
       const above = longestSurvived < shortest ? longestSurvived : 0;
       const known = knownLimits.filter(({ sec }) => sec * 1000 > above && sec * 1000 <= shortest * 1.02).slice(-2);
       return [
@@ -140,7 +141,7 @@ export const idleReset = defineCaptureRule({
                 server,
                 samples: samples.length,
                 from: secondsText(shortest),
-                to: secondsText(Math.max(...idle)),
+                to: secondsText(largestOf(idle)),
               }),
             ]
           : []),
@@ -180,7 +181,7 @@ export const idleReset = defineCaptureRule({
       const flows = samples.flatMap(({ connection: { flow } }) => [flow.client.keepAlives, flow.server.keepAlives]);
       if (flows.every((one) => one === null)) return [say.noKeepAlive];
       const intervals = flows.flatMap((one) => (one?.intervalMs ? [one.intervalMs] : []));
-      return intervals.length === 0 ? [] : [say.keepAlive({ seconds: secondsText(Math.min(...intervals)) })];
+      return intervals.length === 0 ? [] : [say.keepAlive({ seconds: secondsText(smallestOf(intervals)) })];
     }
   },
 });
@@ -201,13 +202,17 @@ function sampleOf(connection: Connection, gap: IdleGap): Sample | null {
 /** A RST out of silence is an application's, too: it counts at a known limit, from a third, or at the same time twice. */
 function samplesOf(samples: readonly (Sample | null)[]): readonly Sample[] {
   const all = samples.filter((sample) => sample !== null);
+  if (all.some(({ how }) => how === 'forgotten')) return all;
+  const cuts = all.filter(({ how }) => how === 'cut').sort((a, b) => a.gap.idleMs - b.gap.idleMs);
+  const alike = (a: Sample | undefined, b: Sample | undefined): boolean =>
+    a !== undefined && b !== undefined && a.gap.idleMs / b.gap.idleMs >= 0.99;
+  const twice = new Set(cuts.filter((cut, i) => alike(cuts[i - 1], cut) || alike(cut, cuts[i + 1])));
   return all.filter(
     (sample) =>
       sample.how !== 'cut' ||
+      twice.has(sample) ||
       isForeign(sample) ||
-      all.some((other) => other.how === 'forgotten') ||
-      knownLimits.some(({ sec }) => Math.abs(sample.gap.idleMs / 1000 / sec - 1) <= 0.01) ||
-      all.some((other) => other !== sample && Math.abs(other.gap.idleMs / sample.gap.idleMs - 1) <= 0.01),
+      knownLimits.some(({ sec }) => Math.abs(sample.gap.idleMs / 1000 / sec - 1) <= 0.01),
   );
 }
 
@@ -221,7 +226,7 @@ function isForeign({ connection, reset }: Sample): boolean {
 function noCommonMoment(samples: readonly Sample[]): boolean {
   const forgotten = samples.filter(({ how }) => how === 'forgotten').map(({ gap }) => gap);
   if (forgotten.length < 2) return false;
-  const latestStart = Math.max(...forgotten.map(({ fromMs }) => fromMs));
-  const earliestEnd = Math.min(...forgotten.map(({ fromMs, idleMs }) => fromMs + idleMs));
+  const latestStart = largestOf(forgotten.map(({ fromMs }) => fromMs));
+  const earliestEnd = smallestOf(forgotten.map(({ fromMs, idleMs }) => fromMs + idleMs));
   return latestStart > earliestEnd;
 }

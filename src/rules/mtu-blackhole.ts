@@ -7,6 +7,7 @@ import { because } from './because.ts';
 import { hasData, type Side, sidesOf } from './capture-counts.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
+import { groupBy } from './group-by.ts';
 import { notSeen } from './not-seen.ts';
 import { confirmed, likely, notApplicable, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
@@ -183,18 +184,14 @@ function stuckSides(capture: Capture, minResent: number): readonly Stuck[] {
     return one === null ? [] : [one];
   });
   // one connection without any answer may have another reason; the same size in two of one sender hardly has
-  const silent = (one: Stuck): boolean => one.hole === null && one.errors.length === 0;
+  const alike = groupBy(found, sameWay);
   return found.filter(
-    (one) =>
-      !silent(one) ||
-      found.some(
-        (other) =>
-          other !== one &&
-          other.size.upTo === one.size.upTo &&
-          other.side.sender.address === one.side.sender.address &&
-          other.side.receiver.address === one.side.receiver.address,
-      ),
+    (one) => one.hole !== null || one.errors.length > 0 || (alike.get(sameWay(one))?.length ?? 0) > 1,
   );
+}
+
+function sameWay({ side, size }: Stuck): string {
+  return `${side.sender.address} ${side.receiver.address} ${size.upTo}`;
 }
 
 /** The receiver tells of the hole: it has what was sent after it. */

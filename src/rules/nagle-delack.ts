@@ -4,6 +4,7 @@ import { because } from './because.ts';
 import { hasData, type Side, sidesOf } from './capture-counts.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
+import { largestOf } from './extremes.ts';
 import { notSeen } from './not-seen.ts';
 import { confirmed, likely, notApplicable, undecided } from './outcomes.ts';
 import { worstFirst } from './worst-first.ts';
@@ -62,7 +63,7 @@ export const nagleDelack = defineCaptureRule({
     if (stalled.length === 0) return notSeen(capture, place, say, say.none);
     const many = stalled.filter(({ stalls }) => stalls.count >= params.minStalls);
     if (many.length === 0)
-      return notSeen(capture, place, say, say.few({ stalls: Math.max(...stalled.map(({ stalls }) => stalls.count)) }));
+      return notSeen(capture, place, say, say.few({ stalls: largestOf(stalled.map(({ stalls }) => stalls.count)) }));
 
     const worst = worstFirst(many, ({ stalls }) => stalls.count);
     const reasons = worst.map(({ side, stalls, rttMs }) =>

@@ -6,6 +6,7 @@ import { because } from './because.ts';
 import { type Side, sidesOf } from './capture-counts.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { endpointText } from './endpoint-text.ts';
+import { largestOf } from './extremes.ts';
 import { notSeen } from './not-seen.ts';
 import { confirmed, likely, notApplicable, undecided } from './outcomes.ts';
 import { percentText } from './seconds-text.ts';
@@ -89,7 +90,7 @@ export const pathLoss = defineCaptureRule({
     if (enough.length === 0)
       return notApplicable(
         because(
-          say.few({ segments: Math.max(0, ...all.map(({ segments }) => segments)), minSegments: params.minSegments }),
+          say.few({ segments: largestOf(all.map(({ segments }) => segments)), minSegments: params.minSegments }),
           capture.at,
         ),
       );

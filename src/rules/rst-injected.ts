@@ -85,10 +85,9 @@ export const rstInjected = defineCaptureRule({
     const foreign = comparable.filter(({ reset, ttl }) => isOtherDistance(reset.ttl, [ttl.min, ttl.max]));
     if (foreign.length === 0) return ruledOut(because(say.same({ resets: comparable.length }), capture.at));
 
-    const connections = [...new Set(foreign.map(({ connection }) => connection))];
-    const firsts = connections
-      .map((one) => foreign.find(({ connection }) => connection === one))
-      .filter((one) => one !== undefined);
+    const byConnection = new Map<Connection, Foreign>();
+    for (const one of foreign) if (!byConnection.has(one.connection)) byConnection.set(one.connection, one);
+    const firsts = [...byConnection.values()];
     const reasons = worstFirst(firsts, ({ reset }) => Math.max(0, reset.unacknowledged)).flatMap(
       ({ connection, reset, ttl }) => [
         say.foreign({
@@ -104,7 +103,7 @@ export const rstInjected = defineCaptureRule({
         ...(reset.sequence === 'outside' ? [say.outside] : []),
       ],
     );
-    if (connections.length > 1) reasons.push(say.count({ foreign: connections.length, of: connectionCount(capture) }));
+    if (firsts.length > 1) reasons.push(say.count({ foreign: firsts.length, of: connectionCount(capture) }));
     return likely(
       reasons.map((text) => because(text, capture.at)),
       [{ kind: 'permanent', text: say.remedy, commands: [], undo: [], risk: say.risk }],
