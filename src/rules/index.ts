@@ -5,7 +5,7 @@ import { dns5s } from './dns-5s.ts';
 import { dnsBadNameserver } from './dns-bad-nameserver.ts';
 import { dnsNdots } from './dns-ndots.ts';
 import { dnsSearchHijack } from './dns-search-hijack.ts';
-import { dnsTruncatedNoTcp } from './dns-truncated-no-tcp.ts';
+import { dnsMusl } from './dns-musl.ts';
 import { duplicateIp } from './duplicate-ip.ts';
 import { expect } from './expect.ts';
 import { fragNeededIgnored } from './frag-needed-ignored.ts';
@@ -63,7 +63,7 @@ const all: readonly AnyRule[] = [
   dnsBadNameserver,
   dns5s,
   dnsSearchHijack,
-  dnsTruncatedNoTcp,
+  dnsMusl,
   dnsNdots,
   expect,
 ];

@@ -57,6 +57,19 @@ describe('the grammar of an ask', () => {
     expect(symptom.words).toEqual(['sometimes', 'slow']);
   });
 
+  it('reads network namespaces behind nodes: pids, names, container ids', () => {
+    const symptom = parseAsk(
+      'node-50 netns 4321 port 1301 from node-12 netns web, node-13 netns 0a1b2c3d4e5f via node-30',
+    );
+    expect(symptom.target).toEqual({ ...node('node-50'), netns: '4321' });
+    expect(symptom.from).toEqual([
+      { ...node('node-12'), netns: 'web' },
+      { ...node('node-13'), netns: '0a1b2c3d4e5f' },
+    ]);
+    expect(symptom.via).toEqual([node('node-30')]);
+    expect(parseAsk('node-50 port 1301').target).toEqual(node('node-50'));
+  });
+
   it('reads "from a and b" as two sources', () => {
     expect(parseAsk('node-50 port 1301 from node-12 and node-13').from).toEqual([node('node-12'), node('node-13')]);
   });
@@ -99,6 +112,12 @@ describe('the grammar of an ask', () => {
     ['--help port 1301', 'ask/bad-name'],
     ['300.1.2.3 port 80', 'ask/bad-name'],
     ['node-50 port 80 from', 'ask/bad-name'],
+    ['node-50 netns', 'ask/bad-name'],
+    ['node-50 netns $(id) port 80', 'ask/bad-name'],
+    ['node-50 netns ../1 port 80', 'ask/bad-name'],
+    ['node-50 netns -t port 80', 'ask/bad-name'],
+    ['node-50 netns 12345678 port 80', 'ask/bad-name'],
+    ['10.0.0.1 netns 12 port 80', 'ask/bad-name'],
     ['pod Shop/Cart port 80', 'ask/bad-name'],
     ['node-50 port 80 size 0', 'ask/bad-size'],
     ['node-50 port 80 size big', 'ask/bad-size'],

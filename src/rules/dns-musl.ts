@@ -34,8 +34,8 @@ interface Truncated {
 }
 
 /** F85: resolvers (musl before 1.2.4) that do not ask again over TCP, and older ones that give A and AAAA one id. */
-export const dnsTruncatedNoTcp = defineCaptureRule({
-  id: 'dns-truncated-no-tcp',
+export const dnsMusl = defineCaptureRule({
+  id: 'dns-musl',
   fault: 'F85',
   scope: 'capture',
   params: z.strictObject({

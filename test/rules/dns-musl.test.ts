@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dnsTruncatedNoTcp as rule } from '../../src/rules/dns-truncated-no-tcp.ts';
+import { dnsMusl as rule } from '../../src/rules/dns-musl.ts';
 import { asked, clusterDns, dnsCapture, pod } from './dns-facts.ts';
 import { answered, capture, connection, judgeOnCapture, refused } from './facts.ts';
 
@@ -9,7 +9,7 @@ const cut = (answers: number, rest: Parameters<typeof asked>[1] = {}) =>
 /** TCP of somebody else: shows that the capture would have TCP. */
 const other = answered({ from: '10.244.9.9' });
 
-describe('dns-truncated-no-tcp', () => {
+describe('dns-musl', () => {
   it('fires: an empty truncated answer, and the client does not turn to TCP', () => {
     const found = judgeOnCapture(rule, dnsCapture([cut(0)], { connections: [other] }));
     expect(found.verdict).toBe('confirmed');
