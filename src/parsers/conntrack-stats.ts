@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -19,7 +19,7 @@ cpu=1   	found=0 invalid=2 insert=0 insert_failed=1 drop=0 early_drop=0 error=0 
 `,
   parse(input) {
     const problems = problemList();
-    const sums = new Map<string, { value: number; at: At }>();
+    const sums = counterTable(input);
     for (const { text, line } of outputLines(input, problems)) {
       const parts = words(text);
       if (parts.length === 0) continue;
@@ -28,16 +28,11 @@ cpu=1   	found=0 invalid=2 insert=0 insert_failed=1 drop=0 early_drop=0 error=0 
         problems.add(`not counters of conntrack: ${excerpt(text)}`, line);
         continue;
       }
-      for (const [name, value] of pairs) {
-        const key = `conntrack.${name}`;
-        const sum = sums.get(key);
-        if (sum === undefined) sums.set(key, { value, at: { evidence: input.evidence, line } });
-        else sum.value += value;
-      }
+      for (const [name, value] of pairs) sums.add(`conntrack.${name}`, value, line);
     }
     if (sums.size === 0) return nothingUsable(input, problems, 'counters of conntrack');
     addStderr(input, problems);
-    return { value: Object.fromEntries(sums), problems: problems.all() };
+    return { value: sums.reading(problems), problems: problems.all() };
   },
 };
 

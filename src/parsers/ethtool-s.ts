@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { signedCount } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -24,7 +24,7 @@ export const ethtoolS: Parser<CounterReading> = {
     const option = input.argv.findIndex((word) => word === '-S' || word === '--statistics');
     const device = option === -1 ? undefined : input.argv[option + 1];
     const group = device === undefined ? 'ethtool' : `ethtool.${device}`;
-    const reading = new Map<string, { value: number; at: At }>();
+    const counters = counterTable(input);
     let header = false;
     for (const { text, line } of outputLines(input, problems)) {
       if (text.trim() === '') continue;
@@ -39,11 +39,11 @@ export const ethtoolS: Parser<CounterReading> = {
       if (!header || name === '' || name.length > 80 || value === undefined) {
         problems.add(`not a counter of the driver: ${excerpt(text)}`, line);
       } else {
-        reading.set(`${group}.${name}`, { value, at: { evidence: input.evidence, line } });
+        counters.set(`${group}.${name}`, value, line);
       }
     }
-    if (reading.size === 0) return nothingUsable(input, problems, 'counters of the driver');
+    if (counters.size === 0) return nothingUsable(input, problems, 'counters of the driver');
     addStderr(input, problems);
-    return { value: Object.fromEntries(reading), problems: problems.all() };
+    return { value: counters.reading(problems), problems: problems.all() };
   },
 };

@@ -1,5 +1,6 @@
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { hexCount } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -38,9 +39,9 @@ export const ipVsStats: Parser<CounterReading> = {
         }
         state = 'done';
         addStderr(input, problems);
-        const at = { evidence: input.evidence, line };
-        const reading = names.map((name, i) => [`ip_vs.${name}`, { value: values[i] ?? 0, at }] as const);
-        return { value: Object.fromEntries(reading), problems: problems.all() };
+        const counters = counterTable(input);
+        for (const [i, name] of names.entries()) counters.set(`ip_vs.${name}`, values[i] ?? 0, line);
+        return { value: counters.reading(problems), problems: problems.all() };
       } else problems.add(`not a line of ip_vs_stats: ${excerpt(text)}`, line);
     }
     return nothingUsable(input, problems, 'totals of IPVS');

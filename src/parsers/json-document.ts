@@ -1,8 +1,8 @@
 import type { ParseInput } from '../model/parser.ts';
 import type { ProblemList } from './problem-list.ts';
 
-/** Largest JSON document that is read; a rule set of this size would be a million rules. */
-export const largestJsonBytes = 256 << 20;
+/** Largest JSON document that is read; a rule set of this size would be a quarter of a million rules. */
+export const largestJsonBytes = 64 << 20;
 
 /** A JSON value that was not checked yet. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };

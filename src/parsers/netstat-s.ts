@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { netstatWordings } from './netstat-wordings.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -26,7 +26,7 @@ TcpExt:
 `,
   parse(input) {
     const problems = problemList();
-    const reading = new Map<string, { value: number; at: At }>();
+    const counters = counterTable(input);
     let section: string | undefined;
     let histogram: 'In' | 'Out' | undefined;
     for (const { text, line } of outputLines(input, problems)) {
@@ -56,10 +56,10 @@ TcpExt:
       const group = section.startsWith('Icmp') && histogram !== undefined ? `${section} ${histogram}` : section;
       const name = raw ?? netstatWordings.get(group)?.get(wording);
       if (name === undefined) problems.add(`a counter in unknown words: ${excerpt(text)}`, line);
-      else reading.set(`${section}.${name}`, { value: Number(digits), at: { evidence: input.evidence, line } });
+      else counters.set(`${section}.${name}`, Number(digits), line);
     }
-    if (reading.size === 0) return nothingUsable(input, problems, 'counters');
+    if (counters.size === 0) return nothingUsable(input, problems, 'counters');
     addStderr(input, problems);
-    return { value: Object.fromEntries(reading), problems: problems.all() };
+    return { value: counters.reading(problems), problems: problems.all() };
   },
 };

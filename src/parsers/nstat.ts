@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { ParseInput, Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { jsonDocument, looksLikeJson, member } from './json-document.ts';
 import { count } from './number.ts';
 import { excerpt, type ProblemList, problemList } from './problem-list.ts';
@@ -26,18 +26,18 @@ IcmpMsgInType3                  104                0.0
 `,
   parse(input) {
     const problems = problemList();
-    const reading = new Map<string, { value: number; at: At }>();
+    const counters = counterTable(input);
     const take = (name: string, value: number | undefined, line: number): void => {
       const group = groups.find((known) => name.startsWith(known) && /^[A-Z]\w{0,60}$/.test(name.slice(known.length)));
       if (group === undefined || value === undefined) problems.add(`not a counter: ${excerpt(name)}`, line);
-      else reading.set(`${group}.${name.slice(group.length)}`, { value, at: { evidence: input.evidence, line } });
+      else counters.set(`${group}.${name.slice(group.length)}`, value, line);
     };
     if (looksLikeJson(input)) {
       const document = jsonDocument(input, problems);
       const kernel = member(document?.json, 'kernel');
       if (document !== undefined && typeof kernel === 'object' && kernel !== null) {
         for (const [name, value] of Object.entries(kernel)) {
-          take(name, typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined, document.line);
+          take(name, typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined, document.line);
         }
       }
     } else {
@@ -48,10 +48,10 @@ IcmpMsgInType3                  104                0.0
         else take(name, count(value), line);
       }
     }
-    if (reading.size === 0) return nothingUsable(input, problems, 'counters');
+    if (counters.size === 0) return nothingUsable(input, problems, 'counters');
     warnOfOptions(input, problems);
     addStderr(input, problems);
-    return { value: Object.fromEntries(reading), problems: problems.all() };
+    return { value: counters.reading(problems), problems: problems.all() };
   },
 };
 

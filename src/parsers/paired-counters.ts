@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { ParseInput, Parsed } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { signedCount } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -13,7 +13,7 @@ import { outputLines, words } from './text-lines.ts';
  */
 export function pairedCounters(input: ParseInput): Parsed<CounterReading> {
   const problems = problemList();
-  const reading = new Map<string, { value: number; at: At }>();
+  const counters = counterTable(input);
   const seen = new Set<string>();
   let header: { group: string; names: readonly string[]; line: number } | undefined;
   for (const { text, line } of outputLines(input, problems)) {
@@ -45,12 +45,12 @@ export function pairedCounters(input: ParseInput): Parsed<CounterReading> {
     seen.add(group);
     for (const [at, name] of names.entries()) {
       const value = values[at];
-      if (value !== undefined) reading.set(`${group}.${name}`, { value, at: { evidence: input.evidence, line } });
+      if (value !== undefined) counters.set(`${group}.${name}`, value, line);
     }
   }
   if (header !== undefined && header.names.length > 0)
     problems.add(`${header.group}: names without values`, header.line);
-  if (reading.size === 0) return nothingUsable(input, problems, 'counters');
+  if (counters.size === 0) return nothingUsable(input, problems, 'counters');
   addStderr(input, problems);
-  return { value: Object.fromEntries(reading), problems: problems.all() };
+  return { value: counters.reading(problems), problems: problems.all() };
 }

@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { ParseInput, Parsed } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { hexCount } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -16,7 +16,7 @@ import { outputLines, words } from './text-lines.ts';
 export function perCpuCounters(input: ParseInput, group: string): Parsed<CounterReading> {
   const problems = problemList();
   let names: readonly string[] | undefined;
-  const sums = new Map<string, { value: number; at: At }>();
+  const sums = counterTable(input);
   for (const { text, line } of outputLines(input, problems)) {
     const parts = words(text);
     if (parts.length === 0) continue;
@@ -32,13 +32,11 @@ export function perCpuCounters(input: ParseInput, group: string): Parsed<Counter
     }
     for (const [at, name] of names.entries()) {
       const value = values[at] ?? 0;
-      const sum = sums.get(name);
-      if (sum === undefined) sums.set(name, { value, at: { evidence: input.evidence, line } });
-      else if (name !== 'entries') sum.value += value;
+      if (name === 'entries') sums.set(`${group}.${name}`, value, line);
+      else sums.add(`${group}.${name}`, value, line);
     }
   }
   if (sums.size === 0) return nothingUsable(input, problems, 'counters');
   addStderr(input, problems);
-  const value = Object.fromEntries([...sums].map(([name, sum]) => [`${group}.${name}`, sum] as const));
-  return { value, problems: problems.all() };
+  return { value: sums.reading(problems), problems: problems.all() };
 }

@@ -1,13 +1,10 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { ParseInput, Parsed } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
-
-/** More names than any machine has interrupts. */
-const most = 20_000;
 
 /**
  * /proc/softirqs and /proc/interrupts: a line of CPUs, then `LABEL: NUMBER… TEXT`, one number per CPU. A few lines
@@ -28,9 +25,8 @@ export function perCpuTable(
   },
 ): Parsed<CounterReading> {
   const problems = problemList();
-  const sums = new Map<string, { value: number; at: At }>();
+  const sums = counterTable(input);
   let cpus: readonly string[] | undefined;
-  let dropped = 0;
   for (const { text, line } of outputLines(input, problems)) {
     const parts = words(text);
     const [first = '', ...fields] = parts;
@@ -47,21 +43,13 @@ export function perCpuTable(
       problems.add(`not the numbers of all CPUs: ${excerpt(text)}`, line);
       continue;
     }
-    const at: At = { evidence: input.evidence, line };
-    const add = (key: string, value: number): void => {
-      const known = sums.get(key);
-      if (known !== undefined) known.value += value;
-      else if (sums.size < most) sums.set(key, { value, at });
-      else dropped++;
-    };
     for (const [cpu, number] of numbers.entries()) {
       const value = count(number) ?? 0;
-      add(`${group}.${name}`, value);
-      if (perCpu && value > 0 && numbers.length > 1) add(`${group}.${name}.${cpus[cpu]}`, value);
+      sums.add(`${group}.${name}`, value, line);
+      if (perCpu && value > 0 && numbers.length > 1) sums.add(`${group}.${name}.${cpus[cpu]}`, value, line);
     }
   }
-  if (dropped > 0) problems.add(`${dropped} more counters than the ${most} that are kept`);
   if (sums.size === 0) return nothingUsable(input, problems, 'counters of CPUs');
   addStderr(input, problems);
-  return { value: Object.fromEntries(sums), problems: problems.all() };
+  return { value: sums.reading(problems), problems: problems.all() };
 }

@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -18,7 +18,7 @@ export const procNetDev: Parser<CounterReading> = {
 `,
   parse(input) {
     const problems = problemList();
-    const reading = new Map<string, { value: number; at: At }>();
+    const counters = counterTable(input);
     let names: readonly string[] | undefined;
     for (const { text, line } of outputLines(input, problems)) {
       if (text.trim() === '' || text.startsWith('Inter-|')) continue;
@@ -42,12 +42,11 @@ export const procNetDev: Parser<CounterReading> = {
       }
       for (const [at, name] of names.entries()) {
         const value = values[at];
-        if (value !== undefined)
-          reading.set(`dev.${device}.${name}`, { value, at: { evidence: input.evidence, line } });
+        if (value !== undefined) counters.set(`dev.${device}.${name}`, value, line);
       }
     }
-    if (reading.size === 0) return nothingUsable(input, problems, 'counters of devices');
+    if (counters.size === 0) return nothingUsable(input, problems, 'counters of devices');
     addStderr(input, problems);
-    return { value: Object.fromEntries(reading), problems: problems.all() };
+    return { value: counters.reading(problems), problems: problems.all() };
   },
 };

@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -18,7 +18,7 @@ UdpLite6NoPorts                 	0
 `,
   parse(input) {
     const problems = problemList();
-    const reading = new Map<string, { value: number; at: At }>();
+    const counters = counterTable(input);
     for (const { text, line } of outputLines(input, problems)) {
       const parts = words(text);
       if (parts.length === 0) continue;
@@ -28,10 +28,10 @@ UdpLite6NoPorts                 	0
         problems.add(`not an IPv6 counter: ${excerpt(text)}`, line);
         continue;
       }
-      reading.set(`${name[1]}.${name[2]}`, { value, at: { evidence: input.evidence, line } });
+      counters.set(`${name[1]}.${name[2]}`, value, line);
     }
-    if (reading.size === 0) return nothingUsable(input, problems, 'IPv6 counters');
+    if (counters.size === 0) return nothingUsable(input, problems, 'IPv6 counters');
     addStderr(input, problems);
-    return { value: Object.fromEntries(reading), problems: problems.all() };
+    return { value: counters.reading(problems), problems: problems.all() };
   },
 };

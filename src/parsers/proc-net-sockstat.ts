@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { count } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -9,7 +9,7 @@ import { outputLines, words } from './text-lines.ts';
 /** /proc/net/sockstat and sockstat6: `sockstat.TCP.inuse`, `sockstat.TCP.tw`, `sockstat.sockets.used` … */
 export const procNetSockstat: Parser<CounterReading> = {
   kind: 'proc-net-sockstat',
-  reads: 'cat /proc/net/sockstat',
+  reads: 'cat /proc/net/sockstat | cat /proc/net/sockstat6',
   fact: 'counters',
   sample: `sockets: used 229
 TCP: inuse 4 orphan 0 tw 4 alloc 17 mem 1
@@ -18,7 +18,7 @@ FRAG: inuse 0 memory 0
 `,
   parse(input) {
     const problems = problemList();
-    const reading = new Map<string, { value: number; at: At }>();
+    const counters = counterTable(input);
     for (const { text, line } of outputLines(input, problems)) {
       const [first = '', ...fields] = words(text);
       if (first === '') continue;
@@ -34,11 +34,11 @@ FRAG: inuse 0 memory 0
         continue;
       }
       for (const [name, value] of pairs) {
-        reading.set(`sockstat.${group}.${name}`, { value, at: { evidence: input.evidence, line } });
+        counters.set(`sockstat.${group}.${name}`, value, line);
       }
     }
-    if (reading.size === 0) return nothingUsable(input, problems, 'socket counts');
+    if (counters.size === 0) return nothingUsable(input, problems, 'socket counts');
     addStderr(input, problems);
-    return { value: Object.fromEntries(reading), problems: problems.all() };
+    return { value: counters.reading(problems), problems: problems.all() };
   },
 };

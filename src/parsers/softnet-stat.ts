@@ -1,6 +1,6 @@
-import type { At } from '../model/evidence.ts';
 import type { CounterReading } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { counterTable } from './counter-table.ts';
 import { hexCount } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -25,7 +25,7 @@ export const softnetStat: Parser<CounterReading> = {
 `,
   parse(input) {
     const problems = problemList();
-    const sums = new Map<string, { value: number; at: At }>();
+    const sums = counterTable(input);
     for (const { text, line } of outputLines(input, problems)) {
       const parts = words(text);
       if (parts.length === 0) continue;
@@ -35,15 +35,11 @@ export const softnetStat: Parser<CounterReading> = {
       }
       for (const [column, name] of columns) {
         const value = hexCount(parts[column]);
-        if (value === undefined) continue;
-        const key = `softnet.${name}`;
-        const sum = sums.get(key);
-        if (sum === undefined) sums.set(key, { value, at: { evidence: input.evidence, line } });
-        else sum.value += value;
+        if (value !== undefined) sums.add(`softnet.${name}`, value, line);
       }
     }
     if (sums.size === 0) return nothingUsable(input, problems, 'counters of the CPUs');
     addStderr(input, problems);
-    return { value: Object.fromEntries(sums), problems: problems.all() };
+    return { value: sums.reading(problems), problems: problems.all() };
   },
 };

@@ -52,13 +52,24 @@ export function* textLines(bytes: Uint8Array): Generator<TextLine, void, undefin
   }
 }
 
+/** More lines than any output has that a node is asked for; items and problems are bounded with them. */
+export const mostLines = 250_000;
+
 /**
- * Lines of a command's standard output. Where the command did not come to its end (`exitCode` null: time-out, byte
+ * Lines of a command's standard output, the first 250 000 of them unless `most` says otherwise. Where the command did not come to its end (`exitCode` null: time-out, byte
  * cap, lost connection), a last line without a newline may have been cut in the middle of a number: it is left out,
  * and a problem says so. A finished output may end without a newline.
  */
-export function* outputLines(input: ParseInput, problems: ProblemList): Generator<TextLine, void, undefined> {
+export function* outputLines(
+  input: ParseInput,
+  problems: ProblemList,
+  most = mostLines,
+): Generator<TextLine, void, undefined> {
   for (const line of textLines(input.stdout)) {
+    if (line.line > most) {
+      problems.add(`the output has more than ${most} lines; only those were read`, line.line);
+      return;
+    }
     if (!line.whole && (input.exitCode === null || line.text.length >= longestLineBytes / 4)) {
       problems.add('the output was cut in the middle of this line', line.line);
       continue;

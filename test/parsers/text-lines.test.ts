@@ -66,12 +66,34 @@ describe('outputLines', () => {
   });
 });
 
+describe('a very long output', () => {
+  it('is read up to a number of lines, and says so', () => {
+    const problems = problemList();
+    const lines = [...outputLines(inputOf('a\nb\nc\nd\n'), problems, 3)];
+    expect(lines.map(({ text }) => text)).toEqual(['a', 'b', 'c']);
+    expect(problems.all()).toEqual([{ message: 'the output has more than 3 lines; only those were read', line: 4 }]);
+  });
+});
+
 describe('problemList', () => {
-  it('keeps the first twenty and counts the rest', () => {
+  it('keeps the first twenty kinds and counts the rest', () => {
     const problems = problemList();
     for (let at = 1; at <= 1000; at += 1) problems.add(`p${at}`, at);
     expect(problems.all()).toHaveLength(mostProblems + 1);
-    expect(problems.all().at(-1)?.message).toBe('980 more problems of this kind');
+    expect(problems.all().at(-1)?.message).toBe('980 more of other kinds');
+  });
+
+  it('keeps the first five of a kind, so that one kind of damage does not hide another', () => {
+    const problems = problemList();
+    for (let line = 1; line <= 1000; line += 1) problems.add(`not a socket: ${line}`, line);
+    problems.add('not a device: eth0', 1001);
+    for (let line = 1; line <= 7; line += 1) problems.add('stderr: no', line);
+    expect(problems.all().map(({ message }) => message)).toEqual([
+      ...[1, 2, 3, 4, 5].map((line) => `not a socket: ${line}`),
+      'not a device: eth0',
+      ...[1, 2, 3, 4, 5].map(() => 'stderr: no'),
+      '995 more: not a socket; 2 more: stderr',
+    ]);
   });
 
   it('quotes foreign text on one printable, short line', () => {
