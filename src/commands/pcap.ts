@@ -16,6 +16,8 @@ import { claimOutput, writeOutput } from './write-output.ts';
 const outputPiece = 256 * 1024;
 /** Packets kept for ladders and for joining, of one file: about 60 bytes each. */
 const maxLogged = 1_000_000;
+/** Connections of one file that are joined with those of others. */
+const maxJoined = 20_000;
 /** Ladders on a page, per file and for what several files share. */
 const maxLadders = 6;
 /** Steps of the ladder of one conversation in the terminal. */
@@ -249,7 +251,11 @@ async function showFlow(
     );
     return;
   }
-  const shared = joined?.connections.find(({ numbers }) => numbers[0] === number);
+  // The places stand in the order of the way, not of the command line.
+  const place = joined?.places.indexOf(placeNames(asked.files)[asked.files.indexOf(one.file)] ?? '') ?? -1;
+  const shared = joined?.connections.find(
+    ({ numbers }) => numbers[place] === number && numbers.filter((each) => each !== null).length > 1,
+  );
   const own = await ladderOf(one, connection, asked);
   const ladder =
     joined === undefined || shared === undefined
@@ -379,9 +385,31 @@ function worthDrawing(worstFirst: readonly Diagnosed[]): readonly Connection[] {
   return [...kinds.values()];
 }
 
-async function joinAll(taken: readonly Taken[]): Promise<JoinedCaptures | undefined> {
-  void taken;
-  return undefined;
+/** Lays the captures over each other. Of files with very many connections those that something happened to. */
+async function joinAll(taken: readonly Taken[]): Promise<JoinedCaptures> {
+  const { joinCaptures } = await import('../packets/join-captures.ts');
+  const names = placeNames(taken.map(({ file }) => file));
+  return joinCaptures(
+    taken.map(({ capture, session }, index) => {
+      const connections: Connection[] = [];
+      for (const connection of session.connections()) {
+        connections.push(connection);
+        if (connections.length > maxJoined) break;
+      }
+      return {
+        name: names[index] ?? '',
+        capture,
+        connections: connections.length > maxJoined ? capture.connections : connections,
+        packetsOf: (number) => session.packetsOf(number),
+      };
+    }),
+  );
+}
+
+/** The names of the files without their directories, where that tells them apart. */
+function placeNames(files: readonly string[]): readonly string[] {
+  const short = files.map((file) => file.split('/').at(-1) ?? file);
+  return new Set(short).size === files.length ? short : files;
 }
 
 // --------------------------------------------------------------------------------------------------------- lines

@@ -85,6 +85,8 @@ export const LadderStep = z.strictObject({
   diedAfter: z.enum(['client', 'forwarder', 'target']).optional(),
   /** The first lane that saw it, where the ones before did not: somebody on the way made it. */
   firstSeenAt: z.enum(['client', 'forwarder', 'target']).optional(),
+  /** With the two above: nothing is known of the other lanes, which were not capturing then. */
+  unsure: z.boolean().optional(),
   /** This step stands for so many packets that nothing happened to, until then. */
   folded: z.strictObject({ packets: z.number().int(), untilMs: z.number() }).optional(),
 });

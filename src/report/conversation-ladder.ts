@@ -1,6 +1,6 @@
 import type { Connection, IcmpError } from '../model/facts.ts';
 import type { Language } from '../model/language.ts';
-import type { ConversationPacket, JoinedCaptures, JoinedConnection } from '../model/packet-facts.ts';
+import type { ConversationPacket, JoinedCaptures, JoinedConnection, JoinedPacket } from '../model/packet-facts.ts';
 import type { Ladder, LadderMark, LadderStep } from '../model/report.ts';
 import { endpointText, icmpErrorsOf, timeText } from './conversation-diagnosis.ts';
 import { pcapWording, type PcapWording, type Side } from './pcap-wording.ts';
@@ -50,6 +50,8 @@ const repeatMarks: readonly LadderMark[] = ['retransmission', 'fastRetransmissio
 /** Marks that alone do not keep a packet out of a fold: they follow from something that is shown. */
 const weakMarks: readonly LadderMark[] = ['duplicateAck', 'hole', 'outOfOrder', 'windowFull'];
 
+type Lane = NonNullable<LadderStep['diedAfter']>;
+
 /** A packet of one capture or of several. */
 interface Packet {
   readonly frame: number;
@@ -67,7 +69,7 @@ interface Packet {
   readonly tsecr: number | null;
   readonly mss: number | null;
   /** Of joined captures: what is known of its way. */
-  readonly way: Pick<LadderStep, 'diedAfter' | 'firstSeenAt'>;
+  readonly way: Pick<LadderStep, 'diedAfter' | 'firstSeenAt' | 'unsure'>;
 }
 
 /** What is known of a packet after the whole conversation was looked at. */
@@ -144,10 +146,10 @@ export function joinedLadder(
       tsval: null,
       tsecr: null,
       mss: null,
-      way: {
-        ...(packet.fate === 'died' ? { diedAfter: laneAt(last.place, lanes, names, packet.from) } : {}),
-        ...(packet.fate === 'appeared' ? { firstSeenAt: laneAt(first.place, lanes, names, other(packet.from)) } : {}),
-      },
+      way: wayOf(packet, {
+        first: laneAt(first.place, lanes, names, other(packet.from)),
+        last: laneAt(last.place, lanes, names, packet.from),
+      }),
     });
   }
   packets.sort((a, b) => a.atMs - b.atMs);
@@ -167,6 +169,22 @@ export function joinedLadder(
   };
 }
 
+/** What a ladder is to say of the lanes that did not see a packet. */
+function wayOf(
+  { fate, from }: JoinedPacket,
+  { first, last }: { readonly first: Lane; readonly last: Lane },
+): Packet['way'] {
+  if (fate === 'died') return { diedAfter: last };
+  if (fate === 'appeared') return { firstSeenAt: first };
+  const [start, end]: readonly [Lane, Lane] = from === 'client' ? ['client', 'target'] : ['target', 'client'];
+  if (first === start && last === end) return {};
+  return {
+    ...(first === start ? {} : { firstSeenAt: first }),
+    ...(last === end ? {} : { diedAfter: last }),
+    unsure: true,
+  };
+}
+
 function other(side: Side): Side {
   return side === 'client' ? 'server' : 'client';
 }
@@ -183,12 +201,7 @@ function lanesOf({ places }: JoinedCaptures, { died }: JoinedConnection): readon
 }
 
 /** The lane of a place; a place without a lane counts as the lane behind it on the way that the packet came. */
-function laneAt(
-  place: number,
-  lanes: readonly number[],
-  names: readonly ('client' | 'forwarder' | 'target')[],
-  from: Side,
-): 'client' | 'forwarder' | 'target' {
+function laneAt(place: number, lanes: readonly number[], names: readonly Lane[], from: Side): Lane {
   const exact = lanes.indexOf(place);
   const index =
     exact !== -1
@@ -233,7 +246,7 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
       marks.push('reset');
       one.notes.push(...resetNotes(packet, connection, say, time));
     }
-    if (packet.way.firstSeenAt !== undefined) one.notes.push(say.madeOnTheWay);
+    if (packet.way.firstSeenAt !== undefined && packet.way.unsure !== true) one.notes.push(say.madeOnTheWay);
     if (analysis.includes('lost_segment')) one.notes.push(say.gapHere);
 
     // Only what is new in an ACK can answer anything: the first SACK block is the one that has grown (RFC 2018 4).
@@ -309,7 +322,7 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
       for (const waiting of outstanding[peer]) waiting.fate = 'answered';
       outstanding[peer].length = 0;
     }
-    if (packet.way.diedAfter !== undefined) {
+    if (packet.way.diedAfter !== undefined && packet.way.unsure !== true) {
       one.fate = 'lost';
       const index = outstanding[from].indexOf(one);
       if (index !== -1) outstanding[from].splice(index, 1);
@@ -438,7 +451,7 @@ function merge(steps: readonly LadderStep[], icmp: readonly LadderStep[]): Ladde
 /** Whether a packet has something to tell on its own. */
 function isRemarkable({ packet, fate, marks, weak }: Told): boolean {
   if (packet.flags.some((flag) => flag === 'SYN' || flag === 'FIN' || flag === 'RST')) return true;
-  if (fate === 'lost' || fate === 'unanswered' || Object.keys(packet.way).length > 0) return true;
+  if (fate === 'lost' || fate === 'unanswered' || packet.way.firstSeenAt !== undefined) return true;
   return marks.some((mark) => !(weak && weakMarks.includes(mark)));
 }
 

@@ -93,6 +93,8 @@ function sentencesOf(
   }
   for (const [place, { count, flags }] of byPlace)
     fates.push(say.appeared(count, [...flags].slice(0, 3).join(' '), place));
+  const uncertain = joined.packets.filter(({ fate }) => fate === 'uncertain').length;
+  if (uncertain > 0) fates.push(say.uncertain(uncertain));
   const verdict = fates.length === 0 ? say.allArrived : fates.join(say.semicolon);
   const sentences = [`${counts.join(say.list)}${say.colon}${verdict}`];
   if (joined.by === 'nat') {

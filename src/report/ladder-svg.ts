@@ -231,10 +231,13 @@ function end(
   name: string,
 ): string {
   const half = Math.min(116, leg / 2 - (isNarrow ? 3 : 12), (isNarrow ? Math.min(clientX, rightMargin) : clientX) - 4);
+  // With a place before the address (joined captures), the place stands beside the role.
+  const [, place, address = name] = /^(\S+) (\S+)$/.exec(name) ?? [];
+  const above = place === undefined ? role : isNarrow ? place : `${role} · ${place}`;
   return (
     `<rect class="b" x="${px(x - half)}" y="${y}" width="${px(half * 2)}" height="44" rx="8"/>` +
-    text(x, y + 18, 'm c s', role) +
-    text(x, y + 36, 'c w', cut(name, Math.floor((half * 2 - 6) / column)))
+    text(x, y + 18, 'm c s', cut(above, Math.floor((half * 2 - 6) / smallColumn))) +
+    text(x, y + 36, 'c w', cut(address, Math.floor((half * 2 - 6) / column)))
   );
 }
 
@@ -310,7 +313,10 @@ function arrow(step: Step, y: number, { lanes, geometry, words, language }: Fram
         ) - 1;
   const from = born === -1 ? 0 : born + 0.5;
   const diedAfter = step.diedAfter === undefined ? 0 : path.findIndex(({ name }) => name === step.diedAfter);
-  const to = step.fate === 'lost' ? Math.min(legs - 1, Math.max(0, diedAfter)) + geometry.dies : legs;
+  const lastSeen = Math.min(legs - 1, Math.max(0, diedAfter));
+  const isUnsure = step.unsure === true;
+  const fades = isUnsure && step.diedAfter !== undefined;
+  const to = fades ? lastSeen + geometry.dies : step.fate === 'lost' ? lastSeen + geometry.dies : legs;
   const start = path[0]?.x ?? 0;
   const xAt = (at: number): number => start + way * leg * at;
   const yAt = (at: number): number => y + fallPerLeg * at;
@@ -319,21 +325,27 @@ function arrow(step: Step, y: number, { lanes, geometry, words, language }: Fram
   let out = '';
   const line = (a: number, b: number, more = ''): string =>
     `<path class="p ${kind}${more}" d="M${px(xAt(a))} ${px(yAt(a))}L${px(xAt(b))} ${px(yAt(b))}"/>`;
-  if (step.fate === 'lost') {
+  if (fades) {
+    // The lanes behind were not capturing then: how far it came is not known.
+    out += line(from, lastSeen) + line(lastSeen, to - 12 / leg, ' dash') + text(x2, y2 + 5, 'c w m t', '?');
+  } else if (step.fate === 'lost') {
     out += line(from, to - 9 / leg, ' dash') + cross(x2, y2, 7);
   } else {
     // Unanswered packets fade, and a cross in a ring on the lane says that nothing came of it.
     const tip = step.fate === 'unanswered' ? to - 11 / leg : to - 2 / leg;
-    const fades = step.fate === 'unanswered' ? from + (to - from) * 0.55 : tip - 8 / leg;
-    out += line(from, fades);
-    if (step.fate === 'unanswered') out += line(fades, tip - 8 / leg, ' dash');
+    const solid = step.fate === 'unanswered' ? from + (to - from) * 0.55 : tip - 8 / leg;
+    out += line(from, solid);
+    if (step.fate === 'unanswered') out += line(solid, tip - 8 / leg, ' dash');
     out += `<path class="h ${kind}" d="M${px(xAt(tip))} ${px(yAt(tip))}l${-way * 11} -5v10z"/>`;
     if (step.fate === 'unanswered') out += `<circle class="r" cx="${px(x2)}" cy="${px(y2)}" r="9"/>${cross(x2, y2, 4)}`;
   }
   // Where it began, and the lanes that it passed.
   for (let index = 0; index < to && index <= legs; index += 1)
     if (index >= from) out += `<circle class="h ${kind}" cx="${px(xAt(index))}" cy="${px(yAt(index))}" r="3.5"/>`;
-  if (born !== -1) out += `<path class="h ${kind}" d="M${px(x1 - 7)} ${px(y1)}l7 -7l7 7l-7 7z"/>`;
+  if (born !== -1)
+    out += isUnsure
+      ? text(x1, y1 + 5, 'c w m t', '?')
+      : `<path class="h ${kind}" d="M${px(x1 - 7)} ${px(y1)}l7 -7l7 7l-7 7z"/>`;
 
   // The label stands over the longest piece between two lanes; on a phone there is only room over all of them.
   const stops = [from, ...[...path.keys()].filter((at) => at > from && at < to), to];

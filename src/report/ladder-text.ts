@@ -195,10 +195,15 @@ function noteStyle({ marks = [] }: Step): readonly Style[] {
   return marks.some((mark) => mark.endsWith('etransmission')) ? ['yellow'] : ['dim'];
 }
 
+/** Whether the arrow ends before its lane: the packet was lost, or the lanes behind were not capturing. */
+function isCut({ fate, unsure, diedAfter }: Step): boolean {
+  return fate === 'lost' || (unsure === true && diedAfter !== undefined);
+}
+
 /** How far the shaft of a step goes, columns. */
 function room(step: Step, { inner, middle }: Page): number {
   if (middle === null) return inner;
-  const diesEarly = step.fate === 'lost' && step.diedAfter !== undefined && step.diedAfter !== 'forwarder';
+  const diesEarly = isCut(step) && step.diedAfter !== undefined && step.diedAfter !== 'forwarder';
   return diesEarly ? (step.from === 'client' ? middle : inner - middle - 1) : inner;
 }
 
@@ -244,14 +249,14 @@ function arrow(step: Step, label: string, page: Page): string {
   // A lost packet gets two thirds of its last leg, and further where its label needs it.
   const legStart = middle !== null && step.diedAfter === 'forwarder' ? (fromClient ? middle + 1 : inner - middle) : 0;
   const legEnd = legStart === 0 ? room(step, page) : inner;
-  const reach =
-    step.fate === 'lost'
-      ? Math.min(legEnd - 2, Math.max(legStart + Math.floor(((legEnd - legStart) * 2) / 3), stringWidth(named) + 4))
-      : inner;
+  const reach = isCut(step)
+    ? Math.min(legEnd - 2, Math.max(legStart + Math.floor(((legEnd - legStart) * 2) / 3), stringWidth(named) + 4))
+    : inner;
   const born = step.firstSeenAt === undefined ? 0 : bornAt(step, page);
-  const head = step.fate === 'lost' ? glyphs.dead : fromClient ? glyphs.right : glyphs.left;
+  const isUnsure = step.unsure === true;
+  const head = isCut(step) ? (isUnsure ? '?' : glyphs.dead) : fromClient ? glyphs.right : glyphs.left;
   const shaft = Math.max(0, reach - born - 1 - stringWidth(named) - 1);
-  const tail = born > 0 ? glyphs.born : glyphs.line;
+  const tail = born > 0 ? (isUnsure ? '?' : glyphs.born) : glyphs.line;
   const plainBody = fromClient
     ? tail + named + glyphs.line.repeat(shaft) + head
     : head + glyphs.line.repeat(shaft) + named + tail;

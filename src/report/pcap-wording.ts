@@ -181,6 +181,8 @@ const en = {
   appeared: (packets: number, flags: string, place: string) =>
     `${s(packets, 'packet')} (${flags}) first seen at ${place}: made on the way`,
   allArrived: 'every packet arrived',
+  uncertain: (packets: number) =>
+    `of ${s(packets, 'packet')} it is not known how far they came: not every place was capturing then`,
   translated: (matchedBy: string) => `the addresses are translated on the way; matched by ${matchedBy}`,
   asSeenAt: (place: string, client: string, server: string) => `at ${place}: ${client} → ${server}`,
   moreJoined: (count: number) => `… and ${s(count, 'more connection')} of which every packet arrived`,
@@ -361,6 +363,7 @@ const zh: PcapWording = {
     largest === 0 ? '' : smallest === largest ? `（${smallest} 字节）` : `（${smallest} 到 ${largest} 字节）`,
   appeared: (packets, flags, place) => `${packets} 个包（${flags}）最早见于 ${place}：由中间设备产生`,
   allArrived: '所有包都到达了',
+  uncertain: (packets) => `有 ${packets} 个包不知走到哪里：当时并非每处都在抓包`,
   translated: (matchedBy) => `途中做了地址转换；匹配依据：${matchedBy}`,
   asSeenAt: (place, client, server) => `在 ${place}：${client} → ${server}`,
   moreJoined: (count) => `…… 另有 ${count} 个连接，所有包都到达了`,
