@@ -31,7 +31,14 @@ describe('half-open-peer', () => {
 
   it('stays silent: the neighbours: refused, unanswered, and a client that breaks off', () => {
     const brokenOff = talk({ resets: [reset({ from: 'client', answersSyn: false, atMs: 9000 })] });
-    const found = judgeOnCapture(halfOpenPeer, capture([refused(), connection(), brokenOff]));
+    const restarted = connection({
+      tries: 2,
+      handshake: 'complete',
+      resets: [reset({ answersSyn: false, atMs: 1001 })],
+      synAcks: [synAck({ atMs: 2001 })],
+      packets: { client: 3, server: 3 },
+    });
+    const found = judgeOnCapture(halfOpenPeer, capture([refused(), connection(), brokenOff, restarted]));
     expect(found.verdict).toBe('ruledOut');
   });
 

@@ -47,8 +47,10 @@ describe('icmp-refused', () => {
 
   it('stays silent: the neighbours: refused by RST, and "too large", which is about size', () => {
     const open = answered();
-    const size = about(open, { code: 4, name: 'frag-needed', mtu: 1400 });
-    expect(judgeOnCapture(icmpRefused, capture([refused(), open], { icmpErrors: [size] })).verdict).toBe('ruledOut');
+    const silent = connection();
+    const errors = [open, silent].map((one) => about(one, { code: 4, name: 'frag-needed', mtu: 1400 }));
+    const given = capture([refused(), open, silent], { icmpErrors: errors });
+    expect(judgeOnCapture(icmpRefused, given).verdict).toBe('ruledOut');
   });
 
   it('stays silent: an error about another attempt, or about UDP', () => {

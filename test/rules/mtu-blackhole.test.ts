@@ -130,6 +130,8 @@ describe('mtu-blackhole', () => {
       { upTo: 1460, sent: 60, retransmitted: 3 },
     ];
     expect(judgeOnCapture(mtuBlackhole, capture([stuck({ bySize: random })])).verdict).toBe('ruledOut');
+    const two = sizes.map((size) => (size.upTo === 1220 ? { ...size, sent: 3, retransmitted: 2 } : size));
+    expect(judgeOnCapture(mtuBlackhole, capture([stuck({ bySize: two })])).verdict).toBe('ruledOut');
   });
 
   it('stays silent: the capture ends in the middle of a recovery, and that size had passed before', () => {

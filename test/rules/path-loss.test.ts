@@ -62,7 +62,7 @@ describe('path-loss', () => {
   });
 
   it('stays silent: repetitions that were not needed', () => {
-    const spurious = { retransmissions: { fast: 0, spurious: 12, timeout: 0, unseenOriginal: 0 } };
+    const spurious = { retransmissions: { fast: 1, spurious: 9, timeout: 2, unseenOriginal: 0 } };
     expect(judgeOnCapture(pathLoss, capture([download(spurious)])).verdict).toBe('ruledOut');
   });
 
@@ -98,6 +98,10 @@ describe('path-loss', () => {
     ]);
     expect(judgeOnCapture(pathLoss, given).verdict).toBe('ruledOut');
     expect(judgeOnCapture(mtuBlackhole, given).verdict).toBe('likely');
+    // and where the receiver is silent, so that nobody tells of a hole
+    const dead = { ...stuck, flow: { ...stuck.flow, client: { ...stuck.flow.client, holes: [] } } };
+    const silent = capture([dead, dead, dead, dead, ...given.connections.slice(4)]);
+    expect(judgeOnCapture(pathLoss, silent).verdict).toBe('ruledOut');
   });
 
   it('stays silent: the traffic of connections that are only counted is part of the share', () => {

@@ -59,7 +59,7 @@ describe('syn-unanswered', () => {
 
   it('stays silent: the neighbours: refused, answered late, open, and a half-open scan', () => {
     const scan = connection({
-      tries: 1,
+      tries: 2,
       handshake: 'noFinalAck',
       synAcks: [synAck(), synAck({ atMs: 2000 })],
       resets: [reset({ from: 'client', answersSyn: false })],
