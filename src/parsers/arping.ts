@@ -6,7 +6,10 @@ import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
 import { outputLines } from './text-lines.ts';
 
-/** arping(8) of iputils and of busybox. With -D an answer means that somebody has the address. */
+/**
+ * arping(8) of iputils, of busybox and of Thomas Habets (Debian's `arping`). With -D an answer means that somebody has
+ * the address; Habets' then prints `!` instead of addresses, which is no value: nothing says who answered.
+ */
 export const arping: Parser<ArpAnswers> = {
   kind: 'arping',
   reads: 'arping -D -c 2 -w 3 -I DEV ADDRESS',
@@ -25,16 +28,20 @@ Received 2 response(s)
     let received: number | null = null;
     for (const { text, line } of outputLines(input, problems)) {
       if (text.trim() === '') continue;
-      const target = address(/^ARPING (?:to )?([0-9.]{7,15}) from /.exec(text)?.[1] ?? '');
-      const mac = /^(?:Unicast|Broadcast) (?:reply|request) from [0-9.]{7,15} \[([0-9A-Fa-f:]{17})\]/.exec(text)?.[1];
+      const target = address(/^ARPING (?:to )?([0-9.]{7,15})(?: from .*)?$/.exec(text)?.[1] ?? '');
+      const mac = macOf(text);
       const told = /^(Sent|Received) (\d{1,6}) (?:probe|response|reply|replies)/.exec(text);
+      const habets = /^(\d{1,6}) packets transmitted, (\d{1,6}) packets received/.exec(text);
       if (target !== undefined) head ??= { address: target, line };
-      else if (mac !== undefined && macs.size < 100) macs.add(mac.toLowerCase());
+      else if (mac !== undefined && macs.size < 100) macs.add(mac);
       else if (told?.[1] === 'Sent') sent = count(told[2] ?? '') ?? null;
       else if (told?.[1] === 'Received') received = count(told[2] ?? '') ?? null;
-      else problems.add(`not a line of arping: ${excerpt(text)}`, line);
+      else if (habets !== null) [sent, received] = [count(habets[1]) ?? null, count(habets[2]) ?? null];
+      else if (!/^(?:Timeout$|--- [0-9.]{7,15} statistics ---$|rtt |[!.]+$)/.test(text.trim()))
+        problems.add(`not a line of arping: ${excerpt(text)}`, line);
     }
-    if (head === undefined) return nothingUsable(input, problems, 'probe of arping');
+    if (head === undefined || ((received ?? 0) > 0 && macs.size === 0))
+      return nothingUsable(input, problems, 'answers of arping');
     addStderr(input, problems);
     return {
       value: {
@@ -48,3 +55,14 @@ Received 2 response(s)
     };
   },
 };
+
+/** In lower case with two digits each; busybox (ether_ntoa) leaves leading zeros out. */
+function macOf(text: string): string | undefined {
+  const raw =
+    /^(?:Unicast|Broadcast) (?:reply|request) from [0-9.]{7,15} \[([0-9A-Fa-f:]{11,17})\]/.exec(text)?.[1] ??
+    /^\d{1,5} bytes from ([0-9A-Fa-f:]{17}) \([0-9.]{7,15}\): index=/.exec(text)?.[1];
+  const parts = raw?.toLowerCase().split(':') ?? [];
+  return parts.length === 6 && parts.every((part) => /^[0-9a-f]{1,2}$/.test(part))
+    ? parts.map((part) => part.padStart(2, '0')).join(':')
+    : undefined;
+}

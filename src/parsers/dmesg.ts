@@ -1,8 +1,8 @@
 import type { KernelLogTopic, KernelLog } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
-import { excerpt, problemList } from './problem-list.ts';
+import { excerpt, mostProblems, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable, silentlyNone } from './said-instead.ts';
-import { outputLines } from './text-lines.ts';
+import { outputLines, type TextLine } from './text-lines.ts';
 
 const most = 1000;
 
@@ -19,6 +19,8 @@ const topics: readonly (readonly [RegExp, KernelLogTopic])[] = [
   [/too many (?:of )?orphaned sockets/, 'orphans'],
   [/time wait bucket table overflow/, 'time-wait-overflow'],
   [/TCP: out of memory/, 'tcp-memory'],
+  // Before 3.2, for too much memory and too many orphans alike (tcp_out_of_resources, net/ipv4/tcp_timer.c).
+  [/Out of socket memory/, 'tcp-memory'],
   [/NIC Link is (?:Up|Down)|link (?:is )?(?:up|down)\b|lost carrier|Link is (?:Up|Down)/i, 'link-state'],
   [/NETDEV WATCHDOG|transmit queue \d+ timed out/, 'transmit-timeout'],
   [/page allocation failure/, 'allocation-failure'],
@@ -26,7 +28,11 @@ const topics: readonly (readonly [RegExp, KernelLogTopic])[] = [
   [/soft lockup|hard LOCKUP|blocked for more than \d+ seconds/, 'lockup'],
 ];
 
-/** `dmesg`, `dmesg -T` and `journalctl -k`: only lines that begin with a time belong to the log. */
+/**
+ * `dmesg`, `dmesg -T` and `journalctl -k`: only lines that begin with a time belong to the log. Kernels that were told
+ * not to print times (CentOS 6) have none on any line: such an output is a log where one of its lines can be nothing
+ * else; `time` is then empty.
+ */
 export const dmesg: Parser<KernelLog> = {
   kind: 'dmesg',
   reads: 'dmesg | dmesg -T | journalctl -k --no-pager',
@@ -38,35 +44,59 @@ export const dmesg: Parser<KernelLog> = {
 `,
   parse(input) {
     const problems = problemList();
-    const matters: KernelLog['matters'][number][] = [];
-    let lines = 0;
-    for (const { text, line } of outputLines(input, problems)) {
+    const stamped = keptLines(input.evidence);
+    const bare = keptLines(input.evidence);
+    const strange: TextLine[] = [];
+    let isLog = false;
+    for (const one of outputLines(input, problems, Infinity)) {
+      const { text, line } = one;
       if (text.trim() === '' || text.startsWith('-- ')) continue;
       const entry = entryOf(text.slice(0, 2000));
-      if (entry === undefined) {
-        // A stack trace or a message of several lines goes on without a time.
-        if (lines === 0 || !/^\s/.test(text)) problems.add(`not a line of the kernel log: ${excerpt(text)}`, line);
+      if (entry !== undefined) {
+        stamped.add(entry, line);
         continue;
       }
-      lines += 1;
-      const topic = topics.find(([pattern]) => pattern.test(entry.message))?.[1];
-      if (topic === undefined) continue;
-      matters.push({
-        topic,
-        time: entry.time,
-        message: excerpt(entry.message),
-        at: { evidence: input.evidence, line },
-      });
-      if (matters.length > most * 2) matters.splice(0, most);
+      // A stack trace or a message of several lines goes on without a time.
+      if (/^\s/.test(text) && stamped.lines > 0) continue;
+      bare.add({ time: '', message: text.slice(0, 2000) }, line);
+      isLog ||= /^Linux version \d/.test(text);
+      if (strange.length <= mostProblems) strange.push({ ...one, text: excerpt(text) });
     }
+    const hasTimes = stamped.lines > 0 || !(isLog || bare.matters.length > 0);
+    if (hasTimes) for (const { text, line } of strange) problems.add(`not a line of the kernel log: ${text}`, line);
+    const { lines, matters } = hasTimes ? stamped : bare;
     if (lines === 0 && !silentlyNone(input)) return nothingUsable(input, problems, 'kernel log');
     addStderr(input, problems);
     return { value: { lines, matters: matters.slice(-most) }, problems: problems.all() };
   },
 };
 
+interface Entry {
+  readonly time: string;
+  readonly message: string;
+}
+
+/** Counts lines and keeps the last of those that matter. */
+function keptLines(evidence: string) {
+  const matters: KernelLog['matters'][number][] = [];
+  let lines = 0;
+  return {
+    matters,
+    get lines() {
+      return lines;
+    },
+    add({ time, message }: Entry, line: number): void {
+      lines += 1;
+      const topic = topics.find(([pattern]) => pattern.test(message))?.[1];
+      if (topic === undefined) return;
+      matters.push({ topic, time, message: excerpt(message), at: { evidence, line } });
+      if (matters.length > most * 2) matters.splice(0, most);
+    },
+  };
+}
+
 /** `[12.345] message`, `[Sat Nov 21 03:52:18 2026] message`, `Nov 21 03:52:18 host kernel: message` */
-function entryOf(text: string): { time: string; message: string } | undefined {
+function entryOf(text: string): Entry | undefined {
   const bracket = /^(?:<\d{1,3}>)?\[([^\]]{1,40})\] ?/.exec(text);
   if (bracket !== null) return { time: (bracket[1] ?? '').trim(), message: text.slice(bracket[0].length) };
   const journal = /^([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) \S{1,255} kernel: /.exec(text);

@@ -19,7 +19,7 @@ export const fdCount: Parser<{ readonly count: number; readonly at: At }> = {
     const problems = problemList();
     let descriptors = 0;
     let first: number | undefined;
-    for (const { text, line } of outputLines(input, problems)) {
+    for (const { text, line } of outputLines(input, problems, Infinity)) {
       const parts = words(text);
       if (parts.length === 0) continue;
       if (parts.every((part) => count(part) !== undefined)) {

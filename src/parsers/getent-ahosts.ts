@@ -5,8 +5,9 @@ import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable, stderrLines } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
 
-/** getent(1): "one or more supplied key could not be found in the database". */
+/** getent(1): "one or more supplied key could not be found". Also what it ends with where no DNS server answered. */
 const notFoundStatus = 2;
+const most = 1000;
 
 /** `getent ahosts NAME` (getent(1), getaddrinfo(3)): each address stands there once per socket type. */
 export const getentAhosts: Parser<NameLookup> = {
@@ -23,6 +24,7 @@ fd00:10::1      RAW
   parse(input) {
     const problems = problemList();
     const addresses = new Set<string>();
+    let dropped = 0;
     let first: number | undefined;
     for (const { text, line } of outputLines(input, problems)) {
       const [where = '', socket = ''] = words(text);
@@ -32,13 +34,18 @@ fd00:10::1      RAW
         problems.add(`not an address: ${excerpt(text)}`, line);
         continue;
       }
-      addresses.add(canonical);
+      if (addresses.size < most) addresses.add(canonical);
+      else if (!addresses.has(canonical)) dropped += 1;
       first ??= line;
     }
-    const [tool, database, name = ''] = input.argv;
-    const isNone = input.exitCode === notFoundStatus && tool === 'getent' && database === 'ahosts';
+    const asked = input.argv.findIndex(
+      (word, at) => word === 'ahosts' && /(?:^|\/)getent$/.test(input.argv[at - 1] ?? ''),
+    );
+    const name = asked === -1 ? '' : (input.argv[asked + 1] ?? '');
+    const isNone = input.exitCode === notFoundStatus && asked !== -1;
     if (addresses.size === 0 && (!isNone || stderrLines(input).length > 0))
       return nothingUsable(input, problems, 'addresses');
+    if (dropped > 0) problems.add(`${dropped} more addresses than the ${most} that are kept`);
     addStderr(input, problems);
     return {
       value: {

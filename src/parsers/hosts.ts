@@ -2,10 +2,11 @@ import type { HostsLine } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { address } from './ip-address.ts';
 import { excerpt, problemList } from './problem-list.ts';
-import { addStderr, nothingUsable } from './said-instead.ts';
+import { addStderr, nothingUsable, silentlyNone } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
 
 const most = 5000;
+const mostNames = 200;
 
 /** /etc/hosts (hosts(5)): names that are known without DNS. */
 export const hosts: Parser<readonly HostsLine[]> = {
@@ -27,14 +28,23 @@ export const hosts: Parser<readonly HostsLine[]> = {
       if (comment !== -1) comments++;
       const [where = '', ...names] = words(comment === -1 ? text : text.slice(0, comment));
       if (where === '') continue;
-      const canonical = address(where.replace(/%[\w.-]{1,15}$/, ''));
-      if (canonical === undefined || names.length === 0 || names.some((name) => name.length > 255)) {
+      const canonical = address(where);
+      if (
+        canonical === undefined ||
+        names.length === 0 ||
+        names.slice(0, mostNames).some((name) => name.length > 255)
+      ) {
         problems.add(`not a line of hosts: ${excerpt(text)}`, line);
       } else if (lines.length < most) {
-        lines.push({ address: canonical, names, at: { evidence: input.evidence, line } });
+        if (names.length > mostNames) problems.add(`${names.length} names: only ${mostNames} of them are kept`, line);
+        lines.push({ address: canonical, names: names.slice(0, mostNames), at: { evidence: input.evidence, line } });
       } else dropped++;
     }
-    if (lines.length === 0 && (comments === 0 || input.exitCode !== 0 || problems.all().length > 0))
+    if (
+      lines.length === 0 &&
+      !silentlyNone(input) &&
+      (comments === 0 || input.exitCode !== 0 || problems.all().length > 0)
+    )
       return nothingUsable(input, problems, 'names');
     if (dropped > 0) problems.add(`${dropped} more lines than the ${most} that are kept`);
     addStderr(input, problems);

@@ -7,7 +7,10 @@ import { outputLines } from './text-lines.ts';
 
 const most = 10_000;
 
-/** `ipset list -t` (ipset(8)): headers only. Versions before 6.21 do not count entries. Nothing is printed for no set. */
+/**
+ * `ipset list -t` (ipset(8)): headers only; members of `ipset list` are passed over. Older versions do not count
+ * entries. Nothing is printed for no set.
+ */
 export const ipset: Parser<readonly IpSet[]> = {
   kind: 'ipset',
   reads: 'ipset list -t',
@@ -32,12 +35,19 @@ References: 1
     const sets: { set: { -readonly [Key in keyof IpSet]: IpSet[Key] }; typed: boolean }[] = [];
     let dropped = 0;
     let current: (typeof sets)[number] | undefined;
+    let members = false;
     for (const { text, line } of outputLines(input, problems)) {
-      if (text.trim() === '') continue;
+      if (text.trim() === '') {
+        members = false;
+        continue;
+      }
+      if (members && !text.startsWith('Name: ')) continue;
       const colon = text.indexOf(': ');
       const key = text.slice(0, Math.max(0, colon));
       const value = text.slice(colon + 2).trim();
-      if (key === 'Name' && /^\S{1,31}$/.test(value)) {
+      if (text.trimEnd() === 'Members:') members = current !== undefined;
+      else if (key === 'Name' && /^\S{1,31}$/.test(value)) {
+        members = false;
         const at = { evidence: input.evidence, line };
         current = { set: { name: value, type: '', entries: null, maxEntries: null, at }, typed: false };
         if (sets.length < most) sets.push(current);
@@ -51,7 +61,7 @@ References: 1
         if (family !== undefined) current.set.family = family;
         current.set.maxEntries = count(/(?:^| )maxelem (\d+)/.exec(value)?.[1] ?? '') ?? null;
       } else if (key === 'Number of entries') current.set.entries = count(value) ?? null;
-      else if (!/^(?:Revision|Size in memory|References|Default|Comment|Members)$/.test(key) && text !== 'Members:')
+      else if (!/^(?:Revision|Size in memory|References|Default|Comment)$/.test(key))
         problems.add(`not a line of ipset: ${excerpt(text)}`, line);
     }
     const found = sets.filter(({ typed }) => typed).map(({ set }) => set);

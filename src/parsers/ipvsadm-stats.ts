@@ -49,7 +49,8 @@ TCP  10.98.0.50:80                       1        6        4      326      222
       }
       const protocol = ipvsProtocol(first);
       const place = protocol === 'fwm' ? { address: where, port: 0 } : endpoint(where);
-      const [connections, inPackets, outPackets, inBytes, outBytes] = parts.slice(2, 7).map(rounded);
+      const from = protocol === 'fwm' && parts[2] === 'IPv6' ? 3 : 2;
+      const [connections, inPackets, outPackets, inBytes, outBytes] = parts.slice(from, from + 5).map(rounded);
       if (
         !header ||
         (first !== '->' && protocol === undefined) ||

@@ -67,7 +67,8 @@ TCP  10.98.0.50:80 rr
       }
       const protocol = ipvsProtocol(first);
       const where = protocol === 'fwm' ? { address: parts[1] ?? '', port: 0 } : endpoint(parts[1] ?? '');
-      const scheduler = parts[2];
+      // A mark of IPv6 says so before the scheduler (print_service_entry, ipvsadm.c).
+      const scheduler = protocol === 'fwm' && parts[2] === 'IPv6' ? parts[3] : parts[2];
       if (protocol === undefined || where === undefined || scheduler === undefined) {
         problems.add(`not a service: ${excerpt(text)}`, line);
         continue;

@@ -5,6 +5,9 @@ import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable, silentlyNone } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
 
+/** Nobody writes as many domains, options or servers. */
+const mostWords = 200;
+
 /** resolv.conf(5). A file without a nameserver is a valid one: the resolver then asks 127.0.0.1. */
 export const resolvConf: Parser<ResolverConfig> = {
   kind: 'resolv-conf',
@@ -33,11 +36,12 @@ options ndots:5 timeout:2
         // The zone of a link-local server is part of what the resolver needs, but not of the address.
         const canonical = address(rest[0] ?? '');
         if (canonical === undefined) problems.add(`not a name server: ${excerpt(text)}`, line);
-        else nameservers.push({ address: canonical, at: { evidence: input.evidence, line } });
+        else if (nameservers.length < mostWords)
+          nameservers.push({ address: canonical, at: { evidence: input.evidence, line } });
       } else if (keyword === 'search' || keyword === 'domain') {
-        search = rest;
+        search = rest.slice(0, mostWords);
       } else if (keyword === 'options') {
-        options.push(...rest);
+        options.push(...rest.slice(0, mostWords - options.length));
       } else if (keyword !== 'sortlist' && keyword !== 'lookup' && keyword !== 'family') {
         problems.add(`not a line of resolv.conf: ${excerpt(text)}`, line);
         continue;
