@@ -1,7 +1,7 @@
 import type { ConnectionEvent, ConnectionTable } from './connection-table.ts';
 
 /** What is shown where not everything can be, in the order in which leftover room is given away. */
-const events: readonly ConnectionEvent[] = ['notOpened', 'refused', 'reset', 'stalled', 'repeated', 'none'];
+const events: readonly ConnectionEvent[] = ['notOpened', 'refused', 'reset', 'stalled', 'repeated'];
 
 /**
  * Which connections to make facts of when there are more than `limit`: every kind of trouble gets its share (a flood of
@@ -17,9 +17,14 @@ export function chooseConnections(
 ): { readonly chosen: Iterable<number>; readonly uneventful: number; readonly eventful: number } {
   if (slots.length <= limit) return { chosen: slots, uneventful: 0, eventful: 0 };
   const byEvent = new Map<ConnectionEvent, number[]>(events.map((event) => [event, []]));
-  for (let index = 0; index < slots.length; index++) byEvent.get(table.event(slots[index] ?? 0))?.push(index);
-  const none = byEvent.get('none') ?? [];
-  const troubles = events.slice(0, -1).map((event) => byEvent.get(event) ?? []);
+  const none: number[] = [];
+  let quiet = 0;
+  for (let index = 0; index < slots.length; index++) {
+    const event = table.event(slots[index] ?? 0);
+    if (event !== 'none') byEvent.get(event)?.push(index);
+    else if (quiet++ < limit) none.push(index);
+  }
+  const troubles = [...byEvent.values()];
   const shares = fairShares(
     troubles.map((indexes) => indexes.length),
     limit,
@@ -40,7 +45,7 @@ export function chooseConnections(
   chosen.sort((one, other) => one - other);
   return {
     chosen: chosen.map((index) => slots[index] ?? 0),
-    uneventful: Math.max(0, none.length - room),
+    uneventful: Math.max(0, quiet - room),
     eventful,
   };
 }

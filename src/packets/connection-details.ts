@@ -194,7 +194,7 @@ export class ConnectionDetails {
   /** A new connection begins in this slot: nothing is known of it. */
   open(slot: number): void {
     const at = slot * slotWords;
-    if (at >= this.#words.length) this.#grow(slot + 1);
+    if (at >= this.#words.length) this.grow(Math.max(1024, slot * 2));
     this.release(slot);
     this.#words.fill(0, at, at + slotWords);
     this.#words[at + state] = noTtl;
@@ -230,8 +230,9 @@ export class ConnectionDetails {
     this.#words[at] = noTtl;
   }
 
-  #grow(slots: number): void {
-    const words = new Int32Array(Math.max(slots, 1024, (this.#words.length / slotWords) * 2) * slotWords);
+  /** Makes room for slots 0 to `slots` - 1. Memory that no slot has touched yet is not resident. */
+  grow(slots: number): void {
+    const words = new Int32Array(slots * slotWords);
     words.set(this.#words);
     this.#words = words;
     this.#times = new Float64Array(words.buffer);

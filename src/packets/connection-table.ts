@@ -183,6 +183,8 @@ export class ConnectionTable {
   /** Slots that were let go. */
   readonly #free: number[] = [];
   #nextNumber = 0;
+  /** No slot was let go so far. */
+  #areInOrder = true;
   readonly #tunnels: Tunnel[] = [];
   readonly #tunnelIndexes = new Map<string, number>();
   readonly #tunnelKinds: string[] = [''];
@@ -245,6 +247,7 @@ export class ConnectionTable {
     this.#times = new Float64Array(words.buffer);
     this.flows.grow(this.#capacity);
     this.states.grow(this.#capacity);
+    this.details.grow(this.#capacity);
   }
 
   /** Lets a connection go: its slot is free for another. */
@@ -264,6 +267,7 @@ export class ConnectionTable {
     words[at + bitsOf] = 0;
     if (this.#facts !== null) this.#facts[slot] = null;
     this.#free.push(slot);
+    this.#areInOrder = false;
     this.kept--;
   }
 
@@ -682,17 +686,17 @@ export class ConnectionTable {
 
   /** Slots in use, in order of the connections' numbers. */
   inOrder(): Uint32Array {
+    const slots = new Uint32Array(this.kept);
+    if (this.#areInOrder) {
+      for (let slot = 0; slot < this.slots; slot++) slots[slot] = slot;
+      return slots;
+    }
     const keys = new Float64Array(this.kept);
     let count = 0;
-    let sorted = true;
     for (let slot = 0; slot < this.slots; slot++) {
-      if (!this.isUsed(slot)) continue;
-      keys[count] = this.number(slot) * 0x40_0000 + slot;
-      if (count > 0 && (keys[count - 1] ?? 0) > (keys[count] ?? 0)) sorted = false;
-      count++;
+      if (this.isUsed(slot)) keys[count++] = this.number(slot) * 0x40_0000 + slot;
     }
-    if (!sorted) keys.sort();
-    const slots = new Uint32Array(count);
+    keys.sort();
     for (let i = 0; i < count; i++) slots[i] = (keys[i] ?? 0) % 0x40_0000;
     return slots;
   }
