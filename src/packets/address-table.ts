@@ -20,7 +20,9 @@ export const maxAddressEntries = 65_536;
  * its entry is removed, so whoever kept it need not be told.
  */
 export class AddressTable {
-  readonly #seed = (Math.random() * 0x7fff_ffff) | 1;
+  /** Unpredictable, so that nobody can send addresses that all fall into one bucket. */
+  readonly #seed = (Math.random() * 0x1_0000_0000) | 1;
+  readonly #portFactor = (Math.random() * 0x1_0000_0000) | 1;
   #words = new Int32Array(64 * entryWords);
   #buckets = new Int32Array(64).fill(-1);
   #generations = new Uint16Array(64);
@@ -37,7 +39,7 @@ export class AddressTable {
   /** The entry of an address and port, made if it is not there. The caller keeps the number of entries bounded. */
   reference(version: number, word0: number, word1: number, word2: number, word3: number, port: number): number {
     const key = (version << 16) | port;
-    let hash = mix(this.#seed ^ word3 ^ Math.imul(key, 0x9e37_79b1));
+    let hash = mix(this.#seed ^ word3 ^ Math.imul(key, this.#portFactor));
     if ((word0 | word1 | word2) !== 0) hash = mix(mix(mix(hash ^ word0) ^ word1) ^ word2);
     const mask = this.#buckets.length - 1;
     for (let entry = this.#buckets[hash & mask] ?? -1; entry >= 0; ) {

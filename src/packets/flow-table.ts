@@ -39,7 +39,9 @@ export interface FlowKey {
  */
 export class FlowTable {
   /** Unpredictable, so that nobody can send packets that all fall into one bucket. Order and results do not depend on it. */
-  readonly #seed = (Math.random() * 0x7fff_ffff) | 1;
+  readonly #seed = (Math.random() * 0x1_0000_0000) | 1;
+  /** Ports are multiplied with it: only xor-ed to the address, the two would cancel out as a scanner counts both up. */
+  readonly #portFactor = (Math.random() * 0x1_0000_0000) | 1;
   #words = new Int32Array(0);
   /** First slot of each bucket, plus 1; 0: none. There are at least as many as slots. */
   #buckets = new Int32Array(1);
@@ -80,7 +82,7 @@ export class FlowTable {
   }
 
   #end(word0: number, word1: number, word2: number, word3: number, port: number): number {
-    let h = this.#seed ^ port;
+    let h = this.#seed ^ Math.imul(port, this.#portFactor);
     if ((word0 | word1 | word2) !== 0) {
       h = mix(h ^ word0);
       h = mix(h ^ word1);

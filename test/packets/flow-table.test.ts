@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createCaptureAnalyser } from '../../src/packets/analyse-capture.ts';
+import { DecodedPacket } from '../../src/packets/decode-packet.ts';
+import { FlowTable } from '../../src/packets/flow-table.ts';
 import { capture } from './build-capture.ts';
 
 describe('thousands of 4-tuples', () => {
@@ -28,5 +30,31 @@ describe('thousands of 4-tuples', () => {
       counts[kind] = (counts[kind] ?? 0) + 1;
     }
     expect(counts).toEqual({ 'complete 2/1': 4500, 'complete 3/1': 1500, 'unanswered 1/0': 1500 });
+  });
+});
+
+describe('hashes', () => {
+  it.each([
+    ['addresses and ports that count up together', (i: number) => [0x0b00_0000 + i, 1024 + i] as const],
+    ['addresses and ports that cancel out', (i: number) => [0x0b00_0000 ^ i, 1024 ^ i] as const],
+    ['ports', (i: number) => [0x0b00_0000, i] as const],
+  ])('are as different as chance makes them: %s', (_, ends) => {
+    const table = new FlowTable();
+    const packet = new DecodedPacket();
+    packet.ipVersion = 4;
+    packet.destination3 = 0x0a00_0001;
+    packet.destinationPort = 80;
+    const count = 40_000;
+    const hashes = new Set<number>();
+    const buckets = new Int32Array(65_536);
+    for (let i = 0; i < count; i++) {
+      [packet.source3, packet.sourcePort] = ends(i);
+      const hash = table.hashOf(packet);
+      hashes.add(hash);
+      const bucket = hash & 65_535;
+      buckets[bucket] = (buckets[bucket] ?? 0) + 1;
+    }
+    expect(hashes.size).toBeGreaterThan(count - 50);
+    expect(buckets.reduce((most, each) => Math.max(most, each))).toBeLessThan(16);
   });
 });
