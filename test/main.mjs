@@ -142,7 +142,10 @@ if (!offlineOnly) {
   } else {
     await tests('contracts', 'contracts');
     // Two labs at once: they cannot see each other, and both mostly wait for time-outs of the kernel.
-    const [long, short] = [['test/lab/scenarios.test.ts'], ['test/lab/network', 'test/lab/enter', 'test/lab/demo']];
+    const [long, short] = [
+      ['test/lab/scenarios.test.ts'],
+      ['test/lab/network', 'test/lab/enter', 'test/lab/demo', 'test/lab/uml', 'test/lab/unchanged'],
+    ];
     await Promise.all([
       tests('lab', 'lab', { inLab: true, files: short }),
       tests('scenarios', 'lab', { inLab: true, files: long }),

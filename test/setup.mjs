@@ -25,6 +25,12 @@ const debianTools = [
   ['conntrack', 'conntrack', 'the conntrack collector'],
   ['ipvsadm', 'ipvsadm', 'the IPVS collector'],
   ['sudo', 'sudo', 'logins without root'],
+  ['ipset', 'ipset', 'the ipset collector'],
+  ['ethtool', 'ethtool', 'the collectors of network cards'],
+  ['arping', 'iputils-arping', 'the ARP probe'],
+  ['tracepath', 'iputils-tracepath', 'the path MTU collector'],
+  ['linux.uml', 'user-mode-linux', 'guests with a kernel of their own: modules, IPVS, tunnels'],
+  ['modprobe', 'kmod', 'modules of guests'],
 ];
 
 /**

@@ -93,7 +93,8 @@ export const insideLab = process.env.NETCHECK_LAB === '1';
 export const whyOutside =
   process.env.NETCHECK_LAB_BLOCKED ?? 'not inside a lab: run node test/lab/enter.mjs npx vitest run --project lab';
 
-const labRoot = '/run/netcheck-lab';
+/** Where everything of a lab is, and where a node or guest finds what is its own. */
+export const labRoot = '/run/netcheck-lab';
 
 /**
  * Brings a network up: one network, mount, UTS and PID namespace per node. Only inside test/lab/enter.mjs, whose end
@@ -260,7 +261,7 @@ async function prepareEtc(dir: string): Promise<string> {
   return etc;
 }
 
-async function makeKey(file: string, comment: string): Promise<void> {
+export async function makeKey(file: string, comment: string): Promise<void> {
   await must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
 }
 
@@ -420,7 +421,7 @@ function ipLines(node: LabNode): string[] {
 }
 
 /** root and, where wanted, one account with its sudoers file; homes of the machine stay out of it. */
-async function writeAccounts(etc: string, login: LabNode['login']): Promise<void> {
+export async function writeAccounts(etc: string, login: LabNode['login']): Promise<void> {
   const passwd = await readFile(join(etc, 'passwd'), 'utf8');
   const shadow = await readFile(join(etc, 'shadow'), 'utf8').catch(() => '');
   const others = (text: string) => text.replace(/^root:.*\n/m, '');
@@ -435,7 +436,7 @@ async function writeAccounts(etc: string, login: LabNode['login']): Promise<void
   await chmod(file, 0o440);
 }
 
-const sshdConfig = (address: string) => `Port 22
+export const sshdConfig = (address: string) => `Port 22
 ListenAddress ${address}
 HostKey ${labRoot}/host_key
 AuthorizedKeysFile ${labRoot}/authorized_keys
@@ -467,7 +468,7 @@ export function command(argv: readonly string[], options: { readonly timeoutMs?:
   });
 }
 
-async function must(argv: readonly string[]): Promise<string> {
+export async function must(argv: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await command(argv);
   if (code !== 0) throw new Error(`${argv.join(' ')}: exit ${code}: ${stderr || stdout}`);
   return stdout;
