@@ -20,8 +20,19 @@ export interface JoinedSegment {
   readonly flags: string;
   readonly seq: number;
   readonly length: number;
-  /** Per step of the way: how it was seen there. */
+  /** Per step of the way: how it was seen there; where it was seen in pieces, the first of them. */
   readonly seen: (PlacedPacket | null)[];
+  /** Per step: the pieces. */
+  readonly pieces: (readonly Piece[] | null)[];
+}
+
+interface Piece {
+  readonly range: Range;
+  readonly packet: PlacedPacket;
+}
+interface Range {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface AlignOptions {
@@ -94,6 +105,7 @@ function segmentOf(packet: PlacedPacket, step: number, steps: number): JoinedSeg
     seq: packet.seq,
     length: packet.packet.length,
     seen,
+    pieces: Array.from({ length: steps }, () => null),
   };
 }
 
@@ -132,10 +144,18 @@ function delayOf(segment: JoinedSegment, packet: PlacedPacket, step: number, opt
   return delay < -tolerance || delay > longestWayMs + tolerance ? null : delay;
 }
 
+/** IP id of the segment and the step that saw it; a part of a packet has one where it was seen alone. */
+function ipIdOf(segment: JoinedSegment): { readonly ipId: number; readonly step: number } {
+  const { origin, originStep, seen, seq, length } = segment;
+  if (length === origin.packet.length) return { ipId: origin.packet.ipId, step: originStep };
+  const step = seen.findIndex((sight) => sight?.seq === seq && sight.packet.length === length);
+  return { ipId: seen[step]?.packet.ipId ?? 0, step: Math.max(0, step) };
+}
+
 function sameIpId(segment: JoinedSegment, packet: PlacedPacket, step: number, options: AlignOptions): boolean {
-  const own = segment.origin.packet.ipId;
+  const own = ipIdOf(segment);
   const other = packet.packet.ipId;
-  return own === other || own === 0 || other === 0 || !options.keepsIpId(segment.originStep, step);
+  return own.ipId === other || own.ipId === 0 || other === 0 || !options.keepsIpId(own.step, step);
 }
 
 interface WholeMatches {
@@ -223,8 +243,8 @@ function alike(
   // An IP id of its own is as good as a name, also where packets overtake each other.
   const byId = new Map<number, JoinedSegment | null>();
   for (const segment of ours) {
-    const { ipId } = segment.origin.packet;
-    if (ipId !== 0 && options.keepsIpId(segment.originStep, step)) byId.set(ipId, byId.has(ipId) ? null : segment);
+    const { ipId, step: at } = ipIdOf(segment);
+    if (ipId !== 0 && options.keepsIpId(at, step)) byId.set(ipId, byId.has(ipId) ? null : segment);
   }
   for (const packet of theirs) {
     const segment = byId.get(packet.packet.ipId) ?? null;
@@ -234,7 +254,19 @@ function alike(
     } else rest.push(packet);
   }
   if (left.size === 0 || rest.length === 0) return matches;
-  return [...matches, ...inOrder([...left], rest, step, usualMs, options)];
+  // So is a TSval, for those that share it.
+  const stamps = new Map<number | null, { readonly ours: JoinedSegment[]; readonly theirs: PlacedPacket[] }>();
+  const stampOf = (packet: PlacedPacket, at: number): number | null =>
+    options.keepsTsval(at, step) ? packet.packet.tsval : null;
+  for (const segment of left) {
+    const stamp = stampOf(segment.origin, segment.originStep);
+    const group = stamps.get(stamp) ?? { ours: [], theirs: [] };
+    group.ours.push(segment);
+    stamps.set(stamp, group);
+  }
+  for (const packet of rest) stamps.get(stampOf(packet, ours[0]?.originStep ?? 0))?.theirs.push(packet);
+  for (const group of stamps.values()) matches.push(...inOrder(group.ours, group.theirs, step, usualMs, options));
+  return matches;
 }
 
 /** As many pairs as possible in the order of both places, and of these ways the one whose delays are most usual. */
@@ -324,15 +356,10 @@ function nextOne(
 
 // -------------------------------------------------------------------------------------------------------- bytes
 
-interface Range {
-  readonly from: number;
-  readonly to: number;
-}
-
 interface Open {
   readonly segment: JoinedSegment;
   missing: readonly Range[];
-  readonly came: { readonly range: Range; readonly packet: PlacedPacket }[];
+  readonly came: Piece[];
 }
 
 /** Segments and packets of different sizes, compared by the bytes that are in them. */
@@ -406,6 +433,8 @@ function candidates(
     if (one.missing.length === 0 || segmentEnd(one.segment) <= whole.from) continue;
     // Whoever cuts a packet, or puts packets together, leaves the acknowledgement number alone.
     if (one.segment.origin.ack !== packet.ack) continue;
+    const sameSize = one.segment.seq === packet.seq && one.segment.length === packet.packet.length;
+    if (sameSize && !sameIpId(one.segment, packet, step, options)) continue;
     const delay = delayOf(one.segment, packet, step, options);
     if (delay !== null) found.push({ one, odd: Math.abs(delay - usualMs) });
   }
@@ -417,20 +446,13 @@ function partsOf({ segment, missing, came }: Open, step: number): readonly Joine
   if (came.length === 0) return [segment];
   came.sort((a, b) => a.packet.atMs - b.packet.atMs);
   const first = came[0]?.packet ?? null;
-  if (missing.length === 0) {
-    segment.seen[step] = first;
-    return [segment];
-  }
+  segment.seen[step] = first;
+  segment.pieces[step] = came;
+  if (missing.length === 0) return [segment];
   const end = segment.seq + segment.length;
-  const parts: JoinedSegment[] = missing.map((range) => partOf(segment, range, end));
   let left: readonly Range[] = [{ from: segment.seq, to: segmentEnd(segment) }];
   for (const range of missing) left = without(left, range);
-  for (const range of left) {
-    const part = partOf(segment, range, end);
-    part.seen[step] = came.find((one) => overlaps(range, [one.range]).length > 0)?.packet ?? first;
-    parts.push(part);
-  }
-  return parts.sort((a, b) => a.seq - b.seq);
+  return [...missing, ...left].map((range) => partOf(segment, range, end)).sort((a, b) => a.seq - b.seq);
 }
 
 /** A part of a segment; PSH and FIN belong to the last. `dataEnd`: where its payload ends. */
@@ -446,7 +468,13 @@ function partOf(segment: JoinedSegment, range: Range, dataEnd: number): JoinedSe
           .join(','),
     seq: range.from,
     length: Math.min(range.to, dataEnd) - range.from,
-    seen: [...segment.seen],
+    seen: segment.seen.map((sight, step) => {
+      const pieces = segment.pieces[step] ?? null;
+      return pieces === null
+        ? sight
+        : (pieces.find((piece) => overlaps(range, [piece.range]).length > 0)?.packet ?? null);
+    }),
+    pieces: [...segment.pieces],
   };
 }
 

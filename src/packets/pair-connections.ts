@@ -17,7 +17,7 @@ export interface ConnectionGroup {
 }
 
 /** Both sides of a translation, seen at one place, lie closer together than this. */
-const translationMs = 1000;
+const translationMs = 20;
 /** More connections with one sequence number than this (scanners, load generators) are told apart by addresses only. */
 const maxAlike = 64;
 /** Packets of a connection, those with the smallest hashes, that it is recognised by without a SYN. */
