@@ -2,6 +2,7 @@ import type { Parser } from '../model/parser.ts';
 import { arpCache } from './arp-cache.ts';
 import { arping } from './arping.ts';
 import { bridgeFdb } from './bridge-fdb.ts';
+import { conntrackCount } from './conntrack-count.ts';
 import { conntrackList } from './conntrack-list.ts';
 import { conntrackStats } from './conntrack-stats.ts';
 import { cpuStat } from './cpu-stat.ts';
@@ -27,6 +28,7 @@ import { ipVsStats } from './ip-vs-stats.ts';
 import { ip6tablesSave } from './ip6tables-save.ts';
 import { ipset } from './ipset.ts';
 import { iptablesSave } from './iptables-save.ts';
+import { iptablesVersion } from './iptables-version.ts';
 import { ipvsadmConnections } from './ipvsadm-connections.ts';
 import { ipvsadmStats } from './ipvsadm-stats.ts';
 import { ipvsadmTimeouts } from './ipvsadm-timeouts.ts';
@@ -42,11 +44,15 @@ import { nstat } from './nstat.ts';
 import { osRelease } from './os-release.ts';
 import { ping } from './ping.ts';
 import { procLimits } from './proc-limits.ts';
+import { procNetArp } from './proc-net-arp.ts';
 import { procNetDev } from './proc-net-dev.ts';
 import { procNetFibTrie } from './proc-net-fib-trie.ts';
+import { procNetIfInet6 } from './proc-net-if-inet6.ts';
 import { procNetIpVsConn } from './proc-net-ip-vs-conn.ts';
 import { procNetIpVs } from './proc-net-ip-vs.ts';
+import { procNetIpv6Route } from './proc-net-ipv6-route.ts';
 import { procNetNetstat } from './proc-net-netstat.ts';
+import { procNetRoute } from './proc-net-route.ts';
 import { procNetSnmp } from './proc-net-snmp.ts';
 import { procNetSnmp6 } from './proc-net-snmp6.ts';
 import { procNetSockstat } from './proc-net-sockstat.ts';
@@ -55,6 +61,7 @@ import { procNfConntrackStat } from './proc-nf-conntrack-stat.ts';
 import { procUptime } from './proc-uptime.ts';
 import { resolvConf } from './resolv-conf.ts';
 import { rtCache } from './rt-cache.ts';
+import { socketOwners } from './socket-owners.ts';
 import { softirqs } from './softirqs.ts';
 import { softnetStat } from './softnet-stat.ts';
 import { ssSummary } from './ss-summary.ts';
@@ -129,6 +136,13 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     kubeProxy,
     procLimits,
     softirqs,
+    conntrackCount,
+    iptablesVersion,
+    procNetArp,
+    procNetIfInet6,
+    procNetIpv6Route,
+    procNetRoute,
+    socketOwners,
     netns,
     procNetFibTrie,
   ].map((parser: Parser) => [parser.kind, parser]),

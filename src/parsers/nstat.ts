@@ -37,7 +37,11 @@ IcmpMsgInType3                  104                0.0
       const kernel = member(document?.json, 'kernel');
       if (document !== undefined && typeof kernel === 'object' && kernel !== null) {
         for (const [name, value] of Object.entries(kernel)) {
-          take(name, typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined, document.line);
+          take(
+            name,
+            typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : undefined,
+            document.line,
+          );
         }
       }
     } else {

@@ -1,11 +1,10 @@
 import type { At } from '../model/evidence.ts';
-import type { Socket } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { addressFromHex } from './ip-address.ts';
-import { hexCount } from './number.ts';
+import { count, hexCount } from './number.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
-import type { SeenListener, SocketTables } from './socket-tables.ts';
+import type { SeenListener, SeenSocket, SocketTables } from './socket-tables.ts';
 import { outputLines, words } from './text-lines.ts';
 
 /** include/net/tcp_states.h, spelled as ss does. UDP sockets use ESTABLISHED and CLOSE only. */
@@ -52,7 +51,7 @@ export const procNetTcp: Parser<SocketTables> = {
     let protocol: 'tcp' | 'udp' = onlyUdp ? 'udp' : 'tcp';
     let headers = 0;
     const listeners: SeenListener[] = [];
-    const sockets: Socket[] = [];
+    const sockets: SeenSocket[] = [];
     for (const { text, line } of outputLines(input, problems)) {
       const parts = words(text);
       if (parts.length === 0) continue;
@@ -67,11 +66,22 @@ export const procNetTcp: Parser<SocketTables> = {
         continue;
       }
       const at: At = { evidence: input.evidence, line };
-      const { state, local, peer, recvq, sendq, timer } = row;
+      const { state, local, peer, recvq, sendq, timer, inode } = row;
+      const owned = inode === undefined ? {} : { inode };
       if (state === 'LISTEN' || (protocol === 'udp' && state === 'UNCONN')) {
-        listeners.push({ protocol, address: local.address, port: local.port, recvq, sendq: null, at });
+        listeners.push({ protocol, address: local.address, port: local.port, recvq, sendq: null, ...owned, at });
       } else {
-        sockets.push({ protocol, state, recvq, sendq, local, peer, ...(timer === undefined ? {} : { timer }), at });
+        sockets.push({
+          protocol,
+          state,
+          recvq,
+          sendq,
+          local,
+          peer,
+          ...(timer === undefined ? {} : { timer }),
+          ...owned,
+          at,
+        });
       }
     }
     const none = listeners.length + sockets.length === 0;
@@ -81,7 +91,7 @@ export const procNetTcp: Parser<SocketTables> = {
   },
 };
 
-function readRow(parts: readonly string[]): Omit<Socket, 'protocol' | 'at'> | undefined {
+function readRow(parts: readonly string[]): Omit<SeenSocket, 'protocol' | 'at'> | undefined {
   if (!/^\d+:$/.test(parts[0] ?? '') || parts.length < 7) return undefined;
   const local = hexEndpoint(parts[1]);
   const peer = hexEndpoint(parts[2]);
@@ -94,7 +104,8 @@ function readRow(parts: readonly string[]): Omit<Socket, 'protocol' | 'at'> | un
   if (kind === undefined || when === undefined || noTimer.length > 0) return undefined;
   const name = timerNames[kind];
   const timer = name === undefined ? {} : { timer: { kind: name, leftMs: when * msPerTick, retries } };
-  return { state, recvq, sendq, local, peer, ...timer };
+  const inode = count(parts[9]) ?? 0;
+  return { state, recvq, sendq, local, peer, ...timer, ...(inode === 0 ? {} : { inode }) };
 }
 
 function hexEndpoint(text: string | undefined): { address: string; port: number } | undefined {

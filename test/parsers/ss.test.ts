@@ -220,8 +220,8 @@ describe('proc-net-tcp', () => {
     const { value } = parseText(procNetTcp, procNetTcp.sample);
     expect(withoutAt(value)).toEqual({
       listeners: [
-        { protocol: 'tcp', address: '0.0.0.0', port: 1301, recvq: 0, sendq: null },
-        { protocol: 'tcp', address: '::', port: 1302, recvq: 2, sendq: null },
+        { protocol: 'tcp', address: '0.0.0.0', port: 1301, recvq: 0, sendq: null, inode: 12_095 },
+        { protocol: 'tcp', address: '::', port: 1302, recvq: 2, sendq: null, inode: 12_096 },
       ],
       sockets: [
         {
@@ -232,6 +232,7 @@ describe('proc-net-tcp', () => {
           local: { address: '10.9.0.1', port: 34284 },
           peer: { address: '10.9.0.99', port: 80 },
           timer: { kind: 'on', leftMs: 960, retries: 0 },
+          inode: 12_109,
         },
       ],
     });
@@ -242,7 +243,7 @@ describe('proc-net-tcp', () => {
       '   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n';
     const row =
       ' 8299: 00000000:051B 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 12101 2 00000000aec872b7 0\n';
-    const expected = [{ protocol: 'udp', address: '0.0.0.0', port: 1307, recvq: 0, sendq: null }];
+    const expected = [{ protocol: 'udp', address: '0.0.0.0', port: 1307, recvq: 0, sendq: null, inode: 12_101 }];
     expect(withoutAt(parseText(procNetTcp, header + row).value?.listeners)).toEqual(expected);
     expect(withoutAt(parseText(procNetTcp, row, { argv: ['cat', '/proc/net/udp'] }).value?.listeners)).toEqual(
       expected,
