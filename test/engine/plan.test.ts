@@ -95,6 +95,30 @@ describe('a plan', () => {
     });
   });
 
+  it('asks about a network namespace: it is a place of its own, and its node forwards', async () => {
+    const namespaceOn: NonNullable<PlanOptions['namespaceOn']> = (node, netns) =>
+      Promise.resolve({ address: netns === 'host' ? (node.target ?? '') : '10.244.1.5', isOwn: netns === 'host' });
+    const planned = await plan('node-50 netns web port 1301 from node-12 netns 77', { namespaceOn });
+    expect(planned.targetAddress).toBe('10.244.1.5');
+    expect(planned.nodes.map(({ node, netns, roles: held }) => [node.name, netns, held])).toEqual([
+      ['node-50@web', 'web', ['target']],
+      ['node-50', undefined, ['forwarder']],
+      ['node-12@77', '77', ['client']],
+      ['node-12', undefined, ['forwarder']],
+    ]);
+    // Only a place with a namespace has to find it first.
+    expect(planned.steps.filter(({ collector: id }) => id === 'netns')).toEqual([
+      { node: 'node-50@web', collector: 'netns', params: { name: 'web' } },
+      { node: 'node-12@77', collector: 'netns', params: { name: '77' } },
+    ]);
+    // hostNetwork: the namespace of the node itself is the node.
+    expect(await roles('node-50 netns host port 1301 from node-12', { namespaceOn })).toEqual({
+      'node-50': 'target',
+      'node-12': 'client',
+    });
+    expect((await refusal(plan('node-50 netns web port 1301'))).code).toBe('ask/no-namespace');
+  });
+
   it('diagnoses the target address that the inventory names, not the one SSH connects to', async () => {
     const { targetAddress, nodes: planned } = await plan('node-50 port 1301 from node-12');
     expect(targetAddress).toBe('10.51.2.2');
