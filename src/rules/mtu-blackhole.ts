@@ -30,6 +30,8 @@ interface Stuck {
 
 /** Full segments that the first flight of a sender holds (RFC 6928): all of them may be lost at once. */
 const initialWindow = 10;
+/** Payload of a full segment with an MTU of 1500; a larger one is several in one packet, or of a jumbo MTU. */
+const largestUnmerged = 1460;
 /** Below this an MTU is no likely cause: IPv6 needs 1280. */
 const smallestSuspect = 1220;
 
@@ -66,7 +68,7 @@ export const mtuBlackhole = defineCaptureRule({
       stuck: (v: { connection: string; sender: string; resent: number; upTo: number }) =>
         `${v.connection}: ${v.sender} sent segments of up to ${v.upTo} bytes ${v.resent} times again without any acknowledgement, while the other side was alive and answered other connections`,
       passes: (v: { passes: number; upTo: number }) =>
-        `Only segments of more than ${v.passes} bytes are lost, up to ${v.upTo} (payload; 40 to 72 more in the packet): smaller ones pass, and no other size had to be repeated`,
+        `Only segments of more than ${v.passes} bytes are lost, up to ${v.upTo} (payload; 40 to 72 more in the packet): smaller ones pass`,
       seen: 'The segment passed this place: it is lost after it, towards the receiver',
       unseen: 'The segment was not seen here: it is lost before this place',
       mss: (v: { mss: number; packet: number }) =>
@@ -92,7 +94,7 @@ export const mtuBlackhole = defineCaptureRule({
       stuck: (v) =>
         `${v.connection}：${v.sender} 把不超过 ${v.upTo} 字节的报文段重发了 ${v.resent} 次，一直没有确认，而对端是活着的，还在应答其他连接`,
       passes: (v) =>
-        `只有超过 ${v.passes} 字节的报文段丢失，最大 ${v.upTo}（载荷，整个报文还要多 40 到 72 字节）：更小的能通过，其他大小没有重传`,
+        `只有超过 ${v.passes} 字节的报文段丢失，最大 ${v.upTo}（载荷，整个报文还要多 40 到 72 字节）：更小的能通过`,
       seen: '该报文段经过了这里：丢在这里之后、接收方之前',
       unseen: '这里没有看到该报文段：丢在到达这里之前',
       mss: (v) => `两端协商的报文最大为 ${v.packet} 字节（MSS ${v.mss}），而路上某个设备容不下`,
@@ -133,7 +135,7 @@ export const mtuBlackhole = defineCaptureRule({
       const [error] = errors;
       return [
         hole === null
-          ? say.stuck({ connection, sender, resent, upTo: side.flow.largestPayload })
+          ? say.stuck({ connection, sender, resent, upTo: Math.min(size.upTo, side.flow.largestPayload) })
           : say.hole({
               connection,
               sender,
@@ -201,10 +203,11 @@ function withHole(side: Side, errors: readonly IcmpError[], minResent: number): 
   if (hole === undefined || hole.retransmits < minResent) return null;
   const sizes = oneSizeOnly(side.flow.bySize);
   if (sizes === null) return null;
-  const { size, above, passes } = sizes;
+  const { size, above, merged, passes } = sizes;
   // a hole of several segments is lost in one piece; more of that size than are missing did arrive
   const missing = open.reduce((sum, { length }) => sum + Math.ceil(length / (below(size, side.flow.bySize) + 1)), 0);
-  if (passes === 0 || size.sent - size.retransmitted > missing + 1 || above > 0) return null;
+  if (passes === 0 || size.sent - size.retransmitted > missing + 1) return null;
+  if (above > 0 || merged > initialWindow) return null;
   return { side, hole, size, passes, resent: hole.retransmits, errors: tooLarge(errors, size, side) };
 }
 
@@ -214,8 +217,8 @@ function withoutAnswer(side: Side, errors: readonly IcmpError[], alive: Readonly
   if (flow.retransmissions.timeout < 3 || flow.holes.length > 0) return null;
   const sizes = oneSizeOnly(flow.bySize);
   if (sizes === null) return null;
-  const { size, above, passes } = sizes;
-  const originals = size.sent - size.retransmitted;
+  const { size, above, merged, passes } = sizes;
+  const originals = size.sent - size.retransmitted + merged;
   if (size.retransmitted < 3 || passes === 0 || above > 0 || flow.largestPayload <= smallestSuspect) return null;
   if (originals > initialWindow || originals < 1 || flow.duplicateAcks > 0) return null;
   if (connection.idleGaps.some(({ idleMs }) => idleMs >= 60_000)) return null;
@@ -225,16 +228,35 @@ function withoutAnswer(side: Side, errors: readonly IcmpError[], alive: Readonly
   return { side, hole: null, size, passes, resent: size.retransmitted, errors: fits };
 }
 
-/** The one size class that had to be repeated; null where there are several, or none. */
-function oneSizeOnly(
-  bySize: readonly SizeClass[],
-): { readonly size: SizeClass; readonly above: number; readonly passes: number } | null {
-  const repeated = bySize.filter(({ retransmitted }) => retransmitted > 0);
-  const [size] = repeated;
-  if (size === undefined || repeated.length > 1) return null;
-  const smaller = bySize.filter(({ upTo, sent }) => upTo < size.upTo && sent > 0);
-  const above = bySize.reduce((sum, { upTo, sent }) => sum + (upTo > size.upTo ? sent : 0), 0);
-  return { size, above, passes: smaller.at(-1)?.upTo ?? 0 };
+/**
+ * The one size class that had to be repeated, as good as alone; null where there are several, or none. A capture at the sender shows
+ * several segments in one packet (GSO): what was `merged` cannot be told by size, only what is repeated by itself.
+ */
+function oneSizeOnly(bySize: readonly SizeClass[]): {
+  readonly size: SizeClass;
+  /** Segments that are larger, and were not repeated. */
+  readonly above: number;
+  readonly merged: number;
+  readonly passes: number;
+} | null {
+  const single = bySize.filter(({ upTo }) => upTo <= largestUnmerged);
+  const repeated = single.filter(({ retransmitted }) => retransmitted > 0);
+  const size = repeated.at(-1) ?? bySize.find(({ retransmitted }) => retransmitted > 0);
+  if (size === undefined) return null;
+  // the tail of a flight is often sent again as a probe (RFC 8985 section 7) although it passes
+  const others = repeated.reduce((sum, one) => sum + (one === size ? 0 : one.retransmitted), 0);
+  if (others * 3 > size.retransmitted) return null;
+  const larger = bySize.filter(({ upTo }) => upTo > size.upTo);
+  return {
+    size,
+    above: sentIn(larger.filter(({ upTo }) => upTo <= largestUnmerged)),
+    merged: sentIn(larger.filter(({ upTo }) => upTo > largestUnmerged)),
+    passes: bySize.filter(({ upTo, sent }) => upTo < size.upTo && sent > 0).at(-1)?.upTo ?? 0,
+  };
+}
+
+function sentIn(sizes: readonly SizeClass[]): number {
+  return sizes.reduce((sum, { sent }) => sum + sent, 0);
 }
 
 /** Upper bound of the class below. */

@@ -80,6 +80,24 @@ describe('mtu-blackhole', () => {
     expect(found.verdict).toBe('likely');
   });
 
+  it('fires: a capture at the sender holds several segments in one packet, and repeats them one by one', () => {
+    const merged = (sent: number) => [
+      { upTo: 536, sent: 2, retransmitted: 0 },
+      { upTo: 1460, sent: 4, retransmitted: 4 },
+      { upTo: 65_535, sent, retransmitted: 0 },
+    ];
+    const given = (sent: number) =>
+      capture([stuck({ bySize: merged(sent), largestPayload: 5792, holes: [{ ...hole, length: 4344 }] })]);
+    expect(judgeOnCapture(mtuBlackhole, given(1)).verdict).toBe('likely');
+    // so much of it cannot have been lost
+    expect(judgeOnCapture(mtuBlackhole, given(200)).verdict).toBe('ruledOut');
+  });
+
+  it('fires: the tail of the flight was sent again as a probe, and arrived', () => {
+    const probed = sizes.map((size) => (size.upTo === 1220 ? { ...size, sent: 2, retransmitted: 1 } : size));
+    expect(judgeOnCapture(mtuBlackhole, capture([stuck({ bySize: probed })])).verdict).toBe('likely');
+  });
+
   it('fires: nothing is acknowledged any more, in two connections of a server that lives', () => {
     const silent = {
       holes: [],
@@ -130,6 +148,12 @@ describe('mtu-blackhole', () => {
       { upTo: 1460, sent: 60, retransmitted: 3 },
     ];
     expect(judgeOnCapture(mtuBlackhole, capture([stuck({ bySize: random })])).verdict).toBe('ruledOut');
+    const largerPasses = [
+      { upTo: 536, sent: 2, retransmitted: 0 },
+      { upTo: 1220, sent: 6, retransmitted: 5 },
+      { upTo: 1440, sent: 9, retransmitted: 0 },
+    ];
+    expect(judgeOnCapture(mtuBlackhole, capture([stuck({ bySize: largerPasses })])).verdict).toBe('ruledOut');
     const two = sizes.map((size) => (size.upTo === 1220 ? { ...size, sent: 3, retransmitted: 2 } : size));
     expect(judgeOnCapture(mtuBlackhole, capture([stuck({ bySize: two })])).verdict).toBe('ruledOut');
   });
