@@ -2,9 +2,9 @@ import type { Options } from '../cli.ts';
 import { collectors } from '../collectors/index.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
 import { privilegedCommands } from '../engine/privileged-commands.ts';
+import { noContext } from '../engine/no-context.ts';
 import type { NodeConnection } from '../engine/ports.ts';
 import type { Features } from '../model/facts.ts';
-import { nothingLearned } from '../model/command.ts';
 import { NetcheckError } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import { parsers } from '../parsers/index.ts';
@@ -188,20 +188,7 @@ const todoFor: Readonly<Record<string, string>> = {
 
 async function lookAt(connection: NodeConnection, signal: AbortSignal): Promise<Features | undefined> {
   const look = collectors.get('look');
-  const [command] =
-    look?.commands(
-      {},
-      {
-        target: '',
-        port: 1,
-        protocol: 'tcp',
-        clientAddresses: [],
-        ownAddresses: [],
-        roles: [],
-        learned: nothingLearned,
-        budget: { wallMs: 0, windowMs: 0, maxPackets: 0, maxCaptureBytes: 0, maxOutputBytes: 0 },
-      },
-    ) ?? [];
+  const [command] = look?.commands({}, noContext) ?? [];
   if (!command) return undefined;
   const { stdout, stderr } = await connection.run(command, { signal });
   return parsers.get('look')?.parse({ stdout, stderr, argv: command.argv, exitCode: 0, evidence: '' }).value as

@@ -1,13 +1,12 @@
 import { NetcheckError } from '../model/errors.ts';
 import type { Collector, Command } from '../model/command.ts';
-import { nothingLearned } from '../model/command.ts';
 import { createDeadline } from '../model/deadline.ts';
 import type { Address } from '../model/facts.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import type { Namespace } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
-import { Budget } from '../model/plan.ts';
 import { inNamespace } from './in-namespace.ts';
+import { noContext } from './no-context.ts';
 import type { NodeTransport } from './ports.ts';
 
 const timeoutMs = 15_000;
@@ -71,14 +70,3 @@ export async function learnNamespace(
     deadline.clear();
   }
 }
-
-const noContext = {
-  target: '',
-  port: 1,
-  protocol: 'tcp',
-  clientAddresses: [],
-  ownAddresses: [],
-  roles: [],
-  learned: nothingLearned,
-  budget: Budget.parse({}),
-} as const;
