@@ -29,7 +29,9 @@ export const ipRule: Parser<readonly PolicyRule[]> = {
         const found = rest.indexOf(word);
         return found === -1 ? undefined : rest[found + 1];
       };
-      const table = after('lookup') ?? after('table');
+      const looked = after('lookup') ?? after('table');
+      // busybox names a table for rules that have none (RT_TABLE_UNSPEC), in front of what they do.
+      const table = looked === 'unspec' ? undefined : looked;
       const action = table === undefined ? rest.find((word) => actions.has(word)) : 'lookup';
       const from = after('from');
       if (priority === undefined || action === undefined || from === undefined) {

@@ -12,7 +12,8 @@ const rejectFlag = 0x200;
 
 /**
  * /proc/net/route (fib_route_seq_show, net/ipv4/fib_trie.c), by the names of its first line: the main table, IPv4 only,
- * little-endian hexadecimal. Unreachable and prohibit look alike: `reject`. What it calls MTU is made from the MSS, so
+ * little-endian hexadecimal. Unreachable and prohibit look alike: `reject`; a route
+ * without a device that is neither drops (`blackhole`, or `throw`, which looks the same). What it calls MTU is made from the MSS, so
  * it is left out.
  */
 export const procNetRoute: Parser<readonly Route[]> = {
@@ -56,7 +57,7 @@ ens33	0047A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
         family: 4,
         destination:
           prefixLength === 0 ? 'default' : prefixLength === 32 ? destination : `${destination}/${prefixLength}`,
-        type: (flags & rejectFlag) === 0 ? 'unicast' : 'reject',
+        type: (flags & rejectFlag) !== 0 ? 'reject' : device === '*' ? 'blackhole' : 'unicast',
         ...((flags & gatewayFlag) === 0 ? {} : { via: gateway }),
         ...(device === '*' ? {} : { device }),
         ...(metric === 0 ? {} : { metric }),
