@@ -216,7 +216,7 @@ async function checkRoot(
     if (isPattern || features.tools[tool] === null) continue;
     const { exit } = await connection.run(
       {
-        argv: ['sudo', '-n', '-l', '--', tool, ...args.split(' ')],
+        argv: ['sudo', '-n', '-k', '-l', '--', tool, ...args.split(' ')],
         privilege: 'none',
         timeoutMs: 5000,
         maxBytes: 65_536,

@@ -32,14 +32,18 @@ export async function readCapture(
   onProgress: (progress: ReadingProgress) => void,
 ): Promise<string | null> {
   if (file === '-') return fromStream(file, process.stdin, null, take, onProgress);
-  const fd = opened(file);
+  const fd = orUnreadable(file, () => openSync(file, 'r'));
+  let isOurs = true;
   try {
     const stats = orUnreadable(file, () => fstatSync(fd));
     if (stats.isDirectory()) throw unreadable(file, 'it is a directory');
-    if (!stats.isFile()) return await fromDescriptor(file, fd, stats, take, onProgress);
-    const buffer = Buffer.allocUnsafeSlow(readBytes);
-    let length = orUnreadable(file, () => readSync(fd, buffer, 0, buffer.length, null));
-    if (isGzip(buffer.subarray(0, length))) return await fromDescriptor(file, fd, stats, take, onProgress);
+    const buffer = Buffer.allocUnsafeSlow(stats.isFile() ? readBytes : 0);
+    let length = stats.isFile() ? orUnreadable(file, () => readSync(fd, buffer, 0, buffer.length, null)) : 0;
+    if (!stats.isFile() || isGzip(buffer.subarray(0, length))) {
+      // The stream closes it.
+      isOurs = false;
+      return await fromDescriptor(file, fd, stats, take, onProgress);
+    }
     let read = 0;
     let turnAt = turnBytes;
     while (length > 0) {
@@ -58,7 +62,7 @@ export async function readCapture(
     }
     return null;
   } finally {
-    closeSync(fd);
+    if (isOurs) closeSync(fd);
   }
 }
 
@@ -72,7 +76,6 @@ function fromDescriptor(
   // A file is read from its beginning again; a pipe has not been touched yet.
   const source = createReadStream(file, {
     fd,
-    autoClose: false,
     highWaterMark: readBytes,
     ...(stats.isFile() ? { start: 0 } : {}),
   });
@@ -140,17 +143,16 @@ function fromStream(
     });
     source.on('error', (error) => {
       if (began) ended(messageOf(error));
-      else reject(unreadable(file, reasonOf(error), error));
+      else {
+        source.destroy();
+        reject(unreadable(file, reasonOf(error), error));
+      }
     });
   });
 }
 
 function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
-}
-
-function opened(file: string): number {
-  return orUnreadable(file, () => openSync(file, 'r'));
 }
 
 function orUnreadable<Result>(file: string, work: () => Result): Result {

@@ -232,7 +232,7 @@ function end(
 ): string {
   const half = Math.min(116, leg / 2 - (isNarrow ? 3 : 12), (isNarrow ? Math.min(clientX, rightMargin) : clientX) - 4);
   // With a place before the address (joined captures), the place stands beside the role.
-  const [, place, address = name] = /^(\S+) (\S+)$/.exec(name) ?? [];
+  const [, place, address = name] = /^(\S+) ([^\s(]\S*)$/.exec(name) ?? [];
   const above = place === undefined ? role : isNarrow ? place : `${role} · ${place}`;
   return (
     `<rect class="b" x="${px(x - half)}" y="${y}" width="${px(half * 2)}" height="44" rx="8"/>` +

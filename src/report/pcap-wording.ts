@@ -182,7 +182,7 @@ const en = {
     `${s(packets, 'packet')} (${flags}) first seen at ${place}: made on the way`,
   allArrived: 'every packet arrived',
   uncertain: (packets: number) =>
-    `of ${s(packets, 'packet')} it is not known how far they came: not every place was capturing then`,
+    `how far ${s(packets, 'packet')} came is not known: not every place was capturing then`,
   translated: (matchedBy: string) => `the addresses are translated on the way; matched by ${matchedBy}`,
   asSeenAt: (place: string, client: string, server: string) => `at ${place}: ${client} → ${server}`,
   moreJoined: (count: number) => `… and ${s(count, 'more connection')} of which every packet arrived`,
