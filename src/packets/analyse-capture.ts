@@ -252,6 +252,10 @@ class Analyser implements CaptureAnalyser {
       this.#icmpErrorsDropped,
       `${this.#icmpErrorsDropped} ICMP errors were not kept: at most ${this.#maxIcmpErrors} are`,
     );
+    const details = this.#table.details.dropped;
+    say(details, `${details} holes, shut windows or silences of connections were not kept: there was no room for more`);
+    const forgotten = this.#services.forgotten + this.#synSources.forgotten;
+    say(forgotten, `${forgotten} of the less busy services and clients are not counted one by one: there are too many`);
     const notLogged = this.#log?.dropped ?? 0;
     say(notLogged, `${notLogged} packets are not listed: there was no room for more`);
     problems.push(...this.#others.problems());

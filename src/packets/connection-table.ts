@@ -237,10 +237,8 @@ export class ConnectionTable {
 
   /** A few slots, some, then all: memory that no slot has touched yet is not resident, and little has to be copied. */
   #grow(): void {
-    this.#capacity = Math.min(
-      this.#limits.maxConnections,
-      this.#capacity === 0 ? 256 : this.#capacity === 256 ? 4096 : 1e9,
-    );
+    const next = this.#capacity === 0 ? 256 : this.#capacity === 256 ? 4096 : this.#limits.maxConnections;
+    this.#capacity = Math.min(this.#limits.maxConnections, next);
     const words = new Int32Array(this.#capacity * slotWords);
     words.set(this.#words);
     this.#words = words;
