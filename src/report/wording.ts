@@ -366,7 +366,7 @@ const zh: Wording = {
     conntrackEntries: '连接跟踪表项',
     ipsets: 'ipset 集合',
     listenerProcesses: '监听进程的资源限制',
-    kubeProxy: 'kube-proxy',
+    kubeProxy: 'kube-proxy 的模式与健康状态',
     fdb: '网桥转发表（fdb）',
     tracedPaths: '路径 MTU（tracepath）',
     pings: 'ping 结果',
