@@ -229,3 +229,21 @@ tcp      6 src=10.0.0.1 dst=10.0.0.2 sport=1 dport=2 src=10.0.0.2 dst=10.0.0.1 s
     expect(parseText(conntrackList, said).value).toEqual([]);
   });
 });
+
+describe('services by a mark of IPv6', () => {
+  it('say so before the scheduler', () => {
+    const head = 'IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n';
+    expect(parseText(ipvsadm, `${head}FWM  7 IPv6 wlc persistent 300\n`).value?.services[0]).toMatchObject({
+      protocol: 'fwm',
+      address: '7',
+      scheduler: 'wlc',
+    });
+    const totals = 'Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n';
+    expect(
+      parseText(ipvsadmStats, `${totals}FWM  7 IPv6        1        6        4      326      222\n`).value?.[0],
+    ).toMatchObject({
+      connections: 1,
+      outBytes: 222,
+    });
+  });
+});

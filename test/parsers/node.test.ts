@@ -189,6 +189,27 @@ describe('dmesg', () => {
     ).toBeUndefined();
   });
 
+  it('reads a log without times, as CentOS 6 keeps it, whole or filtered', () => {
+    const bare = 'Initializing cgroup subsys cpu\nLinux version 2.6.32-754.el6.x86_64\nCommand line: ro quiet\n';
+    expect(parseText(dmesg, bare)).toEqual({ value: { lines: 3, matters: [] }, problems: [] });
+    const { value, problems } = parseText(
+      dmesg,
+      'nf_conntrack: table full, dropping packet.\nOut of socket memory\npossible SYN flooding on port 1301. Sending cookies.\n',
+    );
+    expect(problems).toEqual([]);
+    expect(value?.matters.map(({ topic, time }) => [topic, time])).toEqual([
+      ['conntrack-full', ''],
+      ['tcp-memory', ''],
+      ['syn-flooding', ''],
+    ]);
+  });
+
+  it('does not take lines without a time into a log that has times', () => {
+    const { value, problems } = parseText(dmesg, '[ 1.0] eth0: up\nnf_conntrack: table full, dropping packet.\n');
+    expect(value).toMatchObject({ lines: 1, matters: [] });
+    expect(problems).toHaveLength(1);
+  });
+
   it('keeps the last thousand lines that matter', () => {
     const text = Array.from(
       { length: 5000 },
