@@ -3,10 +3,13 @@ import type { ConnectionEvent, ConnectionTable } from './connection-table.ts';
 /** What is shown where not everything can be, in the order in which leftover room is given away. */
 const events: readonly ConnectionEvent[] = ['notOpened', 'refused', 'reset', 'stalled', 'repeated'];
 
+/** Of the connections that nothing happened to, so many are enough to show what they look like. */
+const mostQuiet = 100;
+
 /**
  * Which connections to make facts of when there are more than `limit`: every kind of trouble gets its share (a flood of
  * unanswered SYNs does not hide the one connection that stalled), the most retransmissions first, then the earliest;
- * connections that nothing happened to fill what is left.
+ * of those that nothing happened to, a few stand for all.
  * @param slots all connections, in order of their numbers
  * @returns the chosen slots in order of their numbers, and how many were left out
  */
@@ -22,7 +25,7 @@ export function chooseConnections(
   for (let index = 0; index < slots.length; index++) {
     const event = table.event(slots[index] ?? 0);
     if (event !== 'none') byEvent.get(event)?.push(index);
-    else if (quiet++ < limit) none.push(index);
+    else if (quiet++ < mostQuiet) none.push(index);
   }
   const troubles = [...byEvent.values()];
   const shares = fairShares(
@@ -40,7 +43,7 @@ export function chooseConnections(
     }
     for (const index of indexes.slice(0, share)) chosen.push(index);
   }
-  const room = limit - chosen.length;
+  const room = Math.min(mostQuiet, limit - chosen.length);
   for (const index of none.slice(0, room)) chosen.push(index);
   chosen.sort((one, other) => one - other);
   return {
