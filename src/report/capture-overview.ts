@@ -94,7 +94,7 @@ export function captureOverview(
     causes: [...having('confirmed'), ...having('likely')],
     ruledOut: having('ruledOut'),
     unseen: unseenOf(having('unknown', 'error'), language),
-    tally: tallyOf(diagnosed),
+    tally: tallyOf(diagnosed, capture.uneventful),
     rows,
     hidden: tallyOf(hidden),
     uneventful: { count: capture.uneventful, services: servicesOf(capture, language) },
@@ -179,10 +179,15 @@ function alsoSeenOf(capture: Capture, language: Language): readonly string[] {
   return lines;
 }
 
+/** Connections by state; `uneventful` ones, which are only counted, are fine. */
 function tallyOf(
   diagnosed: readonly Diagnosed[],
+  uneventful = 0,
 ): readonly { readonly state: ConversationState; readonly count: number }[] {
   return conversationStates
-    .map((state) => ({ state, count: diagnosed.filter((one) => one.state === state).length }))
+    .map((state) => ({
+      state,
+      count: diagnosed.filter((one) => one.state === state).length + (state === 'fine' ? uneventful : 0),
+    }))
     .filter(({ count }) => count > 0);
 }
