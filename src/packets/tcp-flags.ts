@@ -66,6 +66,8 @@ export function flagNames(verdicts: number): string[] {
 const maxHoles = 32;
 /** Directions that have such ranges at once; the oldest is forgotten beyond. */
 const maxHoleLists = 32_768;
+/** Numbers per range: start, end, and when it opened, ns. */
+const holeNumbers = 3;
 
 /*
  * Layout of {@link TcpStates}: 32 words of 32 bits per slot, 14 for what the client sends, 14 for what the server
@@ -130,7 +132,7 @@ export class TcpStates {
   times = new Float64Array(0);
   /** Slots from here on were never used: their memory is zero. */
   #fresh = 0;
-  /** By slot · 2 + side: start and end of each range not seen, in turn. Oldest first. */
+  /** By slot · 2 + side: start, end and time of each range not seen, in turn ({@link holeNumbers}). Oldest first. */
   readonly holes = new Map<number, number[]>();
 
   /** Makes room for slots 0 to `slots` - 1. */
@@ -159,6 +161,19 @@ export class TcpStates {
     words[at + sideWords + window] = -1;
     words[at + sideWords + windowScale] = -1;
     times[slot * slotTimes + synTime] = -1;
+  }
+
+  /** Forgets what a side has sent: its SYN+ACK comes after packets of an older connection. */
+  beginSide(slot: number, side: Side): void {
+    const own = slot * slotWords + side * sideWords;
+    const { words } = this;
+    const scale = words[own + windowScale] ?? 0;
+    const bits = words[own + bitsOf] ?? 0;
+    this.holes.delete(slot * 2 + side);
+    words.fill(0, own, own + sideWords);
+    words[own + window] = -1;
+    words[own + windowScale] = scale;
+    words[own + bitsOf] = hasBase | (bits & (hasMptcp | fastOpenData));
   }
 
   /** Initial sequence number of a side, or what is taken for it; null where nothing tells. */
@@ -211,10 +226,13 @@ export class TcpStates {
  *
  * Mode `netcheck` deviates:
  * 1. Bytes that this capture has already seen are a retransmission, never out of order; bytes that fill a gap are out
- *    of order when they come within the initial round trip time (3 ms where unknown), a retransmission after it.
+ *    of order when they come within the initial round trip time (3 ms where unknown) after the gap opened, a
+ *    retransmission after it. A last byte that the peer has not acknowledged is a retransmission, too: a keep-alive
+ *    repeats an acknowledged one (RFC 1122 4.2.3.6).
  * 2. A segment that looks like a keep-alive while the peer's window is shut is a zero-window probe (Linux sends probes
  *    without data, one before the next sequence number: net/ipv4/tcp_output.c, tcp_xmit_probe_skb).
- * 3. A repeated SYN is a retransmission and nothing else.
+ * 3. A repeated SYN is a retransmission and nothing else. A SYN+ACK that acknowledges the SYN begins its side anew:
+ *    what came before it was the challenge ACK of an older connection (RFC 5961 4.2).
  *
  * MPTCP repeats ACKs to carry its own signals (RFC 8684 4): they are no duplicate ACKs for `netcheck` (nor for
  * Wireshark after 4.0).
@@ -244,8 +262,9 @@ export function analyseSegment(
       // The caller keeps only SYNs with the same ISN here. A RST that answered the SYN may have moved nextSequence.
       words[own + nextSequence] = words[own + maxAckable] ?? 0;
     } else if (packet.sequence !== words[own + base]) {
-      words[own + base] = packet.sequence;
       if (mode === 'wireshark') verdicts |= tcpReusedPorts;
+      else if (acceptsSyn(words, peer, packet.acknowledgement)) states.beginSide(slot, side);
+      words[own + base] = packet.sequence;
     }
   }
   // Fragments and segments shorter than their header have no length: there is nothing to compare.
@@ -288,6 +307,17 @@ export function startsNewConversation(states: TcpStates, slot: number, side: Sid
   const { words } = states;
   const own = slot * slotWords + side * sideWords;
   return ((words[own + bitsOf] ?? 0) & hasBase) !== 0 && packet.sequence !== words[own + base];
+}
+
+/** Whether this acknowledges the peer's SYN, and perhaps data in it, and the peer has not gone on from another answer. */
+function acceptsSyn(words: Int32Array, peer: number, ack: number): boolean {
+  const bits = words[peer + bitsOf] ?? 0;
+  const reached = words[peer + maxAckable] ?? 0;
+  return (
+    (bits & (hasBase | hasAcked)) === hasBase &&
+    ((ack - (words[peer + base] ?? 0)) | 0) > 0 &&
+    (reached === 0 || ((ack - reached) | 0) <= 0)
+  );
 }
 
 function compare(
@@ -333,7 +363,9 @@ function compare(
     if (next !== 0 && ((sequence - next) | 0) > 0 && (flags & flagRst) === 0) verdicts |= tcpLostSegment;
     if (plain) {
       if (length <= 1 && sequence === ((next - 1) | 0)) {
-        verdicts |= mode === 'netcheck' && peerWindow === 0 ? tcpZeroWindowProbe : tcpKeepAlive;
+        if (mode === 'wireshark') verdicts |= tcpKeepAlive;
+        else if (peerWindow === 0) verdicts |= tcpZeroWindowProbe;
+        else if (length === 0 || !isUnacknowledged(words, peer, next)) verdicts |= tcpKeepAlive;
       }
       if (length === 0) {
         if (sequence === next && ack === ownLastAck) {
@@ -388,7 +420,7 @@ function compare(
   if ((verdicts & tcpZeroWindowProbe) === 0) {
     // In order and without gaps, which is nearly always, there is nothing to track.
     if (mode === 'netcheck' && sequence !== next && (length > 0 || synFin === 1)) {
-      trackHoles(states, slot, side, sequence, segmentEnd);
+      trackHoles(states, slot, side, sequence, segmentEnd, atNs);
     }
     let reached = next;
     if (next === 0 || ((segmentEnd - next) | 0) > 0) {
@@ -407,6 +439,11 @@ function compare(
   if (subtypes !== 0) words[slot * slotWords + bitsOf] = (words[slot * slotWords + bitsOf] ?? 0) | hasMptcp;
   words[own + mptcpSubtypes] = subtypes;
   return verdicts;
+}
+
+/** Whether the peer has acknowledged something, and not all up to here. */
+function isUnacknowledged(words: Int32Array, peer: number, next: number): boolean {
+  return ((words[peer + bitsOf] ?? 0) & hasAcked) !== 0 && (((words[peer + lastAck] ?? 0) - next) | 0) < 0;
 }
 
 /** Retransmission, fast, spurious, or out of order: which, for a segment that does not bring the next bytes. */
@@ -440,31 +477,35 @@ function repeated(
   if (enoughAcks && peerLastAck === sequence && atNs - peerAckAtNs < 20_000_000) return tcpFastRetransmission;
   const initialRttNs = times[slot * slotTimes + initialRtt] ?? 0;
   const movedAtNs = times[slot * slotTimes + side * sideTimes + nextSequenceTime] ?? 0;
-  const soon = atNs - movedAtNs < (initialRttNs === 0 ? 3_000_000 : initialRttNs);
+  const soonNs = initialRttNs === 0 ? 3_000_000 : initialRttNs;
   const segmentEnd = (end + synFin) | 0;
-  if (mode === 'netcheck') {
-    return soon && fillsHole(states, slot, side, sequence, segmentEnd) ? tcpOutOfOrder : tcpRetransmission;
+  if (mode === 'wireshark') {
+    return atNs - movedAtNs < soonNs && next !== segmentEnd ? tcpOutOfOrder : tcpRetransmission;
   }
-  return soon && next !== segmentEnd ? tcpOutOfOrder : tcpRetransmission;
+  // Before the first byte that the capture saw, nothing was seen, and when that went by is not known.
+  const openedAtNs =
+    ((sequence - (words[own + base] ?? 0)) | 0) < 0
+      ? movedAtNs
+      : holeOpenedAtNs(states, slot, side, sequence, segmentEnd);
+  return atNs - openedAtNs < soonNs ? tcpOutOfOrder : tcpRetransmission;
 }
 
-/** Whether any byte of the range has not been seen at this capture point. */
-function fillsHole(states: TcpStates, slot: number, side: Side, from: number, to: number): boolean {
-  const own = slot * slotWords + side * sideWords;
-  // Before the first byte that the capture saw, nothing was seen.
-  if (((from - (states.words[own + base] ?? 0)) | 0) < 0) return true;
-  if (((states.words[own + bitsOf] ?? 0) & hasHoles) === 0) return false;
+/** Since when bytes of this range are missing at this capture point; -Infinity: all of them were seen. */
+function holeOpenedAtNs(states: TcpStates, slot: number, side: Side, from: number, to: number): number {
+  const bits = states.words[slot * slotWords + side * sideWords + bitsOf] ?? 0;
+  if ((bits & hasHoles) === 0) return Number.NEGATIVE_INFINITY;
   const holes = states.holes.get(slot * 2 + side) ?? [];
-  for (let i = 0; i + 1 < holes.length; i += 2) {
+  let opened = Number.POSITIVE_INFINITY;
+  for (let i = 0; i + 2 < holes.length; i += holeNumbers) {
     const start = holes[i] ?? 0;
     const end = holes[i + 1] ?? 0;
-    if (((from - end) | 0) < 0 && ((start - to) | 0) < 0) return true;
+    if (((from - end) | 0) < 0 && ((start - to) | 0) < 0) opened = Math.min(opened, holes[i + 2] ?? 0);
   }
-  return false;
+  return opened === Number.POSITIVE_INFINITY ? Number.NEGATIVE_INFINITY : opened;
 }
 
 /** Adds the gap that this segment leaves before it, or takes away what it fills. */
-function trackHoles(states: TcpStates, slot: number, side: Side, from: number, to: number): void {
+function trackHoles(states: TcpStates, slot: number, side: Side, from: number, to: number, atNs: number): void {
   const { words } = states;
   const own = slot * slotWords + side * sideWords;
   const next = words[own + nextSequence] ?? 0;
@@ -482,29 +523,29 @@ function trackHoles(states: TcpStates, slot: number, side: Side, from: number, t
       states.holes.set(key, list);
       words[own + bitsOf] = (words[own + bitsOf] ?? 0) | hasHoles;
     }
-    if (list.length >= maxHoles * 2) list.splice(0, 2);
-    list.push(next, from);
+    if (list.length >= maxHoles * holeNumbers) list.splice(0, holeNumbers);
+    list.push(next, from, atNs);
     return;
   }
   if (((words[own + bitsOf] ?? 0) & hasHoles) === 0 || next === 0 || ((from - next) | 0) >= 0) return;
   const holes = states.holes.get(key) ?? [];
-  for (let i = 0; i + 1 < holes.length; ) {
+  for (let i = 0; i + 2 < holes.length; ) {
     const start = holes[i] ?? 0;
     const end = holes[i + 1] ?? 0;
     const before = ((from - start) | 0) > 0;
     const after = ((end - to) | 0) > 0;
-    if (((from - end) | 0) >= 0 || ((start - to) | 0) >= 0) i += 2;
+    if (((from - end) | 0) >= 0 || ((start - to) | 0) >= 0) i += holeNumbers;
     else if (before && after) {
-      if (holes.length >= maxHoles * 2) holes[i + 1] = from;
-      else holes.splice(i + 1, 0, from, to);
+      if (holes.length >= maxHoles * holeNumbers) holes[i + 1] = from;
+      else holes.splice(i + 1, 0, from, holes[i + 2] ?? 0, to);
       return;
     } else if (before) {
       holes[i + 1] = from;
-      i += 2;
+      i += holeNumbers;
     } else if (after) {
       holes[i] = to;
-      i += 2;
-    } else holes.splice(i, 2);
+      i += holeNumbers;
+    } else holes.splice(i, holeNumbers);
   }
   if (holes.length === 0) forgetHoles(states, key);
 }

@@ -187,6 +187,65 @@ describe('netcheck is not Wireshark', () => {
     expect(verdicts(filled(250))).toEqual({ 4: 'lost_segment', 5: 'retransmission' });
   });
 
+  it('where a flow goes on sending: what counts is how long the hole was open, not when the last byte came', () => {
+    const flowing = (openMs: number): CaptureBuilder => {
+      const builder = handshake().data({ ...fromA, seq: seqA + 100 });
+      for (let i = 0; i < 10; i++) builder.data({ ...fromA, afterMs: openMs / 10 });
+      return builder.data({ ...fromA, seq: seqA, afterMs: 0.01 });
+    };
+    expect(verdicts(flowing(1))).toEqual({ 4: 'lost_segment', 15: 'out_of_order' });
+    expect(verdicts(flowing(4))).toEqual({ 4: 'lost_segment', 15: 'retransmission' });
+    expect(verdicts(flowing(4), 'wireshark')).toEqual({ 4: 'lost_segment', 15: 'out_of_order' });
+  });
+
+  it('where a hole is filled in parts: both remainders were open as long', () => {
+    const parts = (lastMs: number): CaptureBuilder =>
+      handshake()
+        .data({ ...fromA, seq: seqA + 300 })
+        .data({ ...fromA, seq: seqA + 100, afterMs: 0.1 })
+        .data({ ...fromA, seq: seqA + 600, afterMs: lastMs })
+        .data({ ...fromA, seq: seqA + 200, afterMs: 0.1 })
+        .data({ ...fromA, seq: seqA, afterMs: 0.1 })
+        .data({ ...fromA, seq: seqA + 500, afterMs: 0.1 });
+    const before = { 4: 'lost_segment', 5: 'out_of_order', 6: 'lost_segment' };
+    expect(verdicts(parts(1))).toEqual({ ...before, 7: 'out_of_order', 8: 'out_of_order', 9: 'out_of_order' });
+    expect(verdicts(parts(3))).toEqual({ ...before, 7: 'retransmission', 8: 'retransmission', 9: 'out_of_order' });
+  });
+
+  it('where an old connection answered the SYN first: the SYN+ACK begins the server’s side anew', () => {
+    const challenged = capture()
+      .syn(fromA)
+      .ack({ ...fromB, seq: 3_000_000_000, ack: 77, afterMs: 1 })
+      .rst({ ...fromA, seq: 77 })
+      .syn({ ...fromA, seq: seqA - 1, afterMs: 1000 })
+      .synAck({ ...fromB, seq: 2_000_000_000, ack: seqA, afterMs: 1 })
+      .ack({ ...fromA, seq: seqA, ack: 2_000_000_001, afterMs: 1 })
+      .data({ ...fromB, seq: 2_000_000_001, ack: seqA })
+      .ack({ ...fromA, seq: seqA, ack: 2_000_000_101 })
+      .data({ ...fromB, seq: 2_000_000_101, ack: seqA })
+      .data({ ...fromB, seq: 2_000_000_101, ack: seqA, afterMs: 300 });
+    expect(verdicts(challenged)).toEqual({ 4: 'retransmission', 10: 'retransmission' });
+  });
+
+  it('but not where the client has gone on from another SYN+ACK', () => {
+    const late = handshake()
+      .data(fromB)
+      .synAck({ ...fromB, seq: 77, ack: seqA })
+      .data({ ...fromB, seq: 5_000_101, ack: seqA });
+    expect(verdicts(late)[6]).toBeUndefined();
+  });
+
+  it('where a last byte that was not acknowledged comes again: a retransmission, not a keep-alive', () => {
+    const again = (acked: boolean): CaptureBuilder => {
+      const builder = handshake().data({ ...fromA, payload: 1 });
+      if (acked) builder.ack(fromB);
+      return builder.data({ ...fromA, seq: seqA, payload: 1, afterMs: 200 });
+    };
+    expect(verdicts(again(false))).toEqual({ 5: 'retransmission' });
+    expect(verdicts(again(false), 'wireshark')).toEqual({ 5: 'keep_alive' });
+    expect(verdicts(again(true))).toEqual({ 6: 'keep_alive' });
+  });
+
   it('where a hole is filled twice: the second is a retransmission', () => {
     const twice = handshake()
       .data({ ...fromA, seq: seqA + 100 })
