@@ -4,6 +4,9 @@ import type { ProblemList } from './problem-list.ts';
 /** Largest JSON document that is read; a rule set of this size would be a quarter of a million rules. */
 export const largestJsonBytes = 64 << 20;
 
+/** No tool nests a tenth of it; what reads the document may call itself for every level. */
+const mostNesting = 200;
+
 /** A JSON value that was not checked yet. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
 
@@ -29,12 +32,34 @@ export function jsonDocument(input: ParseInput, problems: ProblemList): { json: 
     problems.add(`JSON of ${stdout.length - start} bytes is more than netcheck reads`, line);
     return undefined;
   }
+  if (isTooDeep(stdout, start)) {
+    problems.add(`the JSON document is nested more than ${mostNesting} deep`, line);
+    return undefined;
+  }
   try {
     return { json: JSON.parse(new TextDecoder('utf-8').decode(stdout.subarray(start))) as Json, line };
   } catch {
     problems.add('the JSON document is damaged or was cut', line);
     return undefined;
   }
+}
+
+/** Brackets inside strings do not count. */
+function isTooDeep(bytes: Uint8Array, from: number): boolean {
+  let depth = 0;
+  let quoted = false;
+  for (let at = from; at < bytes.length; at += 1) {
+    const byte = bytes[at];
+    if (quoted) {
+      if (byte === 0x5c) at += 1;
+      else if (byte === 0x22) quoted = false;
+    } else if (byte === 0x22) quoted = true;
+    else if (byte === 0x7b || byte === 0x5b) {
+      depth += 1;
+      if (depth > mostNesting) return true;
+    } else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+  }
+  return false;
 }
 
 /** Whether standard output looks like JSON: its first character that is not blank opens an object or a list. */

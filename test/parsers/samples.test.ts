@@ -19,74 +19,9 @@ import { socketOwners } from '../../src/parsers/socket-owners.ts';
 import type { SocketTables } from '../../src/parsers/socket-tables.ts';
 import { ss } from '../../src/parsers/ss.ts';
 import { parseText, withoutAt } from './parse-text.ts';
+import { sampleKinds, samples, textOf } from './sample-kinds.ts';
 
-/** Recorded in one go in a namespace of a Debian 12 (Linux 6.18, busybox 1.35): all tools looked at the same things. */
-const samples = join(import.meta.dirname, 'samples');
-const textOf = (file: string): string => readFileSync(join(samples, file), 'utf8');
-
-const kinds: Readonly<Record<string, readonly [kind: string, argv?: readonly string[]]>> = {
-  'busybox/arping.txt': ['arping'],
-  'busybox/arping-nobody.txt': ['arping'],
-  'busybox/date.txt': ['date'],
-  'busybox/ip-addr.txt': ['ip-addr'],
-  'busybox/ip-neigh.txt': ['ip-neigh'],
-  'busybox/ip-o-addr.txt': ['ip-addr'],
-  'busybox/ip-o-link.txt': ['ip-link'],
-  'busybox/ip-route-get-unreachable.txt': ['ip-route-get', ['ip', 'route', 'get', '10.67.0.1']],
-  'busybox/ip-route-get.txt': ['ip-route-get'],
-  'busybox/ip-route-table-all.txt': ['ip-route'],
-  'busybox/ip-rule.txt': ['ip-rule'],
-  'busybox/netstat-tan.txt': ['netstat-n'],
-  'busybox/netstat-tuln.txt': ['netstat-n'],
-  'busybox/ping-silent.txt': ['ping'],
-  'busybox/ping.txt': ['ping'],
-  'debian/bridge-fdb.txt': ['bridge-fdb'],
-  'debian/ethtool-i.txt': ['ethtool-i'],
-  'debian/ethtool-k.txt': ['ethtool-k'],
-  'debian/ethtool-statistics.txt': ['ethtool-s'],
-  'debian/ethtool.txt': ['ethtool'],
-  'debian/fd.txt': ['fd-count'],
-  'debian/getent-ahosts.txt': ['getent-ahosts'],
-  'debian/interrupts.txt': ['interrupts'],
-  'debian/ip-6-rule.txt': ['ip-rule'],
-  'debian/ip-j-addr.txt': ['ip-addr'],
-  'debian/ip-j-link.txt': ['ip-link'],
-  'debian/ip-j-route.txt': ['ip-route'],
-  'debian/ip-neigh.txt': ['ip-neigh'],
-  'debian/ip-o-addr.txt': ['ip-addr'],
-  'debian/ip-route-table-all.txt': ['ip-route'],
-  'debian/ip-rule.txt': ['ip-rule'],
-  'debian/ip-s-d-link.txt': ['ip-link'],
-  'debian/ip-s-o-link.txt': ['ip-link'],
-  'debian/iptables-version.txt': ['iptables-version'],
-  'debian/ls-l-fd.txt': ['socket-owners', ['ls', '-l', '/proc/20/fd']],
-  'debian/netstat-s.txt': ['netstat-s'],
-  'debian/netstat-tanpo.txt': ['netstat-n'],
-  'debian/netstat-tulpn.txt': ['netstat-n'],
-  'debian/nstat-asz.txt': ['nstat'],
-  'debian/proc-limits.txt': ['proc-limits'],
-  'debian/proc-net-arp.txt': ['proc-net-arp'],
-  'debian/proc-net-dev.txt': ['proc-net-dev'],
-  'debian/proc-net-if-inet6.txt': ['proc-net-if-inet6'],
-  'debian/proc-net-ipv6-route.txt': ['proc-net-ipv6-route'],
-  'debian/proc-net-netstat.txt': ['proc-net-netstat'],
-  'debian/proc-net-route.txt': ['proc-net-route'],
-  'debian/proc-net-snmp.txt': ['proc-net-snmp'],
-  'debian/proc-net-snmp6.txt': ['proc-net-snmp6'],
-  'debian/proc-net-sockstat.txt': ['proc-net-sockstat'],
-  'debian/proc-net-sockstat6.txt': ['proc-net-sockstat'],
-  'debian/proc-net-tcp.txt': ['proc-net-tcp'],
-  'debian/proc-net-tcp6.txt': ['proc-net-tcp'],
-  'debian/proc-net-udp.txt': ['proc-net-tcp'],
-  'debian/proc-net-udp6.txt': ['proc-net-tcp'],
-  'debian/rt-cache.txt': ['rt-cache'],
-  'debian/socket-owners.txt': ['socket-owners'],
-  'debian/softirqs.txt': ['softirqs'],
-  'debian/softnet-stat.txt': ['softnet-stat'],
-  'debian/ss-lntup.txt': ['ss', ['ss', '-lntup']],
-  'debian/ss-s.txt': ['ss-summary'],
-  'debian/ss-tanoe.txt': ['ss', ['ss', '-tanoe']],
-};
+const nothing = new Uint8Array(0);
 
 function read<Value>(parser: Parser<Value>, file: string, argv: readonly string[] = []): Value {
   const { value } = parseText(parser, textOf(file), { argv });
@@ -97,13 +32,13 @@ function read<Value>(parser: Parser<Value>, file: string, argv: readonly string[
 describe('recorded samples', () => {
   it('are all in the table', () => {
     const there = readdirSync(samples, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.txt'));
-    expect(there.sort()).toEqual(Object.keys(kinds).sort());
+    expect(there.sort()).toEqual(Object.keys(sampleKinds).sort());
   });
 
-  it.each(Object.entries(kinds))('%s is read without a problem', (file, [kind, argv = []]) => {
+  it.each(Object.entries(sampleKinds))('%s is read without a problem', (file, [kind, argv = []]) => {
     const parsed = parsers.get(kind)?.parse({
-      stdout: new Uint8Array(file.endsWith('-unreachable.txt') ? 0 : readFileSync(join(samples, file))),
-      stderr: new Uint8Array(file.endsWith('-unreachable.txt') ? readFileSync(join(samples, file)) : 0),
+      stdout: file.endsWith('-unreachable.txt') ? nothing : readFileSync(join(samples, file)),
+      stderr: file.endsWith('-unreachable.txt') ? readFileSync(join(samples, file)) : nothing,
       argv,
       exitCode: 0,
       evidence: file,
