@@ -226,8 +226,8 @@ export interface ConversationPacket {
   /** The same two as on the wire: what two captures of one packet have in common. */
   readonly seqRaw: number;
   readonly ackRaw: number | null;
-  /** Payload on the wire, bytes; -1 where it cannot be known (first fragment of a datagram). */
-  readonly length: number;
+  /** Payload on the wire, bytes; null where it cannot be known (first fragment of a datagram, cut header). */
+  readonly length: number | null;
   /** Receive window in bytes, scaled where the scale is known. */
   readonly window: number;
   /** SACK blocks, left and right edge, relative to the ISN of the side they are about. */
@@ -304,6 +304,7 @@ export interface JoinedPacket {
   /** Relative to the ISN; where no place saw a SYN, 1 is the first one seen at any place. */
   readonly seq: number;
   readonly ack: number | null;
+  /** Payload on the wire, bytes; 0 where it cannot be known. */
   readonly length: number;
   /** Of the first place on its way that saw it. */
   readonly analysis: readonly string[];

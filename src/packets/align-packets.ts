@@ -19,7 +19,7 @@ export interface JoinedSegment {
   readonly originStep: number;
   readonly flags: string;
   readonly seq: number;
-  readonly length: number;
+  readonly length: number | null;
   /** Per step of the way: how it was seen there; where it was seen in pieces, the first of them. */
   readonly seen: (PlacedPacket | null)[];
   /** Per step: the pieces. */
@@ -50,8 +50,8 @@ const longestWayMs = 10_000;
 const maxCells = 40_000;
 
 /** Sequence numbers that a packet takes. */
-function spanOf(flags: string, length: number): number {
-  return Math.max(0, length) + (flags.includes('SYN') ? 1 : 0) + (flags.includes('FIN') ? 1 : 0);
+function spanOf(flags: string, length: number | null): number {
+  return (length ?? 0) + (flags.includes('SYN') ? 1 : 0) + (flags.includes('FIN') ? 1 : 0);
 }
 
 export function segmentEnd({
@@ -61,7 +61,7 @@ export function segmentEnd({
 }: {
   readonly flags: string;
   readonly seq: number;
-  readonly length: number;
+  readonly length: number | null;
 }): number {
   return seq + spanOf(flags, length);
 }
@@ -373,7 +373,7 @@ function matchBytes(
   const open: Open[] = [];
   const result: JoinedSegment[] = [];
   for (const segment of segments) {
-    if (segment.length > 0 && !segment.flags.includes('SYN'))
+    if ((segment.length ?? 0) > 0 && !segment.flags.includes('SYN'))
       open.push({ segment, missing: [{ from: segment.seq, to: segmentEnd(segment) }], came: [] });
     else result.push(segment);
   }
@@ -382,7 +382,7 @@ function matchBytes(
 
   for (const packet of packets) {
     const { flags, length } = packet.packet;
-    if (length <= 0 || flags.includes('SYN')) {
+    if (length === null || length === 0 || flags.includes('SYN')) {
       result.push(segmentOf(packet, step, options.steps));
       continue;
     }
@@ -449,7 +449,7 @@ function partsOf({ segment, missing, came }: Open, step: number): readonly Joine
   segment.seen[step] = first;
   segment.pieces[step] = came;
   if (missing.length === 0) return [segment];
-  const end = segment.seq + segment.length;
+  const end = segment.seq + (segment.length ?? 0);
   let left: readonly Range[] = [{ from: segment.seq, to: segmentEnd(segment) }];
   for (const range of missing) left = without(left, range);
   return [...missing, ...left].map((range) => partOf(segment, range, end)).sort((a, b) => a.seq - b.seq);

@@ -362,7 +362,7 @@ class Joiner {
         const { fate, after, before } = fateOf(segment, isReliable, isKnownMissed);
         if (fate === 'died') {
           const place = { after: indexOf(order[after]?.place ?? 0), before: indexOf(order[before]?.place ?? 0) };
-          count(died, side, place, Math.max(0, segment.length));
+          count(died, side, place, segment.length ?? 0);
         }
         packets.push(joinedPacket(segment, side, fate, order, given));
       }
@@ -731,7 +731,7 @@ function joinedPacket(
     flags: segment.flags,
     seq: segment.seq,
     ack: segment.origin.ack,
-    length: segment.length,
+    length: segment.length ?? 0,
     analysis: segment.origin.packet.analysis,
     seen: given.map((place) => {
       for (const [step, { place: at }] of order.entries()) {

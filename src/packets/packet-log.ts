@@ -162,6 +162,7 @@ export class PacketLog {
       const hasAck = (flags & flagAck) !== 0;
       const stamped = (bits & hasTimestamps) !== 0;
       const mss = this.#mss[index] ?? -1;
+      const length = this.#lengths[index] ?? -1;
       return {
         frame: this.#frames[index] ?? 0,
         atMs: this.#times[index] ?? 0,
@@ -171,7 +172,7 @@ export class PacketLog {
         ack: hasAck ? peer.place(acknowledgement, false) : null,
         seqRaw: sequence >>> 0,
         ackRaw: hasAck ? acknowledgement >>> 0 : null,
-        length: this.#lengths[index] ?? -1,
+        length: length < 0 ? null : length,
         window: (this.#windows[index] ?? 0) * ((flags & flagSyn) !== 0 ? 1 : 2 ** shift(bits)),
         sack: this.#sackOf(index, peer),
         tsval: stamped ? (this.#tsvals[index] ?? 0) >>> 0 : null,

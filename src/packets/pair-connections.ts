@@ -276,7 +276,7 @@ function sketchOf(packets: readonly ConversationPacket[]): readonly string[] {
   const byStamps: { readonly hash: number; readonly key: string }[] = [];
   for (const { from, flags, seqRaw, ackRaw, length, tsval, tsecr, ipId } of packets) {
     if (ackRaw === null || ackRaw === 0 || /SYN|RST/.test(flags)) continue;
-    byNumbers.push({ hash: mix(seqRaw, ackRaw), key: `n${from} ${seqRaw} ${ackRaw} ${Math.max(0, length)}` });
+    byNumbers.push({ hash: mix(seqRaw, ackRaw), key: `n${from} ${seqRaw} ${ackRaw} ${length ?? 0}` });
     if (tsval !== null && tsecr !== null && tsecr !== 0 && ipId !== 0)
       byStamps.push({ hash: mix(tsval, tsecr), key: `t${from} ${tsval} ${tsecr} ${ipId}` });
   }

@@ -60,6 +60,7 @@ interface Packet {
   readonly flags: readonly string[];
   readonly seq: number;
   readonly ack: number | null;
+  /** 0 where it is not known. */
   readonly length: number;
   readonly analysis: readonly string[];
   readonly sack: readonly (readonly [number, number])[];
@@ -94,7 +95,12 @@ export function conversationLadder(
 ): Ladder {
   const { language, icmpErrors = [], title } = options;
   const told = tell(
-    packets.map((packet) => ({ ...packet, flags: packet.flags === '' ? [] : packet.flags.split(','), way: {} })),
+    packets.map((packet) => ({
+      ...packet,
+      flags: packet.flags === '' ? [] : packet.flags.split(','),
+      length: packet.length ?? 0,
+      way: {},
+    })),
     connection,
     options,
   );
@@ -343,7 +349,7 @@ function tell(packets: readonly Packet[], connection: Connection | null, options
 
 /** Sequence numbers that a segment takes. */
 function span({ length, flags }: Packet): number {
-  return Math.max(0, length) + (flags.includes('SYN') ? 1 : 0) + (flags.includes('FIN') ? 1 : 0);
+  return length + (flags.includes('SYN') ? 1 : 0) + (flags.includes('FIN') ? 1 : 0);
 }
 
 /** From the ACK to the first block beyond it; null where nothing is missing. Blocks below the ACK are D-SACK. */
@@ -548,7 +554,7 @@ function stepOf({ packet, fate, marks, notes, originalFrame, attempt }: Told, st
     label: labelOf(packet),
     fate,
     frame: packet.frame,
-    bytes: Math.max(0, packet.length),
+    bytes: packet.length,
     ...(marks.length === 0 ? {} : { marks }),
     ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
     ...(originalFrame === null ? {} : { originalFrame }),
@@ -561,7 +567,7 @@ function foldOf(run: readonly Told[], startMs: number, language: Language): Ladd
   const bytes = { client: 0, server: 0 };
   let acked = true;
   for (const { packet, fate } of run) {
-    bytes[packet.from] += Math.max(0, packet.length);
+    bytes[packet.from] += packet.length;
     if (packet.length > 0 && fate !== 'answered') acked = false;
   }
   const total = bytes.client + bytes.server;

@@ -106,6 +106,15 @@ describe('PacketLog', () => {
     expect(packetsOf(built).at(-1)).toMatchObject({ seq: 5 * step + 1 });
   });
 
+  test('the length of the first fragment of a datagram, and of a cut header, is not known', () => {
+    const packets = packetsOf(
+      capture()
+        .handshake(there)
+        .data({ ...there, payload: 600, fragment: { offset: 0, more: true } }),
+    );
+    expect(brief(packets).at(-1)).toBe('client PSH,ACK 1 1 null');
+  });
+
   test('says Wireshark’s verdicts by name', () => {
     const packets = packetsOf(
       capture()
