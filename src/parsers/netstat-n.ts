@@ -34,7 +34,7 @@ const others = /^(?:Active |Proto |raw6?|udplite|unix|bluetooth|sctp|l2cap|rfcom
 export const netstatN: Parser<SocketTables> = {
   kind: 'netstat-n',
   reads: 'netstat -tulpn | netstat -tanpo',
-  fact: 'listeners',
+  fact: null,
   sample: `Active Internet connections (servers and established)
 Proto Recv-Q Send-Q Local Address           Foreign Address         State       PID/Program name    
 tcp        0      0 0.0.0.0:1306            0.0.0.0:*               LISTEN      9/python3           

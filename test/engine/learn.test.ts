@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { createLearner } from '../../src/engine/learn.ts';
+import type { Evidence } from '../../src/model/evidence.ts';
+import { nothingLearned } from '../../src/model/command.ts';
+import { parsers } from '../../src/parsers/index.ts';
+import { evidenceOf } from './evidence-of.ts';
+
+const route = (to: string, stdout: string, more: Partial<Evidence['entry']> = {}): Evidence =>
+  evidenceOf({ kind: 'ip-route-get', argv: ['ip', 'route', 'get', to], ...more }, stdout);
+const learn = (...evidence: readonly Evidence[]) => createLearner(parsers, 1301)(evidence);
+
+describe('what later commands are made from', () => {
+  it('devices and ways: from the route decisions of the kernel, each device once', () => {
+    expect(
+      learn(
+        route('10.70.0.1', '10.70.0.1 via 10.9.0.254 dev bond0.100 src 10.9.0.77 uid 0 \n    cache \n'),
+        route('10.9.0.12', '10.9.0.12 dev bond0.100 src 10.9.0.77 uid 0 \n    cache \n'),
+        route('10.8.0.3', '10.8.0.3 dev eth1 src 10.8.0.1 \n'),
+      ),
+    ).toEqual({
+      devices: ['bond0.100', 'eth1'],
+      ways: [
+        { address: '10.70.0.1', device: 'bond0.100' },
+        { address: '10.9.0.12', device: 'bond0.100' },
+        { address: '10.8.0.3', device: 'eth1' },
+      ],
+      listenerPids: [],
+    });
+  });
+
+  it('not loopback, not a refused route, not a name that no device can have', () => {
+    expect(
+      learn(
+        route('10.9.0.77', 'local 10.9.0.77 dev lo src 10.9.0.77 uid 0 \n    cache <local> \n'),
+        evidenceOf(
+          { kind: 'ip-route-get', argv: ['ip', 'route', 'get', '10.1.1.1'], exit: { how: 'exited', code: 2 } },
+          '',
+          'RTNETLINK answers: Network is unreachable\n',
+        ),
+        route('10.8.0.3', '10.8.0.3 dev $(reboot) src 10.8.0.1 \n'),
+        route('10.8.0.4', '10.8.0.4 dev abcdefghijklmnop src 10.8.0.1 \n'),
+        route('10.8.0.5', '10.8.0.5 dev eth1 src 10.8.0.1 \n', { exit: { how: 'timedOut', afterMs: 5 } }),
+      ),
+    ).toEqual(nothingLearned);
+  });
+
+  it('the processes that listen on the port, and only those', () => {
+    const text = `Netid State  Recv-Q Send-Q Local Address:Port Peer Address:Port Process
+tcp   LISTEN 0      128          0.0.0.0:1301      0.0.0.0:*    users:(("nginx",pid=812,fd=6),("nginx",pid=811,fd=6))
+tcp   LISTEN 0      128             [::]:1301         [::]:*    users:(("nginx",pid=812,fd=7))
+tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",pid=4,fd=3))
+`;
+    expect(learn(evidenceOf({ kind: 'ss', argv: ['ss', '-lntup'] }, text)).listenerPids).toEqual(['812']);
+  });
+
+  it('at most four of each', () => {
+    const many = Array.from({ length: 9 }, (_one, at) =>
+      route(`10.8.0.${at}`, `10.8.0.${at} dev eth${at} src 10.8.0.1\n`),
+    );
+    const rows = Array.from(
+      { length: 9 },
+      (_one, at) => `tcp LISTEN 0 5 10.0.0.${at}:1301 0.0.0.0:* users:(("a",pid=${at + 1},fd=6))\n`,
+    ).join('');
+    const learned = learn(...many, evidenceOf({ kind: 'ss', argv: ['ss', '-lntup'] }, rows));
+    expect(learned.devices).toEqual(['eth0', 'eth1', 'eth2', 'eth3']);
+    expect(learned.listenerPids).toEqual(['1', '2', '3', '4']);
+  });
+
+  it('grows with the evidence', () => {
+    const learner = createLearner(parsers, 1301);
+    const evidence: Evidence[] = [];
+    expect(learner(evidence).devices).toEqual([]);
+    evidence.push(route('10.8.0.3', '10.8.0.3 dev eth1 src 10.8.0.1 \n'));
+    expect(learner(evidence).devices).toEqual(['eth1']);
+  });
+});
