@@ -14,6 +14,7 @@ import { stringWidth } from './string-width.ts';
 import { renderTable, type TableCell, type TableColumn } from './table.ts';
 import { visible } from './visible-report.ts';
 import { wording } from './wording.ts';
+import { visibleText } from './visible-text.ts';
 import { wrapText } from './wrap-text.ts';
 
 export interface ConversationsOptions {
@@ -131,8 +132,10 @@ function diagnosis(overview: CaptureOverview, { width, paint, language }: Page):
     );
     for (const { text } of because.slice(0, maxBecause)) lines.push(...bullet(text, '- ', 4, width));
     for (const remedy of remediesInOrder(finding).slice(0, 3)) {
-      const what = remedy.text ?? remedy.commands.join('; ');
+      const what = remedy.text ?? '';
       lines.push(...bullet(`${words.remedy[remedy.kind]}${say.colon}${what}`, '> ', 4, width));
+      // Commands are copied: they are not wrapped.
+      for (const command of remedy.commands.slice(0, 6)) lines.push(`        ${visibleText(command)}`);
     }
   }
   if (overview.causes.length === 0) lines.push(...indented(say.noFault, 2, width));

@@ -328,7 +328,11 @@ describe('the diagnosis', () => {
 
   it('is causes, then what was ruled out in short, then what could not be seen', () => {
     const shown = said([
-      finding({ remedies: [{ kind: 'permanent', text: 'Lower the MTU', commands: [], undo: [], risk: '' }] }),
+      finding({
+        remedies: [
+          { kind: 'permanent', text: 'Lower the MTU', commands: ['ip link set eth0 mtu 1400'], undo: [], risk: '' },
+        ],
+      }),
       finding({ rule: 'one', verdict: 'ruledOut', title: 'One' }),
       finding({ rule: 'two', verdict: 'ruledOut', title: 'Two' }),
       finding({
@@ -342,6 +346,7 @@ describe('the diagnosis', () => {
       'Large packets die (likely, mtu-blackhole)',
       '- frame 8 lacks 1440 bytes',
       '> For good (permanent): Lower the MTU',
+      '        ip link set eth0 mtu 1400',
       'Ruled out: one, two',
       'Could not see',
       '? Three: dropped',
