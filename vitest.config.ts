@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 const processes = [
   'test/commands/**/*.test.ts',
+  'test/adapters/ssh/remote-script.test.ts',
   'test/adapters/ssh/ssh-transport.test.ts',
   'test/adapters/ssh/misbehaving-nodes.test.ts',
   'test/contracts/transport.test.ts',

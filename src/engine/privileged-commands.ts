@@ -31,12 +31,13 @@ export function privilegedCommands(
   for (const collector of collectors.values())
     for (const roles of [['target'], ['client']] as const)
       for (const protocol of ['tcp', 'udp'] as const)
-        for (const command of collector.commands(defaultParams(collector), contextFor(roles, protocol)))
-          for (const one of withAlternatives(command))
-            if (one.privilege === 'root') {
-              const entry = entryOf(one.argv, loginUser);
-              found.set(`${entry.tool} ${entry.args}`, entry);
-            }
+        for (const params of [defaultParams(collector), ...(furtherParams[collector.id] ?? [])])
+          for (const command of collector.commands(params, contextFor(roles, protocol)))
+            for (const one of withAlternatives(command))
+              if (one.privilege === 'root') {
+                const entry = entryOf(one.argv, loginUser);
+                found.set(`${entry.tool} ${entry.args}`, entry);
+              }
   return [...found.values()].sort((a, b) => a.tool.localeCompare(b.tool) || a.args.localeCompare(b.args));
 }
 
@@ -52,6 +53,9 @@ export const exampleParams: Readonly<Record<string, unknown>> = {
   netns: { name: '4321' },
 };
 
+/** Parameters that make other commands of the same collector. */
+const furtherParams: Readonly<Record<string, readonly unknown[]>> = { capture: [{ filter: 'dns' }] };
+
 function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): CollectContext {
   return {
     target: stand.target,
@@ -60,7 +64,11 @@ function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): Co
     clientAddresses: [],
     ownAddresses: [],
     roles,
-    learned: { devices: [stand.device], ways: [], listenerPids: [stand.pid] },
+    learned: {
+      devices: [stand.device],
+      ways: [{ address: stand.target, device: stand.device }],
+      listenerPids: [stand.pid],
+    },
     loginUser: stand.user,
     budget: Budget.parse({ maxPackets: stand.maxPackets }),
   };

@@ -20,7 +20,7 @@ export interface NodeAnswer {
 }
 
 /**
- * One command, as the shell on the node would read it (`'tcpdump' '-i' …`, `'sudo' '-n' '--' …`) -> what the node says;
+ * One command, as the shell on the node would read it (`'tcpdump' '-i' …`, `'sudo' '-n' '-k' '--' …`) -> what the node says;
  * undefined: the command is run for real, on this machine, as this user.
  */
 export type Behaviour = (command: string) => NodeAnswer | undefined;

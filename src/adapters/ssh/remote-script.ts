@@ -28,6 +28,8 @@ const sbin = '/usr/local/sbin:/usr/sbin:/sbin';
  *   killed; what left the group (sudo with a pty of its own, a server that does not call setsid) is found as a
  *   descendant in /proc (process ids above the script's own: reading all of /proc takes too long on a big node). A tcpdump that dropped root (`-Z`) is a child of sudo in the same group and may be signalled,
  *   sudo itself may not.
+ * - The two watchers are started before the script catches SIGTERM: a subshell forgets what it inherited, and a signal
+ *   that arrives before it has done so is lost (seen with dash: one quick command in ten left its timer behind).
  * - What the shell itself says (`Terminated`, `No such process`) is not mixed into the command's standard error.
  * - The command's exit status is the script's. Standard input of the command is empty.
  *
@@ -73,8 +75,9 @@ t ${index} "end $?"`;
   return leashed({ look: '', body, deadlineSeconds, mark });
 }
 
+// Without -k a sudo that refuses leaves a record of its user on the node (/run/sudo/ts; sudo(8), sudoers_timestamp(5)).
 function commandText(argv: readonly string[], sudo: boolean): string {
-  return quoteArgv(sudo ? ['sudo', '-n', '--', ...argv] : argv);
+  return quoteArgv(sudo ? ['sudo', '-n', '-k', '--', ...argv] : argv);
 }
 
 function leashed({
@@ -123,9 +126,9 @@ sleep 1
 if kill -s 0 $$; then outside; for i in $k; do kill -s KILL $i; done; kill -s KILL $$; fi
 if [ "$g" ]; then kill -s KILL -- $g; fi
 }
-trap : TERM HUP
 ( while read -r x; do :; done; finish ) <&3 >/dev/null 4>&- & a=$!
-( trap 'kill $!; exit' TERM; sleep ${Math.ceil(deadlineSeconds)} & wait $! && finish ) </dev/null >/dev/null 3<&- 4>&- & b=$!
+( trap 'kill -s KILL $!; exit' TERM; sleep ${Math.ceil(deadlineSeconds)} & wait $! && finish ) </dev/null >/dev/null 3<&- 4>&- & b=$!
+trap : TERM HUP
 say $w
 ( exec </dev/null 2>&4 3<&- 4>&-; ${body} )
 r=$?

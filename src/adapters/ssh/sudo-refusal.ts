@@ -27,7 +27,7 @@ export type SudoAnswer =
   | { readonly refused: 'toolMissing'; readonly said: string };
 
 /**
- * Whether sudo itself ended a command that was started with `sudo -n --`.
+ * Whether sudo itself ended a command that was started with `sudo -n -k --`.
  *
  * @param code exit status: sudo's own failures are 1
  * @param stdoutBytes a refused command has printed nothing
