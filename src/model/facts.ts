@@ -446,6 +446,11 @@ export interface Reset {
   readonly atMs: number;
   readonly ttl: number;
   readonly frame: number;
+  /**
+   * The ACK flag: a TCP that breaks off a connection of its own sets it (net/ipv4/tcp_output.c, tcp_send_active_reset);
+   * without it somebody who has no such connection answers a segment that had one (RFC 9293 3.10.7.1).
+   */
+  readonly ack: boolean;
   /** Whether it answers a SYN (ack = SYN's sequence + 1). */
   readonly answersSyn: boolean;
   readonly ipId: number;

@@ -135,6 +135,7 @@ const fromServer = 1 << 17;
 const answersSyn = 1 << 18;
 const hasIpIdBefore = 1 << 19;
 const sequenceShift = 20;
+const withAck = 1 << 22;
 const sequences = ['exact', 'inWindow', 'outside', 'unknown'] as const;
 // SYNs and sightings say where in `directionShift` of the head; a SYN's interface is in its sequence field, because the
 // sequence number of all SYNs of a connection is the same.
@@ -475,6 +476,7 @@ export class ConnectionTable {
       kindReset |
         (packet.ttl << 8) |
         (side === serverSide ? fromServer : 0) |
+        ((packet.flags & flagAck) === 0 ? 0 : withAck) |
         (answers ? answersSyn : 0) |
         ((bits & (clientHasIpId << side)) === 0 ? 0 : hasIpIdBefore) |
         (sequences.indexOf(sequence) << sequenceShift),
@@ -792,6 +794,7 @@ export class ConnectionTable {
           atMs,
           ttl,
           frame,
+          ack: (head & withAck) !== 0,
           answersSyn: (head & answersSyn) !== 0,
           ipId: ipId & 0xffff,
           ipIdBefore: (head & hasIpIdBefore) === 0 ? null : ipId >>> 16,

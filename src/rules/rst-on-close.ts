@@ -31,6 +31,8 @@ export const rstOnClose = defineCaptureRule({
   sources: [
     'RFC 2525 section 2.17',
     'RFC 1122 section 4.2.2.13',
+    'RFC 9293 section 3.10.7.1 (RST without ACK)',
+    'net/ipv4/tcp_output.c tcp_send_active_reset (RST with ACK)',
     'Documentation/networking/snmp_counter.rst TCPAbortOnClose, TCPAbortOnData',
   ],
   text: {
@@ -48,7 +50,10 @@ export const rstOnClose = defineCaptureRule({
         `${v.server}: ${v.cut} of ${v.of} connections end like this`,
       itself:
         'The RST has come as far as the other packets of its sender: it is the host itself, not a device on the way',
-      why: 'The application closed without reading everything, or broke off (crash, SO_LINGER 0); without a FIN before it, the host may also no longer know the connection (restart, moved pod)',
+      brokeOff:
+        'A RST with the ACK flag: the host still had the connection, and its application closed without reading everything or broke off (crash, SO_LINGER 0)',
+      notHeld:
+        'A RST without the ACK flag: the host may no longer know the connection (restart, moved pod) or not have accepted it (full queue), or a firewall rule rejects it',
       orHere:
         'The capture was taken on several devices: the RST may also have been made by this machine itself (a firewall rule that rejects)',
       none: 'no RST cut off data of the other side',
@@ -68,7 +73,9 @@ export const rstOnClose = defineCaptureRule({
         `${v.connection}：${v.from} 用 RST 结束连接（第 ${v.frame} 帧），此时对端还有 ${v.bytes} 字节未被确认`,
       count: (v) => `${v.server}：${v.of} 条连接中有 ${v.cut} 条这样结束`,
       itself: 'RST 与其发送者的其他报文走过同样的距离：是主机自己发的，不是路上的设备',
-      why: '应用没有读完就关闭，或中途放弃（崩溃、SO_LINGER 0）；如果之前没有 FIN，也可能是主机已不认识该连接（重启、Pod 迁移）',
+      brokeOff: 'RST 带有 ACK 标志：主机仍保有该连接，是应用没有读完就关闭，或中途放弃（崩溃、SO_LINGER 0）',
+      notHeld:
+        'RST 不带 ACK 标志：主机可能已不认识该连接（重启、Pod 迁移），或没有接受它（队列已满），也可能是防火墙规则拒绝了它',
       orHere: '抓包来自多个网卡：RST 也可能是本机自己发的（带拒绝动作的防火墙规则）',
       none: '没有 RST 切断对端的数据',
       remedy:
@@ -103,7 +110,9 @@ export const rstOnClose = defineCaptureRule({
     const sameWay = cuts.every(({ connection, reset }) => connection.flow[reset.from].ttl !== null);
     if (isOfSeveralDevices(capture)) reasons.push(say.orHere);
     else if (sameWay) reasons.push(say.itself);
-    if (cuts.some(({ how }) => how !== 'closed')) reasons.push(say.why);
+    const early = cuts.filter(({ how }) => how !== 'closed');
+    if (early.some(({ reset }) => reset.ack)) reasons.push(say.brokeOff);
+    if (early.some(({ reset }) => !reset.ack)) reasons.push(say.notHeld);
     const all = reasons.map((text) => because(text, capture.at));
     const remedies = [{ kind: 'application' as const, text: say.remedy, commands: [], undo: [], risk: say.risk }];
     // a client that closes early may just have heard enough

@@ -98,6 +98,12 @@ describe('RSTs', () => {
     expect(last(capture().rst(fromA))?.sequence).toBe('unknown');
   });
 
+  it('with and without the ACK flag are told apart', () => {
+    expect(last(open().data(fromA).rst(fromB))).toMatchObject({ ack: false, sequence: 'exact', answersSyn: false });
+    expect(last(open().tcp({ ...fromB, flags: 'RA' }))).toMatchObject({ ack: true, sequence: 'exact' });
+    expect(last(capture().syn(fromA).refuse(fromB))).toMatchObject({ ack: true, answersSyn: true });
+  });
+
   it('have the IP id before, the time since the last packet and what was not acknowledged', () => {
     const builder = capture()
       .handshake(fromA)

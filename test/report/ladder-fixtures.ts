@@ -134,6 +134,7 @@ export const resetAfterIdleConnection = (): Connection => {
         atMs: last?.atMs ?? 0,
         ttl: 63,
         frame: last?.frame ?? 0,
+        ack: false,
         answersSyn: false,
         ipId: 0,
         ipIdBefore: 812,

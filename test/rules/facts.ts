@@ -170,6 +170,7 @@ export function reset(values: Partial<Reset> = {}): Reset {
     atMs: 1000,
     ttl: 64,
     frame: 2,
+    ack: true,
     answersSyn: true,
     ipId: 0,
     ipIdBefore: null,

@@ -25,11 +25,19 @@ describe('rst-on-close', () => {
     expect(found.said).toContain('it is the host itself');
   });
 
-  it('fires: likely without a FIN, as the host may also have forgotten the connection', () => {
-    const found = judgeOnCapture(rstOnClose, capture([ended({ fin: false })]));
+  it('fires: likely without a FIN; with the ACK flag the application broke off', () => {
+    const found = judgeOnCapture(rstOnClose, capture([ended({ fin: false, ack: true })]));
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('closed without reading everything or broke off');
+    expect(found.said).not.toContain('no longer know');
+  });
+
+  it('fires: likely without a FIN; without the ACK flag the host may have forgotten the connection', () => {
+    const found = judgeOnCapture(rstOnClose, capture([ended({ fin: false, ack: false })]));
     expect(found.verdict).toBe('likely');
     expect(found.said).toContain('while 1448 bytes of the other side were not acknowledged');
-    expect(found.said).toContain('may also no longer know the connection');
+    expect(found.said).toContain('may no longer know the connection');
+    expect(found.said).not.toContain('broke off');
   });
 
   it('fires: it got a request and never said a byte', () => {
