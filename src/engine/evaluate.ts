@@ -79,17 +79,19 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
       ...missingFacts(rule.needs.client, client, input),
       ...(target
         ? missingFacts(rule.needs.target, target, input)
-        : [{ fact: rule.needs.target[0] ?? 'capture', node: to, why: say.noNode(plan.targetAddress) }]),
+        : rule.needs.target.slice(0, 1).map((fact) => ({ fact, node: to, why: say.noNode(plan.targetAddress) }))),
     ];
-    if (missing.length > 0 || !target) return unknown(asked(rule, to, path, input), missing);
+    // A rule that needs nothing of the target is asked as well where no node owns its address (a ClusterIP).
+    if (missing.length > 0) return unknown(asked(rule, to, path, input), missing);
+    const targetNode = target?.node.name ?? plan.targetAddress;
     return ask(rule, to, path, input, () =>
       rule.evaluate({
         client: { node, facts: pick(factsOf(node, input), [...rule.needs.client, ...rule.optional]) },
         target: {
-          node: target.node.name,
-          address: target.address,
+          node: targetNode,
+          address: target?.address ?? plan.targetAddress,
           port: plan.symptom.port,
-          facts: pick(factsOf(target.node.name, input), [...rule.needs.target, ...rule.optional]),
+          facts: pick(factsOf(targetNode, input), [...rule.needs.target, ...rule.optional]),
         },
         forwarders: plan.nodes
           .filter(({ roles }) => roles.includes('forwarder'))
@@ -130,6 +132,17 @@ function asked(rule: AnyRule, node: string, path: Finding['path'], { language, s
   return { rule, node, ...(path === undefined ? {} : { path }), language, say };
 }
 
+/** Rules on nodes that argue from no TCP handshake: they are asked about UDP as well. */
+const forUdp: ReadonlySet<string> = new Set([
+  'cni-mtu-mismatch',
+  'dns-nsswitch',
+  'dns-resolvconf-limits',
+  'frag-drop',
+  'iptables-split-brain',
+  'kube-proxy-stale',
+  'netdev-down',
+]);
+
 function ask(
   rule: AnyRule,
   node: string,
@@ -138,8 +151,11 @@ function ask(
   evaluateRule: () => Outcome | Undecided,
 ): Finding {
   const question = asked(rule, node, path, input);
-  // The rules of today read TCP; said in one place, so that none of them can argue from a handshake that cannot be there.
-  if (input.plan.symptom.protocol === 'udp') return unknown(question, [{ fact: 'capture', node, why: input.say.udp }]);
+  // Rules on nodes and paths read TCP; said in one place, so that none of them can argue from a handshake that cannot be
+  // there. Rules on packets alone judge what they see, and rules of `forUdp` read nothing of TCP.
+  const readsTcp = rule.scope !== 'capture' && !forUdp.has(rule.id);
+  if (input.plan.symptom.protocol === 'udp' && readsTcp)
+    return unknown(question, [{ fact: 'capture', node, why: input.say.udp }]);
   return decide(question, evaluateRule);
 }
 

@@ -96,7 +96,8 @@ export class NodeSession {
     }
     const entry = this.#entry(collector.id, 'during', choice.run);
     const analyser = createCaptureAnalyser({ evidence: evidenceFile(entry.node, entry.id, entry.kind) });
-    const stripper = createPayloadStripper();
+    // Names that are looked up are kept only where the playbook asks for them.
+    const stripper = createPayloadStripper({ keepDns: isOfDns(collector, params) });
     const kept: Uint8Array[] = [];
     const keep = (bytes: Uint8Array): void => {
       if (bytes.length === 0) return;
@@ -218,4 +219,10 @@ export function deferred(): { readonly promise: Promise<void>; readonly resolve:
     resolve = done;
   });
   return { promise, resolve };
+}
+
+/** Whether the capture was asked for DNS: then its messages are the evidence. */
+function isOfDns(collector: Collector, params: unknown): boolean {
+  const parsed = collector.params.safeParse(params);
+  return parsed.success && (parsed.data as { readonly filter?: unknown }).filter === 'dns';
 }

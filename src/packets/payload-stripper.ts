@@ -12,25 +12,26 @@ export interface PayloadStripper {
 const maxUnknownBytes = 64;
 /** Headers may reach so far into a datagram: of fragments that begin before it, that part is kept. */
 const maxHeaderBytes = 128;
-/** DNS messages are evidence (names and answers): kept up to the size of plain DNS over UDP (RFC 1035 2.3.4). */
+/** DNS messages, where they are asked for: kept up to the size of plain DNS over UDP (RFC 1035 2.3.4). */
 const maxDnsBytes = 512;
 const noBytes = new Uint8Array(0);
 
 /**
  * Takes the payload out of a pcap stream while it passes, so that it is never stored: every packet is cut after its
- * TCP, UDP or ICMP header (an ICMP error keeps the headers it returns; DNS over UDP keeps 512 bytes). `incl_len` says
- * the new length, `orig_len` the length on the wire as before, so that the result is a valid pcap of which every header
+ * TCP, UDP or ICMP header (an ICMP error keeps the headers it returns). `keepDns`: DNS over UDP keeps 512 bytes, since
+ * its names and answers are the evidence. `incl_len` says the new length, `orig_len` the length on the wire as before, so that the result is a valid pcap of which every header
  * is whole: its analysis is that of the input.
  *
  * Fragments keep what of them lies in the first 128 bytes of their datagram, where headers are. Packets that are not
  * understood, and what is compressed (IPComp), keep their first 64 bytes; a stream that is not a pcap (pcapng, an error message)
  * keeps its first 64 bytes in all. Never throws because of its input; memory is bounded by the longest packet.
  */
-export function createPayloadStripper(): PayloadStripper {
-  return new Stripper();
+export function createPayloadStripper({ keepDns }: { readonly keepDns: boolean }): PayloadStripper {
+  return new Stripper(keepDns);
 }
 
 class Stripper implements PayloadStripper {
+  readonly #keepDns: boolean;
   #carry = new Uint8Array(0);
   #carryLength = 0;
   #layout: PcapLayout | null = null;
@@ -50,6 +51,10 @@ class Stripper implements PayloadStripper {
     interfaceId: 0,
     direction: null,
   };
+
+  constructor(keepDns: boolean) {
+    this.#keepDns = keepDns;
+  }
 
   push(chunk: Uint8Array): Uint8Array {
     if (this.#ended || chunk.length === 0) return noBytes;
@@ -170,7 +175,7 @@ class Stripper implements PayloadStripper {
     }
     if (packet.kind === 'none') return Math.min(captured, maxUnknownBytes);
     if (packet.kind === 'ip') return Math.max(headers, Math.min(captured, maxUnknownBytes));
-    if (packet.kind === 'udp' && (packet.sourcePort === 53 || packet.destinationPort === 53)) {
+    if (this.#keepDns && packet.kind === 'udp' && (packet.sourcePort === 53 || packet.destinationPort === 53)) {
       return Math.min(captured, headers + maxDnsBytes);
     }
     return headers;

@@ -15,6 +15,7 @@ import { halfOpenPeer } from './half-open-peer.ts';
 import { icmpRefused } from './icmp-refused.ts';
 import { idleReset } from './idle-reset.ts';
 import { ipForwardOff } from './ip-forward-off.ts';
+import { ipvsIdleTimeout } from './ipvs-idle-timeout.ts';
 import { loopbackOnly } from './loopback-only.ts';
 import { mtuBlackhole } from './mtu-blackhole.ts';
 import { nagleDelack } from './nagle-delack.ts';
@@ -43,6 +44,7 @@ const all: readonly AnyRule[] = [
   neighFailed,
   portClosed,
   loopbackOnly,
+  ipvsIdleTimeout,
   // by packets alone, the most telling first
   mtuBlackhole,
   fragNeededIgnored,

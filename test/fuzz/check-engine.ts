@@ -214,7 +214,7 @@ export function checkFile(file: Uint8Array, random: SeededRandom): Complaint {
   const wrong = checkStream([file], random);
   if (wrong !== null) return wrong;
   const strip = (pieces: Iterable<Uint8Array>): Uint8Array => {
-    const stripper = createPayloadStripper();
+    const stripper = createPayloadStripper({ keepDns: true });
     const out: Uint8Array[] = [];
     for (const piece of pieces) out.push(stripper.push(piece).slice());
     out.push(stripper.finish().slice());
@@ -237,11 +237,8 @@ function difference(left: unknown, right: unknown, path = ''): string {
   return path;
 }
 
-/**
- * Relative sequence numbers and differences of times may be below 0, and the length of a logged packet is -1 where its
- * header was cut; nothing else may.
- */
-const mayBeNegative = /Ms$|^(start|seq|ack|length|sack)$/;
+/** Relative sequence numbers and differences of times may be below 0, and nothing else. */
+const mayBeNegative = /Ms$|^(start|seq|ack|sack)$/;
 
 /** What must be true of the facts of any capture. */
 function checkFacts({ capture, connections, packets: logged }: Outcome): Complaint {

@@ -12,8 +12,8 @@ const b = '10.0.0.2:80';
 const fromA = { from: a, to: b };
 const fromB = { from: b, to: a };
 
-function strip(bytes: Uint8Array, step = bytes.length): Uint8Array {
-  const stripper = createPayloadStripper();
+function strip(bytes: Uint8Array, step = bytes.length, keepDns = true): Uint8Array {
+  const stripper = createPayloadStripper({ keepDns });
   const parts: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += Math.max(1, step)) parts.push(stripper.push(bytes.slice(at, at + step)));
   return concat(...parts, stripper.finish());
@@ -99,6 +99,10 @@ describe('what is kept', () => {
   it('512 bytes of DNS', () => {
     expect(kept(capture().udp({ from: '10.0.0.1:1', to: '10.0.0.2:53', payload: 100 }))).toBe(128);
     expect(kept(capture().udp({ from: '10.0.0.2:53', to: '10.0.0.1:1', payload: 1000 }))).toBe(28 + 512);
+  });
+  it('only the headers of DNS, where it was not asked for', () => {
+    const query = capture().udp({ from: '10.0.0.1:1', to: '10.0.0.2:53', payload: 100 }).bytes();
+    expect(lengths(strip(query, query.length, false))).toEqual([[42, 142]]);
   });
   it('64 bytes of what is not understood', () => {
     expect(lengths(strip(capture().raw(new Uint8Array(200)).bytes()))).toEqual([[64, 200]]);
