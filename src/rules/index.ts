@@ -1,5 +1,6 @@
 import type { AnyRule } from '../model/rule.ts';
 import { acceptQueueOverflow } from './accept-queue-overflow.ts';
+import { cniMtuMismatch } from './cni-mtu-mismatch.ts';
 import { connectRefused } from './connect-refused.ts';
 import { dns5s } from './dns-5s.ts';
 import { dnsBadNameserver } from './dns-bad-nameserver.ts';
@@ -17,6 +18,7 @@ import { idleReset } from './idle-reset.ts';
 import { ipForwardOff } from './ip-forward-off.ts';
 import { ipvsIdleTimeout } from './ipvs-idle-timeout.ts';
 import { loopbackOnly } from './loopback-only.ts';
+import { mtuTooSmall } from './mtu-too-small.ts';
 import { mtuBlackhole } from './mtu-blackhole.ts';
 import { nagleDelack } from './nagle-delack.ts';
 import { neighFailed } from './neigh-failed.ts';
@@ -31,20 +33,44 @@ import { synQueueOverflow } from './syn-queue-overflow.ts';
 import { synUnanswered } from './syn-unanswered.ts';
 import { twRecycleSuspected } from './tw-recycle-suspected.ts';
 import { twRecycle } from './tw-recycle.ts';
+import { abortOnOverflow } from './abort-on-overflow.ts';
+import { arpOverflow } from './arp-overflow.ts';
+import { badChecksum } from './bad-checksum.ts';
+import { conntrackFull } from './conntrack-full.ts';
+import { conntrackInsertRace } from './conntrack-insert-race.ts';
+import { conntrackInvalidRst } from './conntrack-invalid-rst.ts';
+import { forwardPolicyDrop } from './forward-policy-drop.ts';
+import { fwOutputDrop } from './fw-output-drop.ts';
+import { martianLocalSource } from './martian-local-source.ts';
+import { noRoute } from './no-route.ts';
+import { rpFilterDrop } from './rp-filter-drop.ts';
 import { zeroWindow } from './zero-window.ts';
 
 const all: readonly AnyRule[] = [
   twRecycle,
   acceptQueueOverflow,
   synQueueOverflow,
+  abortOnOverflow,
+  rpFilterDrop,
+  martianLocalSource,
+  conntrackFull,
+  conntrackInsertRace,
   ipForwardOff,
+  noRoute,
+  forwardPolicyDrop,
   fwInputDrop,
   fwReject,
+  fwOutputDrop,
   pathDrop,
   neighFailed,
+  arpOverflow,
   portClosed,
   loopbackOnly,
+  badChecksum,
+  conntrackInvalidRst,
   ipvsIdleTimeout,
+  mtuTooSmall,
+  cniMtuMismatch,
   // by packets alone, the most telling first
   mtuBlackhole,
   fragNeededIgnored,
