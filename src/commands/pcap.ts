@@ -135,7 +135,7 @@ async function take(file: string, asked: Asked): Promise<Taken> {
     mode,
     packets: printsPackets,
     evidence: file,
-    ...(printsPackets ? { onTcpPacket: asked.json ? jsonLines(out.write) : textLines(out.write) } : {}),
+    ...(asked.json ? { onVerdicts: jsonLines(out.write) } : { onTcpPacket: textLines(out.write) }),
     ...(keepsAll(asked) ? { log: { maxPackets: maxLogged, ...onlyFlow } } : {}),
   });
   const progress = progressLine(process.stderr, visibleText(file), () => session.snapshot().packets);
@@ -443,8 +443,8 @@ function lineWriter(): { readonly write: (text: string) => void; readonly end: (
 }
 
 /** `{"frame":N,"flags":[…]}`: the names are our own constants, so nothing needs to be escaped. */
-function jsonLines(write: (line: string) => void): (line: TcpPacketLine) => void {
-  return ({ frame, analysis }) => {
+function jsonLines(write: (line: string) => void): (frame: number, analysis: readonly string[]) => void {
+  return (frame, analysis) => {
     write(
       analysis.length === 0
         ? `{"frame":${frame},"flags":[]}\n`

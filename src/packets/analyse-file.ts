@@ -2,19 +2,10 @@ import type { Capture, Connection, ParseProblem } from '../model/facts.ts';
 import type { ConversationPacket } from '../model/packet-facts.ts';
 import { addressText } from './address-text.ts';
 import { createCaptureAnalyser } from './analyse-capture.ts';
-import {
-  type DecodedPacket,
-  flagAck,
-  flagCwr,
-  flagEce,
-  flagFin,
-  flagPush,
-  flagRst,
-  flagSyn,
-  flagUrg,
-} from './decode-packet.ts';
+import type { DecodedPacket } from './decode-packet.ts';
 import { PacketLog } from './packet-log.ts';
 import { type FlagMode, flagNames } from './tcp-flags.ts';
+import { tcpFlagText } from './tcp-flag-text.ts';
 
 /** One TCP packet, for `netcheck pcap --packets`. */
 export interface TcpPacketLine {
@@ -38,9 +29,12 @@ export interface TcpPacketLine {
 export interface PcapSessionOptions {
   /** `netcheck pcap --as wireshark`, or our own rules. */
   readonly mode: FlagMode;
-  /** Whether `onTcpPacket` is to be called. Costs about as much as the rest of the analysis. */
+  /** Whether the two that follow are to be called. */
   readonly packets: boolean;
+  /** Called for every TCP packet. Its texts cost about as much as the rest of the analysis. */
   readonly onTcpPacket?: (line: TcpPacketLine) => void;
+  /** Called for every TCP packet with its number and {@link TcpPacketLine.analysis} only. */
+  readonly onVerdicts?: (frame: number, analysis: readonly string[]) => void;
   /** What `at.evidence` is to say: the file's name; default `capture`. */
   readonly evidence?: string;
   /** Connections kept at once; default 200 000. */
@@ -70,7 +64,7 @@ export interface PcapSession {
 
 /** Analyses one capture file for the command line. The bytes are read, and unpacked, by the caller. */
 export function createPcapSession(options: PcapSessionOptions): PcapSession {
-  const { onTcpPacket } = options;
+  const { onTcpPacket, onVerdicts } = options;
   const analyser = createCaptureAnalyser({
     evidence: options.evidence ?? 'capture',
     maxConnections: options.maxConnections ?? 200_000,
@@ -78,10 +72,11 @@ export function createPcapSession(options: PcapSessionOptions): PcapSession {
     ...(options.log === undefined ? {} : { log: new PacketLog(options.log) }),
     ...(options.keep === undefined ? {} : { keep: options.keep }),
     mode: options.mode,
-    ...(options.packets && onTcpPacket !== undefined
+    ...(options.packets
       ? {
           onTcpPacket: (packet, frame, atMs, verdicts) => {
-            onTcpPacket(lineOf(packet, frame, atMs, verdicts));
+            onTcpPacket?.(lineOf(packet, frame, atMs, verdicts));
+            onVerdicts?.(frame, flagNames(verdicts));
           },
         }
       : {}),
@@ -115,7 +110,7 @@ function lineOf(packet: DecodedPacket, frame: number, atMs: number, verdicts: nu
       addressText(packet.ipVersion, packet.destination0, packet.destination1, packet.destination2, packet.destination3),
       packet.destinationPort,
     ),
-    flagsText: whole ? (flagTexts[packet.flags] ?? '') : '?',
+    flagsText: whole ? tcpFlagText(packet.flags) : '?',
     seq: whole ? packet.sequence >>> 0 : 0,
     len: whole ? packet.payloadLength : -1,
     analysis: flagNames(verdicts),
@@ -125,21 +120,3 @@ function lineOf(packet: DecodedPacket, frame: number, atMs: number, verdicts: nu
 function endpointText(version: 0 | 4 | 6, address: string, port: number): string {
   return version === 6 ? `[${address}]:${port}` : `${address}:${port}`;
 }
-
-/** In the order in which people say them: SYN,ACK and PSH,ACK, not ACK,SYN. */
-const flagOrder: readonly (readonly [number, string])[] = [
-  [flagSyn, 'SYN'],
-  [flagFin, 'FIN'],
-  [flagRst, 'RST'],
-  [flagPush, 'PSH'],
-  [flagAck, 'ACK'],
-  [flagUrg, 'URG'],
-  [flagEce, 'ECE'],
-  [flagCwr, 'CWR'],
-];
-const flagTexts: readonly string[] = Array.from({ length: 256 }, (_, bits) =>
-  flagOrder
-    .filter(([bit]) => (bits & bit) !== 0)
-    .map(([, name]) => name)
-    .join(','),
-);

@@ -29,7 +29,8 @@ export const tcpFastOpenIgnored = 1 << 17;
 /** The segment repeats bytes (or a SYN or FIN) that were sent before. */
 export const tcpAnyRetransmission = tcpRetransmission | tcpFastRetransmission | tcpSpuriousRetransmission;
 
-const names: readonly string[] = [
+/** Wireshark's names of the bits above without `tcp.analysis.`, in their order. */
+export const verdictNames: readonly string[] = [
   'retransmission',
   'fast_retransmission',
   'spurious_retransmission',
@@ -50,13 +51,13 @@ const names: readonly string[] = [
   'tfo_ignored',
 ];
 
-/** Wireshark's names without `tcp.analysis.`, in the order of the bits; a fast or spurious one is a retransmission, too. */
+/** The names of some bits, in their order; a fast or spurious one is a retransmission, too. */
 export function flagNames(verdicts: number): string[] {
   if (verdicts === 0) return [];
   const bits = (verdicts & tcpAnyRetransmission) === 0 ? verdicts : verdicts | tcpRetransmission;
   const found: string[] = [];
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i];
+  for (let i = 0; i < verdictNames.length; i++) {
+    const name = verdictNames[i];
     if (name !== undefined && (bits & (1 << i)) !== 0) found.push(name);
   }
   return found;

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createPcapSession } from '../../src/packets/analyse-file.ts';
+import { verdictNames } from '../../src/packets/tcp-flags.ts';
 
 /** `4.0`, or undefined where tshark is not installed. The rules are those of 4.0; later versions judge some frames otherwise. */
 export function tsharkVersion(): string | undefined {
@@ -7,24 +8,8 @@ export function tsharkVersion(): string | undefined {
   return /TShark \(Wireshark\) (\d+\.\d+)/.exec(stdout ?? '')?.[1];
 }
 
-/** Verdicts that are compared, without `tcp.analysis.`. */
-export const comparedVerdicts = [
-  'retransmission',
-  'fast_retransmission',
-  'spurious_retransmission',
-  'out_of_order',
-  'lost_segment',
-  'ack_lost_segment',
-  'duplicate_ack',
-  'window_update',
-  'window_full',
-  'zero_window',
-  'zero_window_probe',
-  'zero_window_probe_ack',
-  'keep_alive',
-  'keep_alive_ack',
-  'reused_ports',
-] as const;
+/** Verdicts that are compared, without `tcp.analysis.`: all but those of TCP Fast Open. */
+export const comparedVerdicts = verdictNames.filter((name) => !name.startsWith('tfo_'));
 
 /** Frame to verdicts, sorted and joined by blanks: as tshark judges a capture file. */
 export function tsharkVerdicts(file: string): ReadonlyMap<number, string> {
@@ -49,7 +34,7 @@ export function ourVerdicts(bytes: Uint8Array): ReadonlyMap<number, string> {
   const session = createPcapSession({
     mode: 'wireshark',
     packets: true,
-    onTcpPacket: ({ frame, analysis }) => verdicts.set(frame, [...analysis].sort().join(' ')),
+    onVerdicts: (frame, analysis) => verdicts.set(frame, [...analysis].sort().join(' ')),
   });
   session.push(bytes);
   session.finish();

@@ -62,6 +62,22 @@ describe('a session over a file', () => {
     ]);
   });
 
+  it('gives the verdicts alone', () => {
+    const verdicts: unknown[] = [];
+    const session = createPcapSession({
+      mode: 'netcheck',
+      packets: true,
+      onVerdicts: (frame, analysis) => verdicts.push([frame, analysis]),
+    });
+    session.push(file);
+    session.finish();
+    expect(verdicts).toEqual([
+      [1, []],
+      [3, ['retransmission']],
+      [4, []],
+    ]);
+  });
+
   it('gives no lines unless asked', () => {
     const lines: TcpPacketLine[] = [];
     const session = createPcapSession({ mode: 'netcheck', packets: false, onTcpPacket: (line) => lines.push(line) });
