@@ -40,7 +40,8 @@ Received 2 response(s)
       else if (!/^(?:Timeout$|--- [0-9.]{7,15} statistics ---$|rtt |[!.]+$)/.test(text.trim()))
         problems.add(`not a line of arping: ${excerpt(text)}`, line);
     }
-    if (head === undefined || ((received ?? 0) > 0 && macs.size === 0))
+    // That nobody answered is only known where it says so at its end, and in words that were understood.
+    if (head === undefined || (macs.size === 0 && received !== 0))
       return nothingUsable(input, problems, 'answers of arping');
     addStderr(input, problems);
     return {

@@ -63,7 +63,10 @@ rtt min/avg/max/mdev = 0.157/0.157/0.157/0.000 ms
         problems.add(`not a line of ping: ${excerpt(text)}`, line);
       }
     }
-    if (head === undefined) return nothingUsable(input, problems, 'echo requests');
+    const silent = replies.length + errors.length === 0 && totals === undefined;
+    // Nothing but the heading, and then words of another language: that is not "nobody answered".
+    if (head === undefined || (silent && problems.all().length > 0))
+      return nothingUsable(input, problems, 'echo requests');
     for (const text of stderrLines(input)) {
       if (!complaint(text, { evidence: input.evidence })) problems.add(`stderr: ${excerpt(text)}`);
     }

@@ -123,3 +123,26 @@ function longestList(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   return Math.max(0, ...Object.values(value).map((one) => (Array.isArray(one) ? one.length : 0)));
 }
+
+describe('outputs in another language (LC_ALL=C is set on nodes; files that somebody saved may differ)', () => {
+  const texts = [
+    '激活Internet连接 (仅服务器)\nProto Recv-Q Send-Q Local Address           Foreign Address         State      \ntcp        0      0 0.0.0.0:22              0.0.0.0:*               监听      \n',
+    'PING 10.0.0.1 (10.0.0.1) 56(84) 字节的数据。\n64 字节，来自 10.0.0.1: icmp_seq=1 ttl=64 时间=0.05 毫秒\n\n--- 10.0.0.1 ping 统计 ---\n已发送 1 个包， 已接收 1 个包, 0% packet loss, time 0ms\n',
+    'ARPING 10.0.0.2 von 10.0.0.1 eth0\nUnicast-Antwort von 10.0.0.2 [52:54:00:12:34:56]  0.712ms\n2 Proben gesendet (1 Rundruf(e))\n1 Antwort(en) erhalten\n',
+    'Limite                    Limite souple        Limite dure          Unités\nMax open files            1024                 1048576              files\n',
+    'ls: Zugriff auf /proc/1/fd nicht möglich: Keine Berechtigung\n',
+    'Ip:\n    1787 empfangene Pakete insgesamt\n',
+  ];
+
+  it.each([...parsers])('%s does not read them as "none"', (_kind, parser) => {
+    for (const text of texts) {
+      const parsed = parseText(parser, text);
+      expectShape(parsed);
+      expect(parsed.value === undefined || parsed.problems.length > 0, text).toBe(true);
+    }
+    for (const said of ['replies', 'macs', 'listeners']) {
+      const values = texts.map((text) => (parseText(parser, text).value ?? {}) as Record<string, unknown>);
+      expect(values.map((value) => value[said] ?? 'unread')).toEqual(texts.map(() => 'unread'));
+    }
+  });
+});
