@@ -82,10 +82,15 @@ export async function guestBlockers(): Promise<readonly string[]> {
   if (!(await has('modprobe'))) blockers.push('modprobe is needed (Debian package kmod): modules of guests');
   if (blockers.length > 0) return blockers;
   if ((await readdir(modulesRoot).catch(() => [])).length === 0) return [`${modulesRoot} holds no kernel modules`];
+  // A random part of the memory is lost to a gap in the address space (some 20 MiB): with less it may not come up at all.
   const { stdout, stderr } = await command(
-    ['linux.uml', 'mem=32M', `uml_dir=${labRoot}/tmp/`, 'root=/dev/root', 'rootfstype=hostfs', 'rootflags=/', 'ro']
-      .concat(['init=/nowhere/init', 'con=null', 'con0=null,fd:1', 'ssl=null'])
-      .concat('panic=-1'),
+    [
+      'linux.uml',
+      'mem=128M',
+      `uml_dir=${labRoot}/tmp/`,
+      ...'root=/dev/root rootfstype=hostfs rootflags=/ ro init=/nowhere/init'.split(' '),
+      ...'con=null con0=null,fd:1 ssl=null panic=-1'.split(' '),
+    ],
     { timeoutMs: 30_000 },
   );
   // it came as far as looking for its first process: everything it needs of this machine is there
