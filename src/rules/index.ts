@@ -5,6 +5,8 @@ import { connectRefused } from './connect-refused.ts';
 import { dns5s } from './dns-5s.ts';
 import { dnsBadNameserver } from './dns-bad-nameserver.ts';
 import { dnsNdots } from './dns-ndots.ts';
+import { dnsNsswitch } from './dns-nsswitch.ts';
+import { dnsResolvconfLimits } from './dns-resolvconf-limits.ts';
 import { dnsSearchHijack } from './dns-search-hijack.ts';
 import { dnsMusl } from './dns-musl.ts';
 import { duplicateIp } from './duplicate-ip.ts';
@@ -44,6 +46,19 @@ import { fwOutputDrop } from './fw-output-drop.ts';
 import { martianLocalSource } from './martian-local-source.ts';
 import { noRoute } from './no-route.ts';
 import { rpFilterDrop } from './rp-filter-drop.ts';
+import { closeWait } from './close-wait.ts';
+import { cloudAllowance } from './cloud-allowance.ts';
+import { cpuThrottle } from './cpu-throttle.ts';
+import { ephemeralExhaustion } from './ephemeral-exhaustion.ts';
+import { fdExhaustion } from './fd-exhaustion.ts';
+import { halfOpen } from './half-open.ts';
+import { linkErrors } from './link-errors.ts';
+import { portRangeOverlap } from './port-range-overlap.ts';
+import { rcvbufDrop } from './rcvbuf-drop.ts';
+import { rxRingOverflow } from './rx-ring-overflow.ts';
+import { softirqStarved } from './softirq-starved.ts';
+import { tcpMemPressure } from './tcp-mem-pressure.ts';
+import { twBucketOverflow } from './tw-bucket-overflow.ts';
 import { zeroWindow } from './zero-window.ts';
 
 const all: readonly AnyRule[] = [
@@ -71,6 +86,21 @@ const all: readonly AnyRule[] = [
   ipvsIdleTimeout,
   mtuTooSmall,
   cniMtuMismatch,
+  dnsNsswitch,
+  dnsResolvconfLimits,
+  ephemeralExhaustion,
+  fdExhaustion,
+  closeWait,
+  rxRingOverflow,
+  softirqStarved,
+  cloudAllowance,
+  linkErrors,
+  rcvbufDrop,
+  tcpMemPressure,
+  halfOpen,
+  cpuThrottle,
+  portRangeOverlap,
+  twBucketOverflow,
   // by packets alone, the most telling first
   mtuBlackhole,
   fragNeededIgnored,

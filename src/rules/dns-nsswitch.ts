@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { defineNodeRule } from '../model/rule.ts';
+import { because } from './because.ts';
+import { dnsText, nameOf } from './dns-in-capture.ts';
+import { blindness } from './capture-weakness.ts';
+import { confirmed, notApplicable, ruledOut, undecided } from './outcomes.ts';
+
+const file = '/etc/nsswitch.conf';
+
+/** F86: names that stand in /etc/hosts are asked of DNS, because nothing says that the file comes first. */
+export const dnsNsswitch = defineNodeRule({
+  id: 'dns-nsswitch',
+  fault: 'F86',
+  scope: 'node',
+  roles: ['client'],
+  needs: ['resolver', 'capture'],
+  optional: ['features'],
+  params: z.strictObject({}),
+  sources: [
+    'nsswitch.conf(5)',
+    'Go net/conf.go (without nsswitch.conf: DNS before files until Go 1.16)',
+    'golang/go#35305 (and glibc of that time), golang/go#22846; imroc kubernetes-practice-guide (API server latency)',
+  ],
+  text: {
+    en: {
+      ...dnsText.en,
+      title: 'Names of /etc/hosts are asked of DNS first (nsswitch.conf)',
+      notRead: (v: { file: string }) => `${v.file} was not read`,
+      order: (v: { sources: string }) => `nsswitch.conf: hosts: ${v.sources} (files come first)`,
+      absent: 'There is no /etc/nsswitch.conf: programs of Go before 1.16 then ask DNS before /etc/hosts',
+      dnsFirst: (v: { sources: string }) => `nsswitch.conf: hosts: ${v.sources} (DNS comes before files)`,
+      asked: (v: { name: string; address: string; questions: number; server: string }) =>
+        `${v.name} stands in /etc/hosts (${v.address}), and ${v.server} was asked for it ${v.questions} times`,
+      notAsked: (v: { names: number }) => `none of the ${v.names} names of /etc/hosts was asked of DNS in the window`,
+      remedy: 'Lets /etc/hosts come first',
+      image:
+        'In the image of the container: the same line in its Dockerfile; or build the program with Go 1.16 or newer',
+      risk: 'Low: what stands in /etc/hosts then hides the DNS records of the same names',
+    },
+    zh: {
+      ...dnsText.zh,
+      title: '/etc/hosts 里的名字先去问了 DNS（nsswitch.conf）',
+      notRead: (v) => `没有读到 ${v.file}`,
+      order: (v) => `nsswitch.conf：hosts: ${v.sources}（files 在前）`,
+      absent: '没有 /etc/nsswitch.conf：此时 Go 1.16 之前的程序会先问 DNS 再看 /etc/hosts',
+      dnsFirst: (v) => `nsswitch.conf：hosts: ${v.sources}（DNS 在 files 之前）`,
+      asked: (v) => `${v.name} 在 /etc/hosts 里（${v.address}），但仍向 ${v.server} 查询了 ${v.questions} 次`,
+      notAsked: (v) => `窗口内 /etc/hosts 里的 ${v.names} 个名字都没有去问 DNS`,
+      remedy: '让 /etc/hosts 优先',
+      image: '在容器镜像里：Dockerfile 中加入同样一行；或用 Go 1.16 以上版本编译程序',
+      risk: '低：/etc/hosts 中的名字会盖住同名的 DNS 记录',
+    },
+  },
+  evaluate({ node, facts, say }) {
+    const { nameServices, hosts } = facts.resolver;
+    const sources = nameServices?.hosts;
+    const isAbsent = nameServices === undefined && facts.features?.files.includes(file) === false;
+    if (nameServices === undefined && !isAbsent) return undecided('resolver', node, say.notRead({ file }));
+    const words = sources?.sources.filter((one) => !one.startsWith('[')) ?? [];
+    const dnsAt = words.indexOf('dns');
+    const filesAt = words.indexOf('files');
+    if (sources !== undefined && (dnsAt === -1 || (filesAt !== -1 && filesAt < dnsAt)))
+      return ruledOut(because(say.order({ sources: sources.sources.join(' ') }), sources.at));
+    if (hosts === undefined) return undecided('resolver', node, say.notRead({ file: '/etc/hosts' }));
+    const { capture } = facts;
+    const blind = blindness(capture, say);
+    if (blind !== null) return undecided('capture', node, blind);
+    if (hosts.length === 0) return notApplicable(because(say.notAsked({ names: 0 }), capture.at));
+
+    for (const { address, names, at } of hosts)
+      for (const name of names) {
+        const asked = capture.dns.filter((one) => isName(nameOf(one), name.toLowerCase()));
+        const [first] = asked;
+        if (first === undefined) continue;
+        const server = first.server.address;
+        return confirmed(
+          [
+            sources === undefined
+              ? because(say.absent, facts.features?.at ?? at)
+              : because(say.dnsFirst({ sources: sources.sources.join(' ') }), sources.at),
+            because(say.asked({ name, address, questions: asked.length, server }), at),
+          ],
+          [
+            {
+              kind: 'permanent',
+              node,
+              text: say.remedy,
+              commands:
+                sources === undefined
+                  ? [`echo 'hosts: files dns' > ${file}`]
+                  : [`sed -i 's/^hosts:.*/hosts: files dns/' ${file}`],
+              undo: sources === undefined ? [`rm ${file}`] : [],
+              risk: say.risk,
+            },
+            { kind: 'application', text: say.image, commands: [], undo: [], risk: say.risk },
+          ],
+        );
+      }
+    return ruledOut(
+      because(say.notAsked({ names: hosts.reduce((sum, { names }) => sum + names.length, 0) }), capture.at),
+    );
+  },
+});
+
+/** The name as it stands, or with the root. */
+function isName(asked: string, name: string): boolean {
+  return asked === name || asked === `${name}.`;
+}

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import type { Because } from '../model/report.ts';
+import { defineNodeRule } from '../model/rule.ts';
+import { because } from './because.ts';
+import { dnsText, dnsWeakness, watchedMs } from './dns-in-capture.ts';
+import { isLoopback, sameAddress } from './ip-address.ts';
+import { likely, ruledOut, undecided } from './outcomes.ts';
+
+/** glibc asks no more servers than MAXNS (resolv.conf(5)). */
+const mostServers = 3;
+/** Limits of the search list before glibc 2.26, of musl, and of Kubernetes before 1.28 (resolv.conf(5)). */
+const mostDomains = 6;
+const mostCharacters = 256;
+
+/** F84: resolv.conf says more than the resolver reads. */
+export const dnsResolvconfLimits = defineNodeRule({
+  id: 'dns-resolvconf-limits',
+  fault: 'F84',
+  scope: 'node',
+  roles: ['client'],
+  needs: ['resolver'],
+  optional: ['capture'],
+  params: z.strictObject({
+    /** Time that a server has for an answer, milliseconds: less than the 5 s after which glibc asks the next one. */
+    answerWithinMs: z.number().positive().default(2000),
+  }),
+  sources: [
+    'resolv.conf(5) (MAXNS, search list)',
+    'kubernetes pkg/kubelet/network/dns (DNSConfigForming)',
+    'fault catalogue F84',
+  ],
+  text: {
+    en: {
+      ...dnsText.en,
+      title: 'resolv.conf holds more than the resolver uses',
+      notRead: '/etc/resolv.conf was not read',
+      servers: (v: { count: number; unused: string }) =>
+        `${v.count} nameserver lines, and glibc asks the first 3 only: ${v.unused} is never asked`,
+      unusedHarmless: (v: { count: number; unused: string }) =>
+        `${v.count} nameserver lines, of which ${v.unused} is never asked; that matters only when the first three fail, and no question to them went unanswered`,
+      failing: (v: { questions: number; server: string }) => `${v.questions} questions to ${v.server} got no answer`,
+      domains: (v: { count: number; characters: number; lost: string }) =>
+        `search list of ${v.count} domains and ${v.characters} characters: glibc before 2.26 uses 6 domains and 256 characters (not ${v.lost}), musl 256 characters`,
+      loopback: (v: { address: string }) =>
+        `nameserver ${v.address} is loopback, and this network namespace is not the one of the node: nobody answers there`,
+      fine: (v: { servers: number; domains: number }) =>
+        `${v.servers} nameservers and ${v.domains} search domains: within the limits`,
+      permanent: 'Leave at most 3 nameserver lines, the reliable ones first, and at most 6 search domains',
+      kubernetes:
+        "Pods take the list of their node: kubelet --resolv-conf with a short file (with systemd-resolved: /run/systemd/resolve/resolv.conf), or the pod's dnsPolicy: None with dnsConfig",
+      risk: 'Low: names of a domain that is left out need to be written in full',
+    },
+    zh: {
+      ...dnsText.zh,
+      title: 'resolv.conf 的内容超出了解析器使用的上限',
+      notRead: '没有读到 /etc/resolv.conf',
+      servers: (v) => `有 ${v.count} 行 nameserver，glibc 只用前 3 个：${v.unused} 从来不会被查询`,
+      unusedHarmless: (v) =>
+        `有 ${v.count} 行 nameserver，其中 ${v.unused} 从来不会被查询；只有前三个都失败时才有影响，而对它们的查询都有应答`,
+      failing: (v) => `到 ${v.server} 的 ${v.questions} 个查询没有应答`,
+      domains: (v) =>
+        `search 列表有 ${v.count} 个域、${v.characters} 个字符：2.26 之前的 glibc 只用 6 个域、256 个字符（用不到 ${v.lost}），musl 只用 256 个字符`,
+      loopback: (v) => `nameserver ${v.address} 是环回地址，而这里不是节点自己的网络命名空间：那里没有人应答`,
+      fine: (v) => `${v.servers} 个 nameserver、${v.domains} 个 search 域：没有超出上限`,
+      permanent: '最多保留 3 行 nameserver（可靠的放在前面）、6 个 search 域',
+      kubernetes:
+        'Pod 会沿用节点的列表：用 kubelet --resolv-conf 指向一个精简的文件（有 systemd-resolved 时用 /run/systemd/resolve/resolv.conf），或在 Pod 上用 dnsPolicy: None 加 dnsConfig',
+      risk: '低：被去掉的域里的名字要写全名',
+    },
+  },
+  evaluate({ node, facts, plan, params, say }) {
+    const { config } = facts.resolver;
+    if (config === undefined) return undecided('resolver', node, say.notRead);
+    const { nameservers, search } = config;
+    const wrong: Because[] = [];
+    const notes: Because[] = [];
+
+    const unused = nameservers.slice(mostServers);
+    const [first] = unused;
+    if (first !== undefined) {
+      const values = { count: nameservers.length, unused: unused.map(({ address }) => address).join(', ') };
+      const failing = failures();
+      if (failing === null) notes.push(because(say.unusedHarmless(values), first.at));
+      else wrong.push(because(say.servers(values), first.at), ...failing);
+    }
+    const characters = search.join(' ').length;
+    if (search.length > mostDomains || characters > mostCharacters) {
+      const lost = search.length > mostDomains ? search.slice(mostDomains) : search.slice(-1);
+      const words = say.domains({ count: search.length, characters, lost: lost.slice(0, 5).join(', ') });
+      wrong.push(because(words, config.at));
+    }
+    const inNamespace = plan.nodes.find((planned) => planned.node.name === node)?.netns !== undefined;
+    const stub = inNamespace ? nameservers.slice(0, mostServers).find(({ address }) => isLoopback(address)) : undefined;
+    if (stub !== undefined) wrong.push(because(say.loopback({ address: stub.address }), stub.at));
+    if (wrong.length === 0)
+      return ruledOut(
+        because(say.fine({ servers: Math.min(nameservers.length, mostServers), domains: search.length }), config.at),
+        ...notes,
+      );
+    return likely(
+      [...wrong, ...notes],
+      [
+        { kind: 'permanent', node, text: say.permanent, commands: [], undo: [], risk: say.risk },
+        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+      ],
+    );
+
+    /** Questions to the servers that are used which nobody answered; null: none, as far as was seen. */
+    function failures(): Because[] | null {
+      const { capture } = facts;
+      if (capture === undefined || dnsWeakness(capture, say) !== null) return null;
+      const used = nameservers.slice(0, mostServers);
+      const found = used.flatMap(({ address }) => {
+        const open = capture.dns.filter(
+          (one) =>
+            one.answer === null &&
+            sameAddress(one.server.address, address) &&
+            watchedMs(capture, one) >= params.answerWithinMs,
+        );
+        return open.length === 0 ? [] : [because(say.failing({ questions: open.length, server: address }), capture.at)];
+      });
+      return found.length === 0 ? null : found;
+    }
+  },
+});
