@@ -48,6 +48,8 @@ export interface AlignOptions {
 const longestWayMs = 10_000;
 /** Packets alike that are laid against each other in the best order; of more, each takes the next. */
 const maxCells = 40_000;
+/** Segments over the same bytes that one packet is compared with. */
+const maxCandidates = 256;
 
 /** Sequence numbers that a packet takes. */
 function spanOf(flags: string, length: number | null): number {
@@ -429,7 +431,7 @@ function candidates(
   const found: { readonly one: Open; readonly odd: number }[] = [];
   for (let at = low; at < open.length; at++) {
     const one = open[at];
-    if (one === undefined || one.segment.seq >= whole.to) break;
+    if (one === undefined || one.segment.seq >= whole.to || found.length >= maxCandidates) break;
     if (one.missing.length === 0 || segmentEnd(one.segment) <= whole.from) continue;
     // Whoever cuts a packet, or puts packets together, leaves the acknowledgement number alone.
     if (one.segment.origin.ack !== packet.ack) continue;

@@ -19,7 +19,7 @@ export interface ConnectionGroup {
 /** Both sides of a translation, seen at one place, lie closer together than this. */
 const translationMs = 20;
 /** More connections with one sequence number than this (scanners, load generators) are told apart by addresses only. */
-const maxAlike = 64;
+const maxAlike = 32;
 /** Packets of a connection, those with the smallest hashes, that it is recognised by without a SYN. */
 const sketchSize = 64;
 /** Connections without a SYN that are compared packet by packet. */
@@ -248,7 +248,10 @@ function pairByPackets(places: readonly PlaceConnections[], nodes: readonly Node
         const id = `${a.index} ${b.index}`;
         const found = common.get(id) ?? { a, b, numbers: 0, stamps: 0, data: 0 };
         if (key.startsWith('t')) found.stamps++;
-        else {
+        else if (key.startsWith('w')) {
+          if (a.tuple !== b.tuple) continue;
+          found.stamps++;
+        } else {
           found.numbers++;
           if (!key.endsWith(' 0')) found.data++;
         }
@@ -275,7 +278,11 @@ function sketchOf(packets: readonly ConversationPacket[]): readonly string[] {
   const byNumbers: { readonly hash: number; readonly key: string }[] = [];
   const byStamps: { readonly hash: number; readonly key: string }[] = [];
   for (const { from, flags, seqRaw, ackRaw, length, tsval, tsecr, ipId } of packets) {
-    if (ackRaw === null || ackRaw === 0 || /SYN|RST/.test(flags)) continue;
+    if (ackRaw === null || ackRaw === 0 || /SYN|RST/.test(flags)) {
+      // Says something only between the same addresses.
+      byStamps.push({ hash: mix(seqRaw, length ?? 0), key: `w${from} ${flags} ${seqRaw} ${length}` });
+      continue;
+    }
     byNumbers.push({ hash: mix(seqRaw, ackRaw), key: `n${from} ${seqRaw} ${ackRaw} ${length ?? 0}` });
     if (tsval !== null && tsecr !== null && tsecr !== 0 && ipId !== 0)
       byStamps.push({ hash: mix(tsval, tsecr), key: `t${from} ${tsval} ${tsecr} ${ipId}` });
@@ -321,14 +328,17 @@ class Clusters {
     const one = this.#clusterOf(a);
     const other = this.#clusterOf(b);
     if (one === other) return false;
-    return other.every((node) => {
+    let translations = 0;
+    for (const node of other) {
       const here = one.filter(({ place }) => place === node.place);
       const there = other.filter(({ place }) => place === node.place);
-      return (
-        here.length === 0 ||
-        (here.length === 1 && there.length === 1 && here[0] !== undefined && areTwins(here[0], node))
-      );
-    });
+      if (here.length === 0) continue;
+      const [twin] = here;
+      if (here.length > 1 || there.length > 1 || twin === undefined || !areTwins(twin, node)) return false;
+      translations++;
+    }
+    // One translation is between them: places that both saw two connections saw two connections.
+    return translations <= 1;
   }
 
   join({ a, b, matchedBy }: Pair): void {
