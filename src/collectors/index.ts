@@ -31,6 +31,7 @@ import { resolver } from './resolver.ts';
 import { routeGetIn } from './route-get-in.ts';
 import { routeGet } from './route-get.ts';
 import { routes } from './routes.ts';
+import { socketOwners } from './socket-owners.ts';
 import { socketSummary } from './socket-summary.ts';
 import { sockets } from './sockets.ts';
 import { sysctl } from './sysctl.ts';
@@ -61,6 +62,7 @@ export const collectors: ReadonlyMap<string, Collector> = new Map(
     deviceCounters,
     nicCounters,
     interrupts,
+    socketOwners,
     socketSummary,
     resolver,
     kubeProxy,

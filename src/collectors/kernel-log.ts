@@ -5,7 +5,7 @@ import { defineCollector } from '../model/command.ts';
  * Filtered on the node: the log of a busy machine is megabytes, and a few lines of it matter. dmesg where it may be
  * read, else the journal's kernel messages of the last hour.
  */
-const script = `w='table full|SYN flooding|neighbo|martian|no destination available|orphaned sockets|time wait bucket|TCP: out of memory|ink is (up|down)|link (up|down)|lost carrier|NETDEV WATCHDOG|transmit queue|allocation failure|Out of memory|oom-killer|LOCKUP|lockup|blocked for more than|duplicate (IPv6 )?address'
+const script = `w='table full|SYN flooding|neighbo|martian|no destination available|orphaned sockets|Out of socket memory|time wait bucket|TCP: out of memory|ink is (up|down)|link (up|down)|lost carrier|NETDEV WATCHDOG|transmit queue|allocation failure|Out of memory|oom-killer|LOCKUP|lockup|blocked for more than|duplicate (IPv6 )?address'
 pick() { grep -E -i -e "$w" | tail -n 200; }
 if l=$(dmesg 2>&1); then printf '%s\\n' "$l" | pick
 elif command -v journalctl >/dev/null 2>&1; then journalctl -k --since=-1h --no-pager -n 20000 2>&1 | pick

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defineCollector } from '../model/command.ts';
 
+const bounds = { privilege: 'none', timeoutMs: 10_000, maxBytes: 4_194_304, kind: 'ip-link' } as const;
+
 export const links = defineCollector({
   id: 'links',
   purpose: 'devices with MTU, state and counters',
@@ -9,12 +11,11 @@ export const links = defineCollector({
   provides: ['links'],
   commands: () => [
     {
+      ...bounds,
       argv: ['ip', '-s', '-o', 'link', 'show'],
-      privilege: 'none',
-      timeoutMs: 10_000,
-      maxBytes: 4_194_304,
-      kind: 'ip-link',
-      tool: 'ip',
+      tool: 'ip:iproute2',
+      // busybox's ip has no counters.
+      otherwise: { ...bounds, argv: ['ip', '-o', 'link', 'show'], tool: 'ip' },
     },
   ],
 });

@@ -14,6 +14,7 @@ const modules =
  */
 const script = `echo "uid $(id -u)"
 for t in ${tools}; do p=$(command -v "$t" 2>/dev/null) || p=-; echo "tool $t \${p:--}"; done
+if ip -V 2>&1 | grep -q iproute; then echo "tool ip:iproute2 yes"; else echo "tool ip:iproute2 -"; fi
 if tcpdump --help 2>&1 | grep -q -e immediate-mode; then echo "tool tcpdump:immediate-mode yes"; else echo "tool tcpdump:immediate-mode -"; fi
 for f in ${files}; do [ -e "$f" ] && echo "file $f"; done
 b=/lib/modules/$(uname -r)/modules.builtin

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defineCollector } from '../model/command.ts';
 
+const bounds = { privilege: 'none', timeoutMs: 10_000, maxBytes: 4_194_304 } as const;
+
 export const neighbours = defineCollector({
   id: 'neighbours',
   purpose: 'neighbour (ARP) table, before and after',
@@ -9,12 +11,11 @@ export const neighbours = defineCollector({
   provides: ['neighbours'],
   commands: () => [
     {
+      ...bounds,
       argv: ['ip', 'neigh', 'show'],
-      privilege: 'none',
-      timeoutMs: 10_000,
-      maxBytes: 4_194_304,
       kind: 'ip-neigh',
       tool: 'ip',
+      otherwise: { ...bounds, argv: ['cat', '/proc/net/arp'], kind: 'proc-net-arp' },
     },
   ],
 });

@@ -11,7 +11,7 @@ import type {
   Socket,
   TcpMetric,
 } from '../model/facts.ts';
-import type { ListenerProcess, Nic } from '../model/node-facts.ts';
+import type { ListenerProcess, Nic, SocketOwner } from '../model/node-facts.ts';
 import { isBroken } from './is-broken.ts';
 import { joinCounters } from './join-counters.ts';
 
@@ -41,6 +41,9 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     by(collector, 'ss', 'proc-net-tcp').map(
       ({ value }) => value as { listeners: readonly Listener[]; sockets: readonly Socket[] },
     );
+  const owners = new Map(
+    (all<SocketOwner>(of('socket-owners')) ?? []).map(({ inode, pid }) => [inode, `pid ${pid}`] as const),
+  );
   const listenerReadings = sockets('listeners');
   const socketReadings = sockets('sockets');
   const kernel = merged<Kernel>(of('os-release', 'uname'));
@@ -56,13 +59,15 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     listeners:
       listenerReadings.length === 0
         ? undefined
-        : fullestListeners(listenerReadings.map((reading) => reading.listeners)),
+        : fullestListeners(listenerReadings.map((reading) => reading.listeners)).map((one) =>
+            ownedListener(one, owners),
+          ),
     sockets: socketReadings.length === 0 ? undefined : socketReadings.flatMap((reading) => reading.sockets),
     links: latest(of('ip-link')),
     addresses: latest<readonly Address[]>(of('ip-addr')),
-    routes: latest(of('ip-route')),
+    routes: latest(of('ip-route')) ?? all(of('proc-net-route', 'proc-net-ipv6-route')),
     routeGet: all(of('ip-route-get')),
-    neighbours: latest<readonly Neighbour[]>(of('ip-neigh')),
+    neighbours: latest<readonly Neighbour[]>(of('ip-neigh', 'proc-net-arp')),
     firewall: joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json'), own),
     ipvs: joinIpvs(readings),
     tcpMetrics: joinTcpMetrics(of('ip-tcp-metrics')),
@@ -84,6 +89,16 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     nameLookups: each(of('getent-ahosts')),
     arpAnswers: each(of('arping')),
   });
+}
+
+/** /proc/net/tcp tells the inode of a listener; whose it is stands elsewhere. */
+function ownedListener(
+  listener: Listener & { readonly inode?: number },
+  owners: ReadonlyMap<number, string>,
+): Listener {
+  const { inode, ...rest } = listener;
+  const process = rest.process ?? (inode === undefined ? undefined : owners.get(inode));
+  return { ...rest, ...(process === undefined ? {} : { process }) };
 }
 
 /** Everything that counts, by name, in one fact. */

@@ -49,7 +49,7 @@ function learn(evidence: readonly Evidence[], parsers: ReadonlyMap<string, Parse
   );
   const pids = listeners
     .filter((listener) => listener.port === port)
-    .flatMap(({ process }) => /, pid ([1-9]\d{0,6})$/.exec(process ?? '')?.[1] ?? []);
+    .flatMap(({ process }) => /(?:^|, )pid ([1-9]\d{0,6})$/.exec(process ?? '')?.[1] ?? []);
   return {
     devices: [...new Set(ways.map(({ device }) => device))].slice(0, most),
     ways,

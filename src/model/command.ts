@@ -19,6 +19,8 @@ export interface Command {
    * looks first and records `skipped: would load …`, unless `unlessFile` exists (it proves that they are there).
    */
   readonly wouldLoad?: { readonly modules: readonly string[]; readonly unlessFile?: string };
+  /** Only where this tool is missing: what it would have told is then read in another way. */
+  readonly unlessTool?: string;
   /** File that the first look must have found; `otherwise`, or `toolMissing`, where it is not there. */
   readonly needsFile?: string;
   /** It spends its time waiting for the network: it runs beside the others, not one after the other with them. */

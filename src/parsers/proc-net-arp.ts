@@ -16,7 +16,7 @@ const permanent = 0x04;
 export const procNetArp: Parser<readonly Neighbour[]> = {
   kind: 'proc-net-arp',
   reads: 'cat /proc/net/arp',
-  fact: null,
+  fact: 'neighbours',
   sample: `IP address       HW type     Flags       HW address            Mask     Device
 192.168.71.254   0x1         0x2         00:50:56:f3:2f:ae     *        ens33
 192.168.71.77    0x1         0x0         00:00:00:00:00:00     *        ens33

@@ -19,7 +19,7 @@ const rejectFlag = 0x200;
 export const procNetRoute: Parser<readonly Route[]> = {
   kind: 'proc-net-route',
   reads: 'cat /proc/net/route',
-  fact: null,
+  fact: 'routes',
   sample: `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
 ens33	00000000	0247A8C0	0003	0	0	100	00000000	0	0	0
 ens33	0047A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0

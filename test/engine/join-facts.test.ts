@@ -66,6 +66,30 @@ describe('listening processes', () => {
   });
 });
 
+describe('without ss and ip', () => {
+  it('listeners get their processes by inode, routes and neighbours come from /proc', () => {
+    const { listeners, routes, neighbours } = factsOf(
+      readingOf(
+        { kind: 'proc-net-tcp', collector: 'listeners', argv: ['cat', '/proc/net/tcp', '/proc/net/tcp6'] },
+        `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:0515 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 20951 1 0000000000000000 100 0 0 10 0
+   1: 00000000:0516 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 777 1 0000000000000000 100 0 0 10 0
+`,
+      ),
+      readingOf({ kind: 'socket-owners' }),
+      readingOf({ kind: 'proc-net-route' }),
+      readingOf({ kind: 'proc-net-arp' }),
+    );
+    expect(listeners?.map(({ port, process }) => [port, process])).toEqual([
+      [1301, 'pid 1377'],
+      [1302, undefined],
+    ]);
+    expect(listeners?.[0]).not.toHaveProperty('inode');
+    expect(routes?.length).toBeGreaterThan(0);
+    expect(neighbours?.length).toBeGreaterThan(0);
+  });
+});
+
 describe('the resolver', () => {
   it('has the parts that were read', () => {
     const { resolver } = factsOf(readingOf({ kind: 'resolv-conf' }), readingOf({ kind: 'hosts' }));
