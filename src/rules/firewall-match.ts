@@ -29,7 +29,11 @@ export interface ReachedRule {
 }
 
 /** Where the kernel asks on the way of a packet to a local socket, in order. */
-const inboundHooks = ['ingress', 'prerouting', 'input'];
+export const inboundHooks = ['ingress', 'prerouting', 'input'];
+/** Where it asks about a packet that it passes on, behind prerouting. */
+export const forwardHooks = ['forward', 'postrouting'];
+/** Where it asks about a packet of the node itself. */
+export const outboundHooks = ['output', 'postrouting'];
 const tableOrder = ['raw', 'mangle', 'nat', 'filter', 'security'];
 const maxJumps = 16;
 
@@ -107,13 +111,13 @@ function withoutSecondReading(rules: readonly FirewallRule[]): readonly Firewall
   return rules.filter((r) => r.tool !== 'nft' || !byIptables.has(key(r)));
 }
 
-function chainsOf(firewall: Firewall): Chains {
+function chainsOf(firewall: Firewall, hooks: readonly string[]): Chains {
   const byKey = new Map<string, FirewallRule[]>();
   const bases = new Map<string, FirewallRule>();
   for (const rule of withoutSecondReading(firewall.rules)) {
     const key = chainKey(rule, rule.chain);
     byKey.set(key, [...(byKey.get(key) ?? []), rule]);
-    if (rule.hook !== undefined && inboundHooks.includes(rule.hook) && !bases.has(key)) bases.set(key, rule);
+    if (rule.hook !== undefined && hooks.includes(rule.hook) && !bases.has(key)) bases.set(key, rule);
   }
   return {
     // iptables-save prints a policy first; the kernel asks it last
@@ -123,15 +127,16 @@ function chainsOf(firewall: Firewall): Chains {
     },
     bases: [...bases.values()].sort(
       (a, b) =>
-        inboundHooks.indexOf(a.hook ?? '') - inboundHooks.indexOf(b.hook ?? '') ||
+        hooks.indexOf(a.hook ?? '') - hooks.indexOf(b.hook ?? '') ||
         tableOrder.indexOf(a.table) - tableOrder.indexOf(b.table),
     ),
   };
 }
 
 /**
- * The rules and chain policies with one of `verdicts` that the flow reaches on its way to a local socket: ingress,
- * prerouting and input hooks, raw before mangle before nat before filter, user chains followed. A rule behind an
+ * The rules and chain policies with one of `verdicts` that the flow reaches, by `hooks` (unless told otherwise those on
+ * the way to a local socket: ingress, prerouting, input), raw before mangle before nat before filter, user chains
+ * followed. A rule behind an
  * accept that certainly takes the flow is not reached. Chains of one hook in different tables are all asked, as the
  * kernel does.
  */
@@ -139,8 +144,9 @@ export function reachedRules(
   firewall: Firewall,
   flow: Flow,
   verdicts: readonly FirewallRule['verdict'][],
+  hooks: readonly string[] = inboundHooks,
 ): readonly ReachedRule[] {
-  const chains = chainsOf(firewall);
+  const chains = chainsOf(firewall, hooks);
   const reached: ReachedRule[] = [];
 
   /** `ended`: nothing behind this chain is reached in this base chain. */

@@ -18,12 +18,15 @@ import { halfOpenPeer } from './half-open-peer.ts';
 import { icmpRefused } from './icmp-refused.ts';
 import { idleReset } from './idle-reset.ts';
 import { ipForwardOff } from './ip-forward-off.ts';
+import { ipvs1sConnect } from './ipvs-1s-connect.ts';
 import { ipvsIdleTimeout } from './ipvs-idle-timeout.ts';
+import { ipvsStaleRs } from './ipvs-stale-rs.ts';
 import { loopbackOnly } from './loopback-only.ts';
 import { mtuTooSmall } from './mtu-too-small.ts';
 import { mtuBlackhole } from './mtu-blackhole.ts';
 import { nagleDelack } from './nagle-delack.ts';
 import { neighFailed } from './neigh-failed.ts';
+import { noEndpoints } from './no-endpoints.ts';
 import { oneWay } from './one-way.ts';
 import { pathDrop } from './path-drop.ts';
 import { pathLoss } from './path-loss.ts';
@@ -84,6 +87,9 @@ const all: readonly AnyRule[] = [
   badChecksum,
   conntrackInvalidRst,
   ipvsIdleTimeout,
+  noEndpoints,
+  ipvsStaleRs,
+  ipvs1sConnect,
   mtuTooSmall,
   cniMtuMismatch,
   dnsNsswitch,

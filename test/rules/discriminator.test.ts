@@ -3,6 +3,7 @@ import type { Facts } from '../../src/model/facts.ts';
 import type { AnyRule } from '../../src/model/rule.ts';
 import { rules } from '../../src/rules/index.ts';
 import {
+  at,
   capture,
   connection,
   counters,
@@ -42,6 +43,15 @@ const calm = {
   'Tcp.InErrs': 0,
   'Tcp.InCsumErrors': 0,
   'Tcp.OutRsts': 0,
+  'rt_cache.in_martian_src': 0,
+  'arp_cache.entries': 0,
+  'arp_cache.table_fulls': 0,
+} as const;
+const calmTracking = {
+  'conntrack.drop': 0,
+  'conntrack.early_drop': 0,
+  'conntrack.insert_failed': 0,
+  'conntrack.invalid': 0,
 } as const;
 const settings = {
   'net.ipv4.tcp_tw_recycle': '1',
@@ -50,6 +60,12 @@ const settings = {
   'net.ipv4.tcp_max_syn_backlog': '128',
   'net.core.somaxconn': '128',
   'net.ipv4.ip_forward': '0',
+  'net.ipv4.tcp_abort_on_overflow': '1',
+  'net.ipv4.conf.all.rp_filter': '1',
+  'net.netfilter.nf_conntrack_max': '65536',
+  'net.netfilter.nf_conntrack_count': '40000',
+  'net.netfilter.nf_conntrack_tcp_be_liberal': '0',
+  'net.ipv4.neigh.default.gc_thresh3': '1024',
 } as const;
 const letsIn = firewallRule({
   verdict: 'accept',
@@ -58,16 +74,37 @@ const letsIn = firewallRule({
   rose: 3,
 });
 const policy = firewallRule({ isPolicy: true, text: ':INPUT DROP', rose: 25 });
+const masquerade = firewallRule({
+  table: 'nat',
+  chain: 'POSTROUTING',
+  verdict: 'other',
+  text: '-A POSTROUTING -j MASQUERADE',
+  rose: 40,
+});
+const forwardPolicy = firewallRule({ chain: 'FORWARD', isPolicy: true, text: ':FORWARD DROP', rose: 0 });
+const ownAddress = (address: string) => ({
+  family: 4 as const,
+  device: 'eth0',
+  address,
+  prefixLength: 24,
+  at: at('05-addresses.out', 2),
+});
 const base: Facts = {
   sysctl: sysctls(settings),
   counters: counters(calm),
   listeners: [listener()],
   sockets: [],
-  firewall: firewall(letsIn, policy),
+  addresses: [ownAddress('10.51.2.2')],
+  conntrackStats: counters(calmTracking),
+  firewall: firewall(letsIn, policy, masquerade, forwardPolicy),
   routeGet: [routeVerdict({ verdict: 'local', device: 'lo' })],
   tcpMetrics: [metric('10.12.1.2')],
   capture: capture([sent]),
 };
+const tracked = (rise: Readonly<Record<string, number>>): Facts => ({
+  ...base,
+  conntrackStats: counters({ ...calmTracking, ...rise }),
+});
 const moved = (rise: Readonly<Record<string, number>>): Facts => ({
   ...base,
   counters: counters({ ...calm, ...rise }),
@@ -151,22 +188,82 @@ const rows: readonly Row[] = [
     accuses: {},
   },
   {
-    moves: 'TcpExt IPReversePathFilter (rp-filter-drop)',
-    target: moved({ 'TcpExt.IPReversePathFilter': 3 }),
+    moves: 'TcpExt IPReversePathFilter',
+    target: moved({ 'TcpExt.IPReversePathFilter': 3, 'rt_cache.in_martian_src': 3 }),
+    accuses: { 'rp-filter-drop': 'confirmed' },
+  },
+  {
+    moves: 'rt_cache in_martian_src, and the source is an address of the node',
+    target: { ...moved({ 'rt_cache.in_martian_src': 3 }), addresses: [ownAddress('10.12.1.2')] },
+    accuses: { 'martian-local-source': 'confirmed' },
+  },
+  {
+    moves: 'rt_cache in_martian_src (one for all namespaces), and the source is somebody else',
+    target: moved({ 'rt_cache.in_martian_src': 3 }),
     accuses: {},
   },
-  { moves: 'rt_cache in_martian_src (martian-local-source)', target: base, accuses: {} },
   { moves: 'Ip InAddrErrors on a node that owns the address', target: moved({ 'Ip.InAddrErrors': 3 }), accuses: {} },
-  { moves: 'IpExt InNoRoutes (no-route)', target: moved({ 'IpExt.InNoRoutes': 3 }), accuses: {} },
   {
-    moves: 'Tcp InCsumErrors and InErrs (bad-checksum)',
-    target: moved({ 'Tcp.InCsumErrors': 3, 'Tcp.InErrs': 3 }),
+    moves: 'IpExt InNoRoutes, while every route that was asked for is there',
+    target: moved({ 'IpExt.InNoRoutes': 3 }),
     accuses: {},
   },
   {
-    moves: 'conntrack drop and insert_failed',
-    target: { ...base, conntrackStats: counters({ drop: 10, insert_failed: 3 }) },
-    accuses: {},
+    moves: 'Ip OutNoRoutes, and no route back to the client',
+    target: {
+      ...moved({ 'Ip.OutNoRoutes': 3 }),
+      routeGet: [
+        routeVerdict({ verdict: 'local', device: 'lo' }),
+        routeVerdict({ to: '10.12.1.2', verdict: 'network-unreachable' }),
+      ],
+    },
+    accuses: { 'no-route': 'confirmed' },
+  },
+  {
+    moves: 'TcpExt IPReversePathFilter, because there is no route back at all',
+    target: {
+      ...moved({ 'TcpExt.IPReversePathFilter': 3, 'rt_cache.in_martian_src': 3 }),
+      routeGet: [
+        routeVerdict({ verdict: 'local', device: 'lo' }),
+        routeVerdict({ to: '10.12.1.2', verdict: 'network-unreachable' }),
+      ],
+    },
+    accuses: { 'no-route': 'confirmed' },
+  },
+  {
+    moves: 'Tcp InCsumErrors and InErrs',
+    target: moved({ 'Tcp.InCsumErrors': 3, 'Tcp.InErrs': 3 }),
+    accuses: { 'bad-checksum': 'confirmed' },
+  },
+  {
+    moves: 'conntrack drop, in a full table',
+    target: {
+      ...tracked({ 'conntrack.drop': 10 }),
+      sysctl: sysctls({ ...settings, 'net.netfilter.nf_conntrack_count': '65536' }),
+    },
+    accuses: { 'conntrack-full': 'confirmed' },
+  },
+  {
+    moves: 'conntrack insert_failed (and drop with it)',
+    target: tracked({ 'conntrack.drop': 3, 'conntrack.insert_failed': 3 }),
+    accuses: { 'conntrack-insert-race': 'confirmed' },
+  },
+  { moves: 'conntrack invalid', target: tracked({ 'conntrack.invalid': 3 }), accuses: {} },
+  {
+    moves: 'arp_cache table_fulls',
+    target: moved({ 'arp_cache.table_fulls': 3 }),
+    accuses: { 'arp-overflow': 'confirmed' },
+  },
+  {
+    moves: "the drop rule of the client's OUTPUT chain",
+    target: { ...base, sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }), capture: capture([]) },
+    client: {
+      ...clientFacts,
+      capture: capture([]),
+      firewall: firewall(firewallRule({ chain: 'OUTPUT', match: port1301, rose: 3 })),
+    },
+    // a path cannot be told from a node that sends nothing by the two captures alone
+    accuses: { 'fw-output-drop': 'confirmed', 'path-drop': 'likely' },
   },
   {
     moves: "a drop rule's packet count",

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import type { Because, Remedy } from '../model/report.ts';
+import { defineNodeRule } from '../model/rule.ts';
+import { because } from './because.ts';
+import { lostSynsAt, lostSynText } from './lost-syns.ts';
+import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+
+const maxKey = 'net.netfilter.nf_conntrack_max';
+/** A chain name that is fit to stand in a command. */
+const isSourceNat = /-j (?:MASQUERADE|SNAT)\b|\b(?:masquerade|snat)\b/;
+const isRandom = /--random-fully|\bfully-random\b/;
+
+/** F14: two connections translated at once get the same source port, and the second one loses its SYN. */
+export const conntrackInsertRace = defineNodeRule({
+  id: 'conntrack-insert-race',
+  fault: 'F14',
+  scope: 'node',
+  roles: ['forwarder', 'target', 'client'],
+  needs: ['sysctl'],
+  optional: ['conntrackStats', 'firewall', 'capture'],
+  params: z.strictObject({
+    /** insert_failed moves for DNS queries too: fewer lost SYNs than these may be a coincidence. */
+    minLost: z.number().int().min(1).max(1000).default(3),
+  }),
+  sources: [
+    'net/netfilter/nf_conntrack_core.c __nf_conntrack_confirm; commit bc92470413f3 (before it, resolved clashes count too)',
+    'net/netfilter/nf_nat_core.c nf_nat_l4proto_unique_tuple (NF_NAT_RANGE_PROTO_RANDOM_FULLY)',
+    'kubernetes/kubernetes#76699, #78547; awslabs/amazon-eks-ami#505; kubernetes/dns#387 (flat counter: another cause)',
+  ],
+  text: {
+    en: {
+      ...lostSynText.en,
+      title: 'Connections translated at the same moment collide, and one loses its SYN (conntrack insert_failed)',
+      notRead: (v: { key: string }) => `${v.key} was not read`,
+      noTracking: 'There is no connection tracking here (nf_conntrack is not loaded)',
+      noCounter: 'the counter insert_failed of connection tracking is not in both readings',
+      flat: 'connection tracking insert_failed +0 in the window: no new entry collided',
+      failed: (v: { count: number }) =>
+        `connection tracking insert_failed +${v.count} in the window: new connections collided with another on the same addresses and ports`,
+      plain: (v: { rule: string }) =>
+        `"${v.rule}" chooses source ports in order (no --random-fully), so connections made at once choose the same`,
+      noPlain: (v: { rules: number }) =>
+        `every rule that translates sources (${v.rules}) chooses ports at random: a collision of ports is unlikely`,
+      noNat: 'no rule here translates source addresses',
+      firewallUnread: 'the NAT rules were not read',
+      fewer: (v: { count: number; syns: number }) =>
+        `${v.count} collisions are fewer than the ${v.syns} lost SYNs: the rest has another reason`,
+      rare: (v: { syns: number; minLost: number }) =>
+        `${v.syns} lost SYNs are fewer than ${v.minLost}: DNS queries move this counter too`,
+      passedOn: (v: { connects: number }) =>
+        `${v.connects} of the lost connects were seen leaving this node: their SYNs were not lost here`,
+      notSeen: (v: { why: string }) => `Whether connects of this question were hit is not known: ${v.why}`,
+      temporary: 'The same rule with ports chosen at random: put in the rule from above in place of RULE',
+      kubernetes:
+        'kube-proxy (from 1.16) adds --random-fully itself where iptables is 1.6.2 or newer: look for "Not using --random-fully" in its log and update iptables in its image. ip-masq-agent and CNIs have a setting of their own (AWS VPC CNI: AWS_VPC_K8S_CNI_RANDOMIZESNAT=prng). Or let the load balancer speak to pods directly',
+      risk: 'Kernels with a faulty checksum of VXLAN may show that fault now; otherwise low',
+    },
+    zh: {
+      ...lostSynText.zh,
+      title: '同时做地址转换的连接发生冲突，其中一个丢失 SYN（conntrack insert_failed）',
+      notRead: (v) => `没有读到 ${v.key}`,
+      noTracking: '这里没有启用连接跟踪（未加载 nf_conntrack）',
+      noCounter: '两次读数里没有都出现连接跟踪的 insert_failed 计数器',
+      flat: '窗口内连接跟踪 insert_failed +0：没有新条目发生冲突',
+      failed: (v) => `窗口内连接跟踪 insert_failed +${v.count}：新连接与别的连接撞上了同样的地址和端口`,
+      plain: (v) => `“${v.rule}”按顺序选源端口（没有 --random-fully），同时发起的连接会选到同一个`,
+      noPlain: (v) => `${v.rules} 条源地址转换规则都随机选端口：端口冲突不太可能`,
+      noNat: '这里没有源地址转换规则',
+      firewallUnread: '没有读到 NAT 规则',
+      fewer: (v) => `冲突 ${v.count} 次，少于丢失的 ${v.syns} 个 SYN：其余另有原因`,
+      rare: (v) => `丢失 ${v.syns} 个 SYN，少于 ${v.minLost} 个：DNS 查询也会让这个计数器增长`,
+      passedOn: (v) => `丢失的连接中有 ${v.connects} 次已看到从本节点发出：SYN 不是在这里丢的`,
+      notSeen: (v) => `不知道是否影响到这次的连接：${v.why}`,
+      temporary: '同一条规则改为随机选端口：用上面那条规则替换 RULE',
+      kubernetes:
+        'kube-proxy（1.16 起）在 iptables 不低于 1.6.2 时会自动加 --random-fully：查它的日志有没有 “Not using --random-fully”，并升级镜像里的 iptables。ip-masq-agent 和各 CNI 有自己的设置（AWS VPC CNI：AWS_VPC_K8S_CNI_RANDOMIZESNAT=prng）。或让负载均衡直连 Pod',
+      risk: '在 VXLAN 校验和有缺陷的内核上可能暴露那个问题；除此之外风险低',
+    },
+  },
+  evaluate({ node, facts, target, plan, params, say }) {
+    const max = facts.sysctl[maxKey];
+    const stats = facts.conntrackStats;
+    if (max === undefined && stats === undefined) return undecided('sysctl', node, say.notRead({ key: maxKey }));
+    if (max?.value === null && stats === undefined) return notApplicable(because(say.noTracking, max.at));
+    const rise = stats?.['conntrack.insert_failed'];
+    if (rise === undefined || rise.delta === null) return undecided('conntrackStats', node, say.noCounter);
+    const count = rise.delta;
+    if (count <= 0) return ruledOut(because(say.flat, rise.at));
+    const failed = because(say.failed({ count }), rise.at);
+
+    const lost = lostSynsAt({ node, capture: facts.capture, target, plan, say });
+    if (lost.kind === 'none') return ruledOut(failed, lost.because);
+    const natRules =
+      facts.firewall?.rules.filter(({ table, text }) => table.includes('nat') && isSourceNat.test(text)) ?? [];
+    const plainRule = natRules.find(({ text }) => !isRandom.test(text));
+    const [firstNat] = natRules;
+    if (facts.firewall !== undefined && plainRule === undefined)
+      return ruledOut(
+        failed,
+        firstNat === undefined
+          ? because(say.noNat, rise.at)
+          : because(say.noPlain({ rules: natRules.length }), firstNat.at),
+      );
+    const mechanism: Because =
+      plainRule === undefined
+        ? because(say.firewallUnread, rise.at)
+        : because(say.plain({ rule: plainRule.text }), plainRule.at);
+    if (lost.kind === 'unseen') return undecided('capture', node, say.notSeen({ why: lost.why }));
+
+    const sentOn = lost.connections.filter((c) => c.syns.some((s) => s.sightings.some((i) => i.direction === 'out')));
+    // a SYN that was sent again leaves at the second try: then the node saw one more come in than go out
+    const notSent = lost.connections.filter((c) => !sentOn.includes(c) || isShort(c.syns));
+    if (notSent.length === 0) return ruledOut(failed, because(say.passedOn({ connects: sentOn.length }), lost.at));
+    if (count < lost.syns)
+      return likely(
+        [failed, mechanism, lost.because, because(say.fewer({ count, syns: lost.syns }), rise.at)],
+        remedies(),
+      );
+    if (lost.syns < params.minLost)
+      return likely(
+        [failed, mechanism, lost.because, because(say.rare({ syns: lost.syns, minLost: params.minLost }), lost.at)],
+        remedies(),
+      );
+    return plainRule === undefined
+      ? likely([failed, mechanism, lost.because], remedies())
+      : confirmed([failed, mechanism, lost.because], remedies());
+
+    function remedies(): Remedy[] {
+      return [
+        {
+          kind: 'temporary',
+          node,
+          text: say.temporary,
+          commands: ['iptables-save -t nat', 'iptables -t nat -R CHAIN NUMBER RULE --random-fully'],
+          undo: ['iptables -t nat -R CHAIN NUMBER RULE'],
+          risk: say.risk,
+        },
+        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+      ];
+    }
+  },
+});
+
+/** Whether a SYN came in and none of its sightings says that it left, where others did leave. */
+function isShort(syns: readonly { readonly sightings: readonly { readonly direction: string }[] }[]): boolean {
+  return syns.some(
+    ({ sightings }) => sightings.some((s) => s.direction === 'in') && sightings.every((s) => s.direction !== 'out'),
+  );
+}

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { Facts } from '../../src/model/facts.ts';
+import { conntrackInsertRace } from '../../src/rules/conntrack-insert-race.ts';
+import {
+  answered,
+  capture,
+  connection,
+  counters,
+  firewall,
+  firewallRule,
+  judgeNode,
+  synAck,
+  sysctls,
+} from './facts.ts';
+
+const masquerade = (text = '-A KUBE-POSTROUTING -j MASQUERADE') =>
+  firewallRule({ table: 'nat', chain: 'KUBE-POSTROUTING', verdict: 'other', text });
+/** Answered at the second SYN: the first came in and did not leave. */
+const late = (out = false) => {
+  const came = { interfaceIndex: 2, direction: 'in' as const };
+  const left = { interfaceIndex: 3, direction: 'out' as const };
+  const connect = connection({ tries: 2, handshake: 'complete', synAcks: [synAck({ atMs: 2001 })] });
+  const syns = connect.syns.map((s, i) => ({ ...s, sightings: i === 0 && !out ? [came] : [came, left] }));
+  return { ...connect, syns };
+};
+const sysctl = sysctls({ 'net.netfilter.nf_conntrack_max': '65536' });
+const racing: Facts = {
+  sysctl,
+  conntrackStats: counters({ 'conntrack.insert_failed': 3 }),
+  firewall: firewall(masquerade()),
+  capture: capture([late(), late(), late(), answered()]),
+};
+const judge = (facts: Facts) => judgeNode(conntrackInsertRace, { facts, node: 'router-30' });
+
+describe('conntrack-insert-race', () => {
+  it('fires: one collision per lost first SYN, and ports are not chosen at random', () => {
+    const { verdict, said } = judge(racing);
+    expect(verdict).toBe('confirmed');
+    expect(said).toContain('insert_failed +3');
+    expect(said).toContain('3 SYNs of 3 of the 4 connects');
+    expect(said).toContain('KUBE-POSTROUTING -j MASQUERADE');
+  });
+
+  it('fires: likely where fewer collided than were lost, few were lost, or the rules were not read', () => {
+    const fewer = { ...racing, conntrackStats: counters({ 'conntrack.insert_failed': 1 }) };
+    expect(judge(fewer).verdict).toBe('likely');
+    expect(judge({ ...racing, capture: capture([late()]) }).verdict).toBe('likely');
+    const { firewall: _, ...unread } = racing;
+    expect(judge(unread).verdict).toBe('likely');
+  });
+
+  it('stays silent: flat, every first SYN answered, ports at random, no NAT, or the SYNs left', () => {
+    expect(judge({ ...racing, conntrackStats: counters({ 'conntrack.insert_failed': 0 }) }).verdict).toBe('ruledOut');
+    expect(judge({ ...racing, capture: capture([answered()]) }).verdict).toBe('ruledOut');
+    const random = firewall(masquerade('-A KUBE-POSTROUTING -j MASQUERADE --random-fully'));
+    expect(judge({ ...racing, firewall: random }).verdict).toBe('ruledOut');
+    expect(judge({ ...racing, firewall: firewall() }).verdict).toBe('ruledOut');
+    expect(judge({ ...racing, capture: capture([late(true), late(true), late(true)]) }).verdict).toBe('ruledOut');
+    expect(judge({ sysctl: sysctls({ 'net.netfilter.nf_conntrack_max': null }) }).verdict).toBe('notApplicable');
+  });
+
+  it('missing evidence: the counters, or the capture that shows what was lost', () => {
+    expect(judge({ sysctl }).missing[0]?.fact).toBe('conntrackStats');
+    const { capture: _, ...blind } = racing;
+    expect(judge(blind).missing[0]?.fact).toBe('capture');
+  });
+});
