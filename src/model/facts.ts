@@ -369,7 +369,7 @@ export interface Capture {
   /** Names of interfaces, where the file has them (pcapng if_name), by the index that {@link Place} says. */
   readonly interfaceNames: Readonly<Record<number, string>>;
   readonly problems: readonly ParseProblem[];
-  /** Connections that were let go because of the bound on memory. */
+  /** Connections that were let go because of the bound on memory, without those that are `uneventful`. */
   readonly connectionsDropped: number;
   readonly at: At;
 }

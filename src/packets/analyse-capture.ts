@@ -158,7 +158,7 @@ class Analyser implements CaptureAnalyser {
       maxSightings: 16,
     };
     this.#table = new ConnectionTable(limits, options.maxFacts === undefined);
-    this.#letGo = new LetGoOrder(this.#table);
+    this.#letGo = new LetGoOrder(this.#table, this.#maxConnections);
   }
 
   push(chunk: Uint8Array): void {

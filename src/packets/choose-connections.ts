@@ -1,7 +1,7 @@
 import type { ConnectionEvent, ConnectionTable } from './connection-table.ts';
 
 /** What is shown where not everything can be, in the order in which leftover room is given away. */
-const events: readonly ConnectionEvent[] = ['notOpened', 'refused', 'reset', 'stalled', 'repeated'];
+const events: readonly ConnectionEvent[] = ['notOpened', 'refused', 'reset', 'stalled', 'repeated', 'waited'];
 
 /** Of the connections that nothing happened to, so many are enough to show what they look like. */
 const mostQuiet = 100;
@@ -34,9 +34,11 @@ export function chooseConnections(
   );
   const chosen: number[] = [];
   let eventful = 0;
+  let unlisted = 0;
   for (const [kind, indexes] of troubles.entries()) {
     const share = shares[kind] ?? 0;
-    eventful += indexes.length - share;
+    if (events[kind] === 'waited') unlisted += indexes.length - share;
+    else eventful += indexes.length - share;
     if (share < indexes.length) {
       const retransmitted = (index: number): number => table.retransmitted(slots[index] ?? 0);
       indexes.sort((one, other) => retransmitted(other) - retransmitted(one) || one - other);
@@ -48,7 +50,7 @@ export function chooseConnections(
   chosen.sort((one, other) => one - other);
   return {
     chosen: chosen.map((index) => slots[index] ?? 0),
-    uneventful: Math.max(0, quiet - room),
+    uneventful: unlisted + Math.max(0, quiet - room),
     eventful,
   };
 }

@@ -230,6 +230,16 @@ export class ConnectionDetails {
     this.#words[at] = noTtl;
   }
 
+  /** Whether it has silences, delayed-ACK stalls or SACK holes: things that rules look for where all else went well. */
+  hasWaits(slot: number): boolean {
+    const words = this.#words;
+    const at = slot * slotWords;
+    const bits = (words[at + state] ?? 0) | (words[at + sideWords + state] ?? 0);
+    if (((words[at + shared] ?? 0) & hasIdleGaps) !== 0 || (bits & hasHoles) !== 0) return true;
+    const counts = (words[at + row] ?? 0) * rowWords;
+    return (this.#rows[counts + stalls] ?? 0) + (this.#rows[counts + rowSideWords + stalls] ?? 0) > 0;
+  }
+
   /** Makes room for slots 0 to `slots` - 1. Memory that no slot has touched yet is not resident. */
   grow(slots: number): void {
     const words = new Int32Array(slots * slotWords);

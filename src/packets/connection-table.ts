@@ -154,8 +154,8 @@ const maxTunnelKinds = 64;
 /** What became of the attempt to connect. */
 type Handshake = Connection['handshake'];
 
-/** What happened to a connection, the worst first; `none`: nothing. */
-export type ConnectionEvent = 'none' | 'notOpened' | 'refused' | 'reset' | 'stalled' | 'repeated';
+/** What happened to a connection, the worst first; `waited`: all went well, with silences; `none`: nothing. */
+export type ConnectionEvent = 'none' | 'notOpened' | 'refused' | 'reset' | 'stalled' | 'repeated' | 'waited';
 
 /**
  * Everything that is known of the connections of a capture, by slot number, in typed arrays that grow in steps: no
@@ -662,7 +662,8 @@ export class ConnectionTable {
     if ((bits & zeroWindowSeen) !== 0) return 'stalled';
     if ((bits & (notable | icmpAboutAny)) !== 0) return 'repeated';
     const fins = bits & (clientFin | serverFin);
-    return fins === 0 || fins === (clientFin | serverFin) ? 'none' : 'repeated';
+    if (fins !== 0 && fins !== (clientFin | serverFin)) return 'repeated';
+    return this.details.hasWaits(slot) ? 'waited' : 'none';
   }
 
   /** Segments that were sent again, of both sides. */

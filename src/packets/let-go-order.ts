@@ -28,14 +28,19 @@ class SlotQueue {
   }
 }
 
+/** Without any, a rule that asks whether a port ever answers would not know that it did. */
+const mostSamples = 100;
+
 /**
  * Which connection is let go when there is no room for another: first those that ended well and that nothing happened
- * to, then the others that ended well, then the oldest that consists of SYNs without an answer, then the same of the
+ * to (all but the first few, which show that there were some), then the others that ended well, then the oldest that consists of SYNs without an answer, then the same of the
  * addresses that are to be kept. A connection of those addresses may push out any other. Nothing else is ever pushed
  * out: a SYN flood does not make us forget a connection that was answered.
  */
 export class LetGoOrder {
   readonly #table: ConnectionTable;
+  /** How many more of those that nothing happened to are to stay. */
+  #samples: number;
   readonly #done = new SlotQueue();
   readonly #doneEventful = new SlotQueue();
   readonly #doneKept = new SlotQueue();
@@ -46,8 +51,10 @@ export class LetGoOrder {
   /** How many more calls may fail before it is worth looking through all connections again. */
   #patience = 0;
 
-  constructor(table: ConnectionTable) {
+  /** @param maxConnections that the table keeps */
+  constructor(table: ConnectionTable, maxConnections: number) {
     this.#table = table;
+    this.#samples = Math.min(mostSamples, Math.floor(maxConnections / 256));
   }
 
   /** The connection in this slot has ended well. */
@@ -65,7 +72,7 @@ export class LetGoOrder {
     const isDone = (slot: number): boolean => table.isDone(slot);
     let slot = this.#done.take(table, (candidate) => {
       if (!table.isDone(candidate)) return false;
-      if (table.event(candidate) === 'none') return true;
+      if (table.event(candidate) === 'none') return --this.#samples < 0;
       this.#doneEventful.push(candidate, table.number(candidate));
       return false;
     });

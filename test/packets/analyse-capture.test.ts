@@ -440,6 +440,56 @@ describe('bounds', () => {
     expect(found.connections.at(-1)).toMatchObject({ client: { port: 50_000 }, handshake: 'unanswered' });
   });
 
+  it('on connections: a few that ended well stay to show that there were some', () => {
+    const builder = capture();
+    for (let i = 0; i < 600; i++) {
+      const ends = { from: `10.0.0.1:${40_000 + i}`, to: b };
+      builder.handshake(ends).fin(ends).fin({ from: b, to: ends.from });
+    }
+    for (let i = 0; i < 512; i++) builder.syn({ from: `10.9.${i >> 8}.${i & 255}:40000`, to: b });
+    const found = analyse(builder, { maxConnections: 512 });
+    const counts = (handshake: string): number =>
+      found.connections.filter((connection) => connection.handshake === handshake).length;
+    expect([counts('complete'), counts('unanswered')]).toEqual([2, 510]);
+    expect([found.connectionsDropped, found.uneventful]).toEqual([2, 598]);
+    expect(found.services).toMatchObject([{ connections: 1112, complete: 600, unanswered: 512 }]);
+  });
+
+  it('on connections: one with a long silence or a delayed-ACK stall is not let go as if nothing had happened', () => {
+    const silent = capture();
+    const stalled = capture();
+    for (let i = 0; i < 30; i++) {
+      const there = { from: `10.0.0.1:${40_000 + i}`, to: b };
+      const back = { from: b, to: there.from };
+      silent.handshake(there).data(there).ack(back);
+      silent
+        .data({ ...there, afterMs: 70_000 })
+        .ack(back)
+        .fin(there)
+        .fin(back)
+        .ack(there);
+      stalled
+        .handshake(there)
+        .data({ ...there, payload: 100 })
+        .ack({ ...back, afterMs: 40 });
+      stalled
+        .data({ ...there, payload: 100 })
+        .ack(back)
+        .fin(there)
+        .fin(back)
+        .ack(there);
+    }
+    expect(analyse(stalled).connections[0]?.flow.client.delayedAckStalls?.count).toBe(1);
+    for (const builder of [silent, stalled]) {
+      const { connectionsDropped, uneventful, services } = analyse(builder, { maxConnections: 20 });
+      expect([connectionsDropped, uneventful]).toEqual([10, 0]);
+      expect(services).toMatchObject([{ connections: 30, complete: 30 }]);
+      const few = analyse(builder, { maxFacts: 5 });
+      expect([few.connections.length, few.uneventful]).toEqual([5, 25]);
+      expect(few.problems).toEqual([]);
+    }
+  });
+
   it('on SYNs of one connection', () => {
     const found = analyse(
       flood(50, (builder) => builder.syn({ ...fromA, afterMs: 1000 })),
