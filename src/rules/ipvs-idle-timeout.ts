@@ -292,6 +292,8 @@ export const ipvsIdleTimeout = definePathRule({
         place.node === director?.place.node &&
         place.facts.capture !== undefined &&
         isOfSeveralDevices(place.facts.capture) &&
+        // captures are of the port that was asked about: with another one the way to the server is not in them
+        service.servers.every(({ port }) => port === service.port) &&
         weakness(place.facts.capture, say) === null;
       if (own.length > quiet.length || (own.length === 0 && !ofAll)) return null;
       const seenAt = quiet[0]?.place ?? place;
