@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { defineNodeRule } from '../model/rule.ts';
+import { because, fileOf } from './because.ts';
+import { listenersFor } from './listeners.ts';
+import { likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { percentText } from './seconds-text.ts';
+
+/** F92: the cgroup of the process behind the port is stopped until its next period, again and again. */
+export const cpuThrottle = defineNodeRule({
+  id: 'cpu-throttle',
+  fault: 'F92',
+  scope: 'node',
+  roles: ['target'],
+  needs: ['listeners'],
+  optional: ['listenerProcesses'],
+  params: z.strictObject({
+    /** Share of the periods in which it was stopped: below it requests seldom notice. */
+    maxShare: z.number().min(0).max(1).default(0.1),
+    /** Periods (of 100 ms as a rule) below which no share is told. */
+    minPeriods: z.number().int().min(1).default(300),
+  }),
+  sources: [
+    'Documentation/scheduler/sched-bwc.rst (nr_periods, nr_throttled, throttled_time)',
+    'Documentation/admin-guide/cgroup-v2.rst (cpu.stat, cpu.max)',
+    'imroc kubernetes-guide, timeout',
+  ],
+  text: {
+    en: {
+      title: 'The process behind the port is throttled by its CPU limit',
+      nothingListens: (v: { port: number }) =>
+        `nothing listens on port ${v.port} here, so there is no process to look at`,
+      notRead: (v: { port: number }) => `cpu.stat of the process behind port ${v.port} was not read`,
+      noLimit: (v: { pid: number }) => `the cgroup of process ${v.pid} has no CPU limit, so it is never throttled`,
+      throttled: (v: { pid: number; throttled: number; periods: number; share: string; seconds: string }) =>
+        `the cgroup of process ${v.pid} was stopped in ${v.throttled} of ${v.periods} periods (${v.share})${v.seconds}`,
+      stopped: (v: { sec: number }) => `, ${v.sec} s altogether`,
+      sinceStart: 'These counts are since the cgroup began: that it happened in this very window is not proven',
+      tooFew: (v: { pid: number; periods: number }) =>
+        `the cgroup of process ${v.pid} has run for ${v.periods} periods only: too few to tell a share`,
+      fine: (v: { pid: number; throttled: number; periods: number }) =>
+        `the cgroup of process ${v.pid} was stopped in ${v.throttled} of ${v.periods} periods: next to never`,
+      kubernetes:
+        'Raise resources.limits.cpu of the container, or leave it out and keep the request; more replicas help as well',
+      application:
+        'Fewer threads than the limit has CPUs (GOMAXPROCS, worker_processes, the JVM sees the limit by itself): many threads use up a period within milliseconds',
+      risk: 'A change of the limit restarts the pod, and the node must have the CPU time',
+    },
+    zh: {
+      title: '端口对应的进程被 CPU 限额限流（throttle）',
+      nothingListens: (v) => `这里没有进程监听端口 ${v.port}，无从检查`,
+      notRead: (v) => `没有读到端口 ${v.port} 对应进程的 cpu.stat`,
+      noLimit: (v) => `进程 ${v.pid} 的 cgroup 没有 CPU 限额，不会被限流`,
+      throttled: (v) =>
+        `进程 ${v.pid} 的 cgroup 在 ${v.periods} 个周期中有 ${v.throttled} 个被暂停（${v.share}）${v.seconds}`,
+      stopped: (v) => `，合计 ${v.sec} 秒`,
+      sinceStart: '这是 cgroup 建立以来的累计：不能证明就发生在本次窗口内',
+      tooFew: (v) => `进程 ${v.pid} 的 cgroup 只运行了 ${v.periods} 个周期：太少，看不出比例`,
+      fine: (v) => `进程 ${v.pid} 的 cgroup 在 ${v.periods} 个周期中只有 ${v.throttled} 个被暂停：可以忽略`,
+      kubernetes: '调大容器的 resources.limits.cpu，或去掉 limit 只保留 request；增加副本也有帮助',
+      application:
+        '线程数不要多于限额的 CPU 数（GOMAXPROCS、worker_processes，JVM 会自己识别）：线程多时几毫秒就用完一个周期',
+      risk: '改限额会重启 Pod，节点也要有足够的 CPU',
+    },
+  },
+  evaluate({ node, facts, symptom, target, params, say }) {
+    const { port } = target;
+    if (listenersFor(facts.listeners, symptom.protocol, target).onPort.length === 0) {
+      return notApplicable(because(say.nothingListens({ port }), fileOf(facts.listeners)));
+    }
+    const known = (facts.listenerProcesses ?? []).flatMap(({ pid, cpu }) => (cpu === undefined ? [] : [{ pid, cpu }]));
+    const worst = known
+      .map(({ pid, cpu }) => {
+        const periods = cpu.periods ?? 0;
+        const throttled = cpu.throttledPeriods ?? 0;
+        return { pid, cpu, periods, throttled, share: periods === 0 ? 0 : throttled / periods };
+      })
+      .sort((a, b) => b.share - a.share)[0];
+    if (worst === undefined) return undecided('listenerProcesses', node, say.notRead({ port }));
+    const { pid, cpu, periods, throttled, share } = worst;
+    if (periods === 0) return ruledOut(because(say.noLimit({ pid }), cpu.at));
+    if (share < params.maxShare) return ruledOut(because(say.fine({ pid, throttled, periods }), cpu.at));
+    if (periods < params.minPeriods) return undecided('listenerProcesses', node, say.tooFew({ pid, periods }));
+    const sec = Math.round((cpu.throttledUsec ?? 0) / 1e6);
+    const seconds = sec === 0 ? '' : say.stopped({ sec });
+    return likely(
+      [
+        because(say.throttled({ pid, throttled, periods, share: `${percentText(share)} %`, seconds }), cpu.at),
+        because(say.sinceStart, cpu.at),
+      ],
+      [
+        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+        { kind: 'application', node, text: say.application, commands: [], undo: [], risk: '' },
+      ],
+    );
+  },
+});
