@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Recorded in one go in a namespace of a Debian 12 (Linux 6.18, busybox 1.35): all tools looked at the same things. */
+/**
+ * `debian` and `busybox` were recorded in one go in a namespace of a Debian 12 (Linux 6.18, busybox 1.35): all tools
+ * looked at the same things. `uml`: see its README.
+ */
 export const samples = join(import.meta.dirname, 'samples');
 export const textOf = (file: string): string => readFileSync(join(samples, file), 'utf8');
 
@@ -68,4 +71,35 @@ export const sampleKinds: Readonly<Record<string, readonly [kind: string, argv?:
   'debian/ss-lntup.txt': ['ss', ['ss', '-lntup']],
   'debian/ss-s.txt': ['ss-summary'],
   'debian/ss-tanoe.txt': ['ss', ['ss', '-tanoe']],
+  'uml/conntrack-l.txt': ['conntrack-list'],
+  'uml/conntrack-s.txt': ['conntrack-stats'],
+  'uml/dmesg.txt': ['dmesg'],
+  'uml/ethtool-i.txt': ['ethtool-i'],
+  'uml/ip-neigh.txt': ['ip-neigh'],
+  'uml/ip-o-addr.txt': ['ip-addr'],
+  'uml/ip-route-table-all.txt': ['ip-route'],
+  'uml/ip-s-d-link.txt': ['ip-link'],
+  'uml/ip-s-o-link.txt': ['ip-link'],
+  'uml/ip-tcp-metrics.txt': ['ip-tcp-metrics'],
+  'uml/ip6tables-legacy-save-c.txt': ['ip6tables-save'],
+  'uml/ipset-list-t.txt': ['ipset'],
+  'uml/iptables-legacy-save-c.txt': ['iptables-save'],
+  'uml/ipvsadm-l-timeout.txt': ['ipvsadm-timeouts'],
+  'uml/ipvsadm-ln.txt': ['ipvsadm'],
+  'uml/ipvsadm-ln-stats.txt': ['ipvsadm-stats'],
+  'uml/ipvsadm-lnc.txt': ['ipvsadm-connections'],
+  'uml/nft-j-list-ruleset.txt': ['nft-json'],
+  'uml/proc-interrupts.txt': ['interrupts'],
+  'uml/proc-net-ip-vs.txt': ['proc-net-ip-vs'],
+  'uml/proc-net-ip-vs-conn.txt': ['proc-net-ip-vs-conn'],
+  'uml/proc-net-ip-vs-stats.txt': ['ip-vs-stats'],
+  'uml/proc-net-netstat.txt': ['proc-net-netstat'],
+  'uml/proc-net-nf-conntrack.txt': ['conntrack-list'],
+  'uml/proc-net-softnet-stat.txt': ['softnet-stat'],
+  'uml/proc-net-stat-nf-conntrack.txt': ['proc-nf-conntrack-stat'],
+  'uml/proc-softirqs.txt': ['softirqs'],
+  'uml/real-server-ip-s-o-link.txt': ['ip-link'],
+  'uml/ss-s.txt': ['ss-summary'],
+  'uml/sysctl-ipvs.txt': ['sysctl'],
+  'uml/uname.txt': ['uname'],
 };
