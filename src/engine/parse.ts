@@ -84,7 +84,8 @@ function knowledgeOf(
   const problems: (ParseProblem & { evidence: string })[] = [];
   const readings = own.flatMap((one): Reading[] => {
     const { entry, stdout, stderr } = one;
-    const file = entry.out ?? evidenceFile(entry.node, entry.id, entry.kind);
+    // a command that only complained left nothing on standard output: what it said is in the other file
+    const file = entry.out ?? entry.err ?? evidenceFile(entry.node, entry.id, entry.kind);
     if (entry.kind === 'connect' || entry.exit.how === 'skipped' || entry.exit.how === 'notStarted') return [];
     if (entry.kind === 'pcap') return readCapture(one, file, probesEndedAtMs);
     // What was cut may lack exactly the line that matters: "it is not in the list" must not be read from half a list.
