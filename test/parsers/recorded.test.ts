@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { IpvsService } from '../../src/model/facts.ts';
 import type { Parser } from '../../src/model/parser.ts';
 import { conntrackList } from '../../src/parsers/conntrack-list.ts';
 import { conntrackStats } from '../../src/parsers/conntrack-stats.ts';
@@ -24,7 +25,7 @@ function read<Value>(parser: Parser<Value>, file: string): Value {
 describe('an IPVS director with a tunnel, as a 6.1 kernel shows it', () => {
   it('services and servers: ipvsadm and /proc/net/ip_vs agree', () => {
     // ipvsadm sorts what the kernel keeps in the order of its hash table
-    const sorted = ({ services = [] }: ReturnType<typeof ipvsadm.parse>['value'] & object) =>
+    const sorted = ({ services = [] }: { readonly services?: readonly IpvsService[] }) =>
       services.map((one) => ({ ...one, servers: [...one.servers].sort((a, b) => a.address.localeCompare(b.address)) }));
     const services = withoutAt(sorted(read(ipvsadm, 'ipvsadm-ln'))) as unknown[];
     expect(services.slice(0, 2)).toMatchObject([
