@@ -1,5 +1,6 @@
 import type { AnyRule } from '../model/rule.ts';
 import { acceptQueueOverflow } from './accept-queue-overflow.ts';
+import { bridgeNfOff } from './bridge-nf-off.ts';
 import { cniMtuMismatch } from './cni-mtu-mismatch.ts';
 import { connectRefused } from './connect-refused.ts';
 import { dns5s } from './dns-5s.ts';
@@ -11,6 +12,7 @@ import { dnsSearchHijack } from './dns-search-hijack.ts';
 import { dnsMusl } from './dns-musl.ts';
 import { duplicateIp } from './duplicate-ip.ts';
 import { expect } from './expect.ts';
+import { fragDrop } from './frag-drop.ts';
 import { fragNeededIgnored } from './frag-needed-ignored.ts';
 import { fwInputDrop } from './fw-input-drop.ts';
 import { fwReject } from './fw-reject.ts';
@@ -18,14 +20,17 @@ import { halfOpenPeer } from './half-open-peer.ts';
 import { icmpRefused } from './icmp-refused.ts';
 import { idleReset } from './idle-reset.ts';
 import { ipForwardOff } from './ip-forward-off.ts';
+import { iptablesSplitBrain } from './iptables-split-brain.ts';
 import { ipvs1sConnect } from './ipvs-1s-connect.ts';
 import { ipvsIdleTimeout } from './ipvs-idle-timeout.ts';
 import { ipvsStaleRs } from './ipvs-stale-rs.ts';
+import { kubeProxyStale } from './kube-proxy-stale.ts';
 import { loopbackOnly } from './loopback-only.ts';
 import { mtuTooSmall } from './mtu-too-small.ts';
 import { mtuBlackhole } from './mtu-blackhole.ts';
 import { nagleDelack } from './nagle-delack.ts';
 import { neighFailed } from './neigh-failed.ts';
+import { netdevDown } from './netdev-down.ts';
 import { noEndpoints } from './no-endpoints.ts';
 import { oneWay } from './one-way.ts';
 import { pathDrop } from './path-drop.ts';
@@ -92,6 +97,11 @@ const all: readonly AnyRule[] = [
   ipvs1sConnect,
   mtuTooSmall,
   cniMtuMismatch,
+  netdevDown,
+  bridgeNfOff,
+  fragDrop,
+  kubeProxyStale,
+  iptablesSplitBrain,
   dnsNsswitch,
   dnsResolvconfLimits,
   ephemeralExhaustion,
