@@ -225,6 +225,48 @@ describe('one connection at several places', () => {
       matchedBy: expect.arrayContaining(['seq']),
     });
   });
+
+  test('SYNs alone: the TTL says in which order the places are, IP id and TSval which SYN is which', () => {
+    const syns = [0, 1000, 3000].map((atMs, index) => ({
+      ...client,
+      atMs,
+      flags: 'S',
+      seq: 1000,
+      ack: 0,
+      ipId: 11 + index,
+      tsval: 100 + atMs,
+      ...options,
+      ...(index === 1 ? { diesBefore: 1 } : {}),
+    })) satisfies readonly Sent[];
+    const joined = joinCaptures(atPlaces(two, syns).toReversed());
+    expect(joined).toMatchObject({
+      places: ['a', 'b'],
+      given: [1, 0],
+      clocks: [{}, { samples: 2, uncertaintyMs: 1000 }],
+    });
+    expect(Math.abs((joined.clocks[1]?.offsetMs ?? 0) + 350)).toBeLessThan(2);
+    expect(story(joinCaptures(always(atPlaces(two, syns))))).toEqual([
+      'client SYN 0+0 a1 b1 arrived',
+      'client SYN 0+0 a2 b- died',
+      'client SYN 0+0 a3 b2 arrived',
+    ]);
+  });
+
+  test('bytes that come in a packet that was not sent here are not those that were', () => {
+    const lostAndOther = [
+      data(20, 1, 1400, { diesBefore: 1 }),
+      data(30, 1, 1400, { madeBefore: 1, tsval: 120, ipId: 9 }),
+    ];
+    const joined = joinCaptures(atPlaces(two, [...handshake(), ...lostAndOther, ...farewell]));
+    expect(story(joined).slice(3, 5)).toEqual([
+      'client PSH,ACK 1+1400 a4 b- died',
+      'client PSH,ACK 1+1400 a- b4 appeared',
+    ]);
+    // Nor where they are cut otherwise, with another acknowledgement number.
+    const cut = [1, 701].map((seq) => data(30, seq, 700, { madeBefore: 1, tsval: 120, ack: 5002 }));
+    const segments = joinCaptures(atPlaces(two, [...handshake(), ...lostAndOther.slice(0, 1), ...cut, ...farewell]));
+    expect(segments.connections[0]?.died).toMatchObject([{ packets: 1, largest: 1400 }]);
+  });
 });
 
 describe('what is uncertain', () => {
@@ -342,8 +384,17 @@ describe('the same connection elsewhere', () => {
       [40_000, 61_000],
       [40_001, 61_001],
     ]);
-    // With nothing to tell them apart they are left alone.
+    // With nothing to tell them apart they are left alone; SYNs need more than options that are alike.
     expect(join(bare(handshake()), bare(handshake(50))).connections).toEqual([]);
+    const otherSyn = bare(handshake(50).slice(0, 1)).map((packet) => ({ ...packet, windowScale: 2 }));
+    expect(join(bare(handshake().slice(0, 1)), otherSyn).connections).toEqual([]);
+  });
+
+  test('one sequence number and different TSvals are two connections', () => {
+    const [a] = atPlaces([{ name: 'a' }], handshake());
+    const stamped = handshake().map((packet) => ({ ...packet, tsval: (packet.tsval ?? 0) + 77 }));
+    const [b] = atPlaces([{ name: 'b', ...nat }], stamped);
+    expect(joinCaptures([a, b].filter((place) => place !== undefined)).connections).toEqual([]);
   });
 
   test('ports that are used again', () => {
@@ -397,6 +448,7 @@ describe('limits', () => {
     expect(joinCaptures(places, { maxConnections: 1 }).problems).toEqual([
       { message: '1 connections that several places saw were not joined' },
     ]);
+    expect(joinCaptures(places, { maxPackets: 50 }).connections).toHaveLength(1);
     const few = joinCaptures(places, { maxPacketsPerConnection: 20, maxConnections: 1 });
     expect(few.connections[0]?.packets).toHaveLength(20);
     expect(few.connections[0]?.died).toEqual([]);

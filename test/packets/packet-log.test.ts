@@ -91,12 +91,13 @@ describe('PacketLog', () => {
         .synAck(back)
         .data({ ...there, seq: isn + 1, payload: 400 })
         .rst({ ...there, seq: 0x7000_0000 })
+        .rst({ ...there, seq: 0xd000_0000 })
         .data({ ...there, seq: 401 - 256, payload: 100 })
         .ack({ ...back, ack: 501 - 256, sack: [[601 - 256, 701 - 256]] })
         .ack({ ...there, seq: isn - 1, payload: 0 }),
     );
-    expect(packets.map(({ seq }) => seq)).toEqual([0, 0, 1, 0x7000_0100, 401, 1, -1]);
-    expect(packets[5]).toMatchObject({ ack: 501, sack: [[601, 701]] });
+    expect(packets.map(({ seq }) => seq)).toEqual([0, 0, 1, 0x7000_0100, 0xd000_0100 - 2 ** 32, 401, 1, -1]);
+    expect(packets[6]).toMatchObject({ ack: 501, sack: [[601, 701]] });
   });
 
   test('long streams: 5 GB later the number is 5 GB, not what is left of it', () => {
