@@ -60,7 +60,7 @@ const sampleContext: CollectContext = {
   clientAddresses: ['CLIENT'],
   ownAddresses: [],
   roles: ['target'],
-  learned: unlearned,
+  learned: unlearned(['TARGET', 'CLIENT']),
   budget: Budget.parse({}),
 };
 

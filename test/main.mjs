@@ -144,7 +144,15 @@ if (!offlineOnly) {
     // Two labs at once: they cannot see each other, and both mostly wait for time-outs of the kernel.
     const [long, short] = [
       ['test/lab/scenarios.test.ts'],
-      ['test/lab/network', 'test/lab/enter', 'test/lab/demo', 'test/lab/uml', 'test/lab/unchanged'],
+      [
+        'test/lab/network',
+        'test/lab/enter',
+        'test/lab/demo',
+        'test/lab/netns',
+        'test/lab/join-captures',
+        'test/lab/uml',
+        'test/lab/unchanged',
+      ],
     ];
     await Promise.all([
       tests('lab', 'lab', { inLab: true, files: short }),

@@ -4,7 +4,7 @@ import { privilegedCommands } from '../engine/privileged-commands.ts';
 import { NetcheckError } from '../model/errors.ts';
 
 /** Directories where distributions put these tools; sudo compares the whole path. */
-const directories = ['/usr/sbin', '/usr/bin', '/sbin'] as const;
+const directories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
 
 /** `netcheck sudoers [USER]`: what the collectors need as root, exactly, and nothing more. */
 export function sudoers(args: readonly string[], _options: Options): number {

@@ -23,7 +23,10 @@ export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collecto
   return plan.nodes.flatMap((planned) =>
     stepsOf(plan, { name: planned.node.name }, collectors).flatMap(({ collector, params }) =>
       collector
-        .commands(collector.params.parse(params), contextOf(plan, planned, expectedUid(planned), unlearned))
+        .commands(
+          collector.params.parse(params),
+          contextOf(plan, planned, expectedUid(planned), unlearned(addressesOf(plan))),
+        )
         .map((command) => (planned.netns === undefined ? command : inNamespace(command, expectedNetns(planned.netns))))
         .map((command) => ({
           node: planned.node.name,
@@ -39,12 +42,20 @@ export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collecto
   );
 }
 
+/** What routes are looked up for: the target and its clients. */
+function addressesOf(plan: Plan): readonly string[] {
+  const clients = plan.nodes.filter(({ roles }) => roles.includes('client')).map(({ address }) => address);
+  return [plan.targetAddress, ...clients, ...plan.externalClients];
+}
+
 /** Stands for what the run will find out: `ethtool -k DEV` is shown once, whatever the devices are. */
-export const unlearned: Learned = {
-  devices: ['DEV'],
-  ways: [],
-  listenerPids: ['PID'],
-};
+export function unlearned(addresses: readonly string[]): Learned {
+  return {
+    devices: ['DEV'],
+    ways: addresses.map((address) => ({ address, device: 'DEV' })),
+    listenerPids: ['PID'],
+  };
+}
 
 /** A container's process is found by looking; a name that is no number may be either. */
 function expectedNetns(name: string): Netns {

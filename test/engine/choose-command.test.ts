@@ -111,7 +111,7 @@ describe('the commands themselves', () => {
           : exampleParams[collector.id],
       {
         ...context,
-        learned: unlearned,
+        learned: unlearned([context.target, '192.0.2.9']),
       },
     ))
       for (let one: Command | undefined = first; one; one = one.otherwise) commands.push(one);
