@@ -120,7 +120,10 @@ export const conntrackFull = defineNodeRule({
     if (full === 0) {
       const flat = because(say.flat({ drop, insertFailed }), drops.at);
       const pressure = evicted > 0 ? [because(say.evicted({ packets: evicted }), drops.at)] : [];
-      if (pressure.length > 0 || isNear) return likely([...pressure, ...used, flat], remedies());
+      // before 5.10 a collision is no drop, so the difference may hide drops of a full table
+      const hidden = drop > 0 ? logged : [];
+      if (pressure.length > 0 || isNear || hidden.length > 0)
+        return likely([...pressure, ...used, ...hidden, flat], remedies());
       return ruledOut(flat, ...used);
     }
     const counted = because(say.dropped({ full, drop, insertFailed }), drops.at);

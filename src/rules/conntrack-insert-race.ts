@@ -47,6 +47,8 @@ export const conntrackInsertRace = defineNodeRule({
         `${v.count} collisions are fewer than the ${v.syns} lost SYNs: the rest has another reason`,
       rare: (v: { syns: number; minLost: number }) =>
         `${v.syns} lost SYNs are fewer than ${v.minLost}: DNS queries move this counter too`,
+      allLost: (v: { connects: number }) =>
+        `${v.connects} connects got no answer to any of their SYNs: a collision loses one, and the next gets through`,
       passedOn: (v: { connects: number }) =>
         `${v.connects} of the lost connects were seen leaving this node: their SYNs were not lost here`,
       notSeen: (v: { why: string }) => `Whether connects of this question were hit is not known: ${v.why}`,
@@ -69,6 +71,7 @@ export const conntrackInsertRace = defineNodeRule({
       firewallUnread: '没有读到 NAT 规则',
       fewer: (v) => `冲突 ${v.count} 次，少于丢失的 ${v.syns} 个 SYN：其余另有原因`,
       rare: (v) => `丢失 ${v.syns} 个 SYN，少于 ${v.minLost} 个：DNS 查询也会让这个计数器增长`,
+      allLost: (v) => `${v.connects} 次连接的所有 SYN 都没有应答：冲突只会丢一个，下一个就能通过`,
       passedOn: (v) => `丢失的连接中有 ${v.connects} 次已看到从本节点发出：SYN 不是在这里丢的`,
       notSeen: (v) => `不知道是否影响到这次的连接：${v.why}`,
       temporary: '同一条规则改为随机选端口：用上面那条规则替换 RULE',
@@ -110,6 +113,9 @@ export const conntrackInsertRace = defineNodeRule({
     const sentOn = lost.connections.filter((c) => c.syns.some((s) => s.sightings.some((i) => i.direction === 'out')));
     // a SYN that was sent again leaves at the second try: then the node saw one more come in than go out
     const notSent = lost.connections.filter((c) => !sentOn.includes(c) || isShort(c.syns));
+    const late = lost.connections.filter((c) => c.synAcks.length > 0);
+    if (late.length === 0)
+      return ruledOut(failed, because(say.allLost({ connects: lost.connections.length }), lost.at));
     if (notSent.length === 0) return ruledOut(failed, because(say.passedOn({ connects: sentOn.length }), lost.at));
     if (count < lost.syns)
       return likely(

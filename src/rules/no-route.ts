@@ -50,6 +50,8 @@ export const noRoute = defineNodeRule({
       noPackets: 'no packet of this question came by here in the window: the node may not be on the path',
       otherSources: (v: { address: string; sources: string }) =>
         `there is no route back to ${v.address}, but the SYNs here came from elsewhere (${v.sources}), translated on the way`,
+      passedOn: (v: { connects: number; to: string }) =>
+        `there is no route to ${v.to}, but all ${v.connects} connects were seen leaving this node: their destination is translated on the way in`,
       notSeen: (v: { why: string }) => `Whether packets of this question were hit is not known: ${v.why}`,
       remove: (v: { type: string; destination: string }) =>
         `Removes the ${v.type} route: first find out who put it there (BGP daemons and CNIs keep them for address blocks that they own)`,
@@ -77,6 +79,7 @@ export const noRoute = defineNodeRule({
       noRoutes: (v) => `窗口内 ${v.name} +${v.packets}`,
       noPackets: '窗口内没有这次的包经过这里：该节点可能不在路径上',
       otherSources: (v) => `没有到 ${v.address} 的回程路由，但这里的 SYN 来自别处（${v.sources}），途中做过地址转换`,
+      passedOn: (v) => `没有到 ${v.to} 的路由，但 ${v.connects} 次连接都已看到从本节点发出：目的地址在进来时做了转换`,
       notSeen: (v) => `不知道是否影响到这次的连接：${v.why}`,
       remove: (v) => `删除这条 ${v.type} 路由：先查清是谁加的（BGP 守护进程和 CNI 会为自己的地址段保留这种路由）`,
       add: (v) => `添加到 ${v.to} 的路由：填入网段（CIDR）和网关地址（NODE）`,
@@ -143,6 +146,10 @@ export const noRoute = defineNodeRule({
       const words = say.otherSources({ address: worst.to, sources: sources.slice(0, 3).join(', ') });
       return ruledOut(because(words, lost.at));
     }
+    // an address that is translated on the way in (a Service) needs no route of its own
+    const sentOn = lost.connections.filter((c) => c.syns.some((x) => x.sightings.some((i) => i.direction === 'out')));
+    if (toTarget(worst) && sentOn.length === lost.connections.length)
+      return ruledOut(because(say.passedOn({ connects: sentOn.length, to: worst.to }), lost.at));
     return confirmed([...mechanism, lost.because, ...counted], remedies());
 
     function remedies(): Remedy[] {

@@ -22,8 +22,14 @@ export const rpFilterDrop = defineNodeRule({
   scope: 'node',
   roles: ['target', 'forwarder', 'client'],
   needs: ['counters'],
-  optional: ['sysctl', 'routeGet', 'links', 'capture'],
-  params: z.strictObject({}),
+  optional: ['sysctl', 'routeGet', 'policyRules', 'links', 'capture'],
+  params: z.strictObject({
+    /**
+     * Where it is not known by which device packets came in, drops have to match losses this closely: strays move the
+     * counter of a busy node all the time, and hardly ever by just as many.
+     */
+    mostPerLost: z.number().min(1).max(10).default(1.5),
+  }),
   sources: [
     'net/ipv4/fib_frontend.c fib_validate_source; net/ipv4/ip_input.c (LINUX_MIB_IPRPFILTER)',
     'Documentation/networking/ip-sysctl.rst (rp_filter: the larger of all and the device counts)',
@@ -87,7 +93,7 @@ export const rpFilterDrop = defineNodeRule({
       risk: '对伪造源地址的防护变弱',
     },
   },
-  evaluate({ node, facts, target, plan, say }) {
+  evaluate({ node, facts, target, plan, params, say }) {
     if (familyOf(target.address) === 6) return notApplicable(because(say.v6, askedAt));
     const rise = facts.counters[counter];
     if (rise === undefined || rise.delta === null) return undecided('counters', node, say.noCounter({ name: counter }));
@@ -141,7 +147,10 @@ export const rpFilterDrop = defineNodeRule({
     ];
     const packets = (lost.kind === 'lost' ? lost.syns : 0) + ignored.packets;
     const reasons = [dropped, ...shown, ...effect];
-    if (symmetric && ignored.packets === 0) {
+    // the filter asks with the packet's own addresses: rules of policy routing may send its question elsewhere
+    const hasOwnTables =
+      facts.policyRules?.some(({ table }) => !['local', 'main', 'default'].includes(table ?? '')) ?? false;
+    if (symmetric && !hasOwnTables && ignored.packets === 0) {
       const words = say.symmetric({ source: backs[0]?.to ?? '', device: device ?? '' });
       return ruledOut(dropped, because(words, backs[0]?.at ?? rise.at));
     }
@@ -150,7 +159,9 @@ export const rpFilterDrop = defineNodeRule({
     // the device's own setting has to be known before "off" can be said: the larger of the two counts
     if (effective === 0 && settings.length > 1)
       return likely([...reasons, because(say.off({ device: device ?? '' }), strongest?.at ?? rise.at)], remedies());
-    if (asymmetric !== undefined || (effective ?? 0) > 0) return confirmed(reasons, remedies());
+    const matches = packets >= 3 && rise.delta <= packets * params.mostPerLost;
+    if (asymmetric !== undefined || ((effective ?? 0) > 0 && matches && !symmetric))
+      return confirmed(reasons, remedies());
     return likely([...reasons, because(say.undecidedWay, rise.at)], remedies());
 
     /** SYN+ACKs that arrived and were not taken: the filter drops the way back as well. */

@@ -59,6 +59,10 @@ describe('conntrack-insert-race', () => {
     expect(judge({ sysctl: sysctls({ 'net.netfilter.nf_conntrack_max': null }) }).verdict).toBe('notApplicable');
   });
 
+  it('stays silent: no SYN at all gets an answer, while DNS moves the counter', () => {
+    expect(judge({ ...racing, capture: capture([connection()]) }).verdict).toBe('ruledOut');
+  });
+
   it('missing evidence: the counters, or the capture that shows what was lost', () => {
     expect(judge({ sysctl }).missing[0]?.fact).toBe('conntrackStats');
     const { capture: _, ...blind } = racing;

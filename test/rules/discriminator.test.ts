@@ -20,6 +20,7 @@ import {
   refused,
   routeVerdict,
   socket,
+  synAck,
   sysctls,
 } from './facts.ts';
 
@@ -29,6 +30,8 @@ import {
  * tcp_tw_recycle=1, syncookies off, ip_forward off, a remembered timestamp, a firewall that drops by default.
  */
 const sent = connection({ syn: { tsval: 500 } });
+/** Answered at its second SYN. */
+const late = () => connection({ tries: 2, handshake: 'complete', synAcks: [synAck({ atMs: 2001 })] });
 const calm = {
   'TcpExt.PAWSPassive': 0,
   'TcpExt.ListenOverflows': 0,
@@ -245,8 +248,18 @@ const rows: readonly Row[] = [
   },
   {
     moves: 'conntrack insert_failed (and drop with it)',
-    target: tracked({ 'conntrack.drop': 3, 'conntrack.insert_failed': 3 }),
+    target: {
+      ...tracked({ 'conntrack.drop': 3, 'conntrack.insert_failed': 3 }),
+      sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
+      capture: capture([late(), late(), late()]),
+    },
+    client: { ...clientFacts, capture: capture([late()]), probes: [probe({ outcome: 'connected', tookMs: 1010 })] },
     accuses: { 'conntrack-insert-race': 'confirmed' },
+  },
+  {
+    moves: 'conntrack insert_failed (DNS), while no SYN at all is answered',
+    target: tracked({ 'conntrack.drop': 3, 'conntrack.insert_failed': 3 }),
+    accuses: {},
   },
   { moves: 'conntrack invalid', target: tracked({ 'conntrack.invalid': 3 }), accuses: {} },
   {

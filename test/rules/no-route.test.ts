@@ -87,6 +87,18 @@ describe('no-route', () => {
     expect(onTarget({ routeGet: back }).verdict).toBe('ruledOut');
   });
 
+  it('stays silent: the forwarder translates the address and sends the SYNs on', () => {
+    const sightings = [
+      { interfaceIndex: 2, direction: 'in' as const },
+      { interfaceIndex: 3, direction: 'out' as const },
+    ];
+    const facts: Facts = {
+      routeGet: [routeVerdict({ verdict: 'network-unreachable' })],
+      capture: capture([connection({ syn: { sightings } })]),
+    };
+    expect(onForwarder(facts).verdict).toBe('ruledOut');
+  });
+
   it('stays silent: forwarding is off, or rp_filter refuses, which only the question with iif says', () => {
     const refused = (verdict: 'no-route-to-host' | 'invalid-argument' | 'reverse-path-filtered'): Facts => ({
       routeGet: [routeVerdict(), routeVerdict({ from: clientAddress, iif: 'eth0', verdict })],

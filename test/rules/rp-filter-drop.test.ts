@@ -3,6 +3,7 @@ import type { Facts } from '../../src/model/facts.ts';
 import { rpFilterDrop } from '../../src/rules/rp-filter-drop.ts';
 import {
   answered,
+  at,
   capture,
   clientAddress,
   connection,
@@ -36,11 +37,15 @@ describe('rp-filter-drop', () => {
   });
 
   it('fires: on a client that does not take the SYN+ACKs', () => {
-    const half = connection({ tries: 1, handshake: 'noFinalAck', synAcks: [synAck(), synAck({ atMs: 2000 })] });
-    const facts = { ...asymmetric, counters: counters({ 'TcpExt.IPReversePathFilter': 2 }), capture: capture([half]) };
+    const half = connection({
+      tries: 1,
+      handshake: 'noFinalAck',
+      synAcks: [synAck(), synAck({ atMs: 2000 }), synAck({ atMs: 4000 })],
+    });
+    const facts = { ...asymmetric, counters: counters({ 'TcpExt.IPReversePathFilter': 3 }), capture: capture([half]) };
     const { verdict, said } = judge(facts, 'node-12');
     expect(verdict).toBe('confirmed');
-    expect(said).toContain('2 SYN+ACKs of 1 connects came in here');
+    expect(said).toContain('3 SYN+ACKs of 1 connects came in here');
   });
 
   it('fires: likely where fewer were dropped than lost, or the setting is off where it was read', () => {
@@ -59,6 +64,26 @@ describe('rp-filter-drop', () => {
   it('stays silent: the way back leaves by the device that the packets come in by', () => {
     const same = { ...asymmetric, routeGet: [routeVerdict({ to: clientAddress, device: 'eth1' })] };
     expect(judge(same).verdict).toBe('ruledOut');
+  });
+
+  it('fires: likely where the device is not known and strays move the counter too, confirmed where the numbers match', () => {
+    const { links: _, ...unknown } = asymmetric;
+    expect(judge(unknown).verdict).toBe('confirmed');
+    expect(judge({ ...unknown, counters: counters({ 'TcpExt.IPReversePathFilter': 40 }) }).verdict).toBe('likely');
+  });
+
+  it('fires: likely where policy routing may lead the way back elsewhere', () => {
+    const same = { ...asymmetric, routeGet: [routeVerdict({ to: clientAddress, device: 'eth1' })] };
+    const rule = {
+      priority: 100,
+      from: '10.51.2.2',
+      action: 'lookup',
+      table: '200',
+      text: '',
+      at: at('09-rules.out', 2),
+    };
+    expect(judge({ ...same, policyRules: [rule] }).verdict).toBe('likely');
+    expect(judge({ ...same, policyRules: [{ ...rule, from: 'all', table: 'main' }] }).verdict).toBe('ruledOut');
   });
 
   it('stays silent: there is no way back at all, which is a fault of its own', () => {
