@@ -66,11 +66,10 @@ export const tcpMemPressure = defineNodeRule({
   },
   evaluate({ node, facts, symptom, params, say }) {
     if (symptom.protocol !== 'tcp') return notApplicable(because(say.tcpOnly, askedAt));
-    const [, pressure, limit] = numbersOf(facts.sysctl, memKey) ?? [];
     const memSetting = facts.sysctl[memKey];
-    if (memSetting === undefined || pressure === undefined || limit === undefined) {
-      return undecided('sysctl', node, say.notRead({ name: memKey }));
-    }
+    if (memSetting === undefined) return undecided('sysctl', node, say.notRead({ name: memKey }));
+    // in a network namespace that is not the node's own the file does not exist: the limit is the node's
+    const [, pressure, limit] = numbersOf(facts.sysctl, memKey) ?? [];
     const abort = facts.counters[abortName];
     const aborted = riseOf(facts.counters, abortName);
     if (abort === undefined || aborted === null) return undecided('counters', node, say.notRead({ name: abortName }));
@@ -78,12 +77,12 @@ export const tcpMemPressure = defineNodeRule({
     const gauge = (name: string) => facts.counters[`sockstat.TCP.${name}`];
     const most = (name: string): number => Math.max(gauge(name)?.before ?? 0, gauge(name)?.after ?? 0);
     const maxOrphans = numbersOf(facts.sysctl, orphansKey)?.[0];
-    const isShort = gauge('mem') !== undefined && most('mem') >= pressure;
+    const isShort = pressure !== undefined && gauge('mem') !== undefined && most('mem') >= pressure;
     const hasOrphans =
       maxOrphans !== undefined && most('orphan') > 0 && most('orphan') >= maxOrphans * params.orphanShare;
     const entered = riseOf(facts.counters, 'TcpExt.TCPMemoryPressures') ?? 0;
     const levels: Because[] = [
-      ...(gauge('mem') === undefined
+      ...(gauge('mem') === undefined || pressure === undefined || limit === undefined
         ? []
         : [because(say.memory({ pages: most('mem'), pressure, limit }), gauge('mem')?.at ?? memSetting.at)]),
       ...(maxOrphans === undefined || gauge('orphan') === undefined

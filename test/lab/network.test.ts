@@ -25,6 +25,7 @@ async function feel(
   if (code === 0) return 'connected';
   if (/Connection refused/.test(stderr)) return 'refused';
   if (/No route to host/.test(stderr)) return 'noRoute';
+  if (/Cannot assign requested address/.test(stderr)) return 'noPort';
   if (code === 124) return 'timedOut';
   throw new Error(`a connect from ${from} to ${to} port ${port} ended with ${code}: ${stderr}`);
 }

@@ -2,7 +2,7 @@ import type { LabDefinition, LabStep } from './network.ts';
 import { http, plain, reportZero, shortQueue } from './topologies.ts';
 
 /** What a plain connect() meets, without netcheck: the fault itself, proved by the network's own test. */
-export type Felt = 'connected' | 'refused' | 'timedOut' | 'noRoute';
+export type Felt = 'connected' | 'refused' | 'timedOut' | 'noRoute' | 'noPort';
 
 /** Break, ask, expect, mend: one fault on real kernels, as data. */
 export interface Scenario {
@@ -47,6 +47,20 @@ const connectMany = (on: string, port: number, count: number, seconds: number): 
     `for i in $(seq ${count}); do timeout ${seconds} bash -c 'exec 3<>/dev/tcp/${target}/${port}; sleep ${seconds}' >/dev/null 2>&1 & done; sleep 0.5`,
   ],
 });
+
+/** A server in place of `http` that accepts, never reads and never closes, and may have `files` files open. */
+const keepsConnections = (files: number): readonly LabStep[] => [
+  { on: 'node-50', stop: http.name },
+  on50(
+    'sh',
+    '-c',
+    `ulimit -n ${files}; perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1); bind(S, sockaddr_in(1301, INADDR_ANY)) or die; listen(S, 511); while (1) { my $c; if (accept($c, S)) { push @c, $c } else { sleep 1 } }' >/dev/null 2>&1 & echo $! > /tmp/keeps.pid; sleep 0.3`,
+  ),
+];
+const closesAgain: readonly LabStep[] = [
+  on50('sh', '-c', 'kill $(cat /tmp/keeps.pid); sleep 0.3'),
+  { on: 'node-50', start: http },
+];
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -338,5 +352,58 @@ export const scenarios: readonly Scenario[] = [
     felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
     expect: { verdict: 'found', confirmed: [{ rule: 'no-route', node: 'node-50' }] },
     mend: [on50('ip', 'route', 'add', 'default', 'via', '172.16.0.1')],
+  },
+  {
+    id: 'ephemeral-exhaustion',
+    fault: 'F30',
+    about: 'node-12 may use four source ports, and connections to the port hold all of them.',
+    definition: plain,
+    break: [
+      sysctl('node-12', 'net.ipv4.ip_local_port_range=40000 40003'),
+      {
+        on: 'node-12',
+        run: [
+          'sh',
+          '-c',
+          `perl -MSocket -e 'for (1..4) { socket(my $s, PF_INET, SOCK_STREAM, 0); connect($s, sockaddr_in(1301, inet_aton("${target}"))); push @s, $s } sleep 30' >/dev/null 2>&1 & sleep 0.5`,
+        ],
+      },
+    ],
+    ask: 'node-50 port 1301 from node-12 playbook slow-connect',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'noPort' },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'ephemeral-exhaustion', node: 'node-12' }],
+      remedy: { node: 'node-12', command: "sysctl -w net.ipv4.ip_local_port_range='1024 65535'" },
+    },
+    mend: [sysctl('node-12', 'net.ipv4.ip_local_port_range=32768 60999')],
+  },
+  {
+    id: 'close-wait',
+    fault: 'F33',
+    about: 'The server on node-50 never closes: connections that node-51 has closed stay in CLOSE-WAIT.',
+    definition: plain,
+    break: [
+      ...keepsConnections(1024),
+      {
+        on: 'node-51',
+        run: ['bash', '-c', `for i in $(seq 130); do (exec 3<>/dev/tcp/${target}/1301); done; sleep 0.3`],
+      },
+    ],
+    ask: 'node-50 port 1301 from node-12 playbook slow-connect',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'connected' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'close-wait', node: 'node-50' }] },
+    mend: closesAgain,
+  },
+  {
+    id: 'fd-exhaustion',
+    fault: 'F29',
+    about: 'The server on node-50 may have 24 files open, and connections of node-51 use all of them.',
+    definition: plain,
+    break: [...keepsConnections(24), connectMany('node-51', 1301, 24, 30)],
+    ask: 'node-50 port 1301 from node-12 playbook slow-connect',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'connected' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'fd-exhaustion', node: 'node-50' }] },
+    mend: closesAgain,
   },
 ];

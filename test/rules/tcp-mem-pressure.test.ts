@@ -36,6 +36,8 @@ describe('tcp-mem-pressure', () => {
   });
   it('stays silent: nothing was ended and memory is free', () => {
     expect(judgeNode(rule, { facts: { sysctl, counters: counters(calm) } }).verdict).toBe('ruledOut');
+    const pod = sysctls({ 'net.ipv4.tcp_mem': null, 'net.ipv4.tcp_max_orphans': '4096' });
+    expect(judgeNode(rule, { facts: { sysctl: pod, counters: counters(calm) } }).verdict).toBe('ruledOut');
     const orphans = counters({ ...calm, 'sockstat.TCP.orphan': [2000, 2000] });
     expect(judgeNode(rule, { facts: { sysctl, counters: orphans } }).verdict).toBe('ruledOut');
     const udp = judgeNode(rule, { facts: { sysctl, counters: counters(calm) }, symptom: symptom({ protocol: 'udp' }) });
