@@ -44,6 +44,8 @@ describe('conntrack-invalid-rst', () => {
   it('stays silent: a stray connection of somebody else', () => {
     const other = { ...stray, client: { address: '10.12.1.77', port: 5 } };
     expect(judge({ ...hit, capture: capture([known, other]) }).verdict).toBe('ruledOut');
+    const neighbour = { ...stray, client: { ...known.client, port: known.client.port + 1 } };
+    expect(judge({ ...hit, capture: capture([known, neighbour]) }).verdict).toBe('ruledOut');
   });
 
   it('stays silent: no connection tracking, UDP', () => {

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { coverage, type Flow, isTranslated, reachedRules } from '../../src/rules/firewall-match.ts';
+import {
+  coverage,
+  type Flow,
+  forwardHooks,
+  isTranslated,
+  outboundHooks,
+  reachedRules,
+} from '../../src/rules/firewall-match.ts';
 import { firewall, firewallRule, port1301 } from './facts.ts';
 
 const flow: Flow = {
@@ -77,6 +84,16 @@ describe('the rules that a flow reaches', () => {
     expect(names([accept, firewallRule()])).toEqual(['filter INPUT maybe']);
     const otherAccept = firewallRule({ verdict: 'accept', match: { understood: false }, rose: null });
     expect(names([otherAccept, firewallRule()])).toEqual(['filter INPUT yes']);
+  });
+
+  it('follows the way through the node, or out of it, where that is asked', () => {
+    const drops = firewall(...['INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'].map((chain) => firewallRule({ chain })));
+    const hooked = { ...drops, rules: drops.rules.map((r) => ({ ...r, hook: r.chain.toLowerCase() })) };
+    const chains = (hooks?: readonly string[]) =>
+      reachedRules(hooked, flow, ['drop'], hooks).map(({ rule }) => rule.chain);
+    expect(chains()).toEqual(['INPUT']);
+    expect(chains(forwardHooks)).toEqual(['FORWARD', 'POSTROUTING']);
+    expect(chains(outboundHooks)).toEqual(['OUTPUT', 'POSTROUTING']);
   });
 
   it('knows a port that is handed on', () => {
