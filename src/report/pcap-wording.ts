@@ -166,8 +166,7 @@ const en = {
 
   // ------------------------------------------------------------------------------------------------ joined files
   joined: 'Joined',
-  joinedShared: (connections: number, places: string) =>
-    `${s(connections, 'connection')} seen at more than one place, on the way ${places}`,
+  joinedShared: (connections: number, places: string) => `${s(connections, 'connection')} seen at more than one place, on the way ${places}`,
   joinedNothing: 'These files have no connection in common.',
   clock: (place: string, offset: string, uncertainty: string, samples: number, first: string) =>
     `clock of ${place}: ${offset} against ${first} (± ${uncertainty}, from ${s(samples, 'packet')})`,
@@ -175,7 +174,7 @@ const en = {
   saw: (place: string, packets: number, first: boolean) =>
     first ? `${place} saw ${s(packets, 'packet')}` : `${place} ${packets}`,
   died: (packets: number, sizes: string, after: string, before: string) =>
-    `${s(packets, 'packet')}${sizes} died between ${after} and ${before}`,
+    `${s(packets, 'packet')}${sizes} died ${after === before ? `inside ${after}` : `between ${after} and ${before}`}`,
   ofBytes: (smallest: number, largest: number) =>
     largest === 0 ? '' : smallest === largest ? ` of ${smallest} bytes` : ` of ${smallest} to ${largest} bytes`,
   appeared: (packets: number, flags: string, place: string) =>
@@ -358,7 +357,8 @@ const zh: PcapWording = {
     `${place} 的时钟：相对 ${first} ${offset}（± ${uncertainty}，依据 ${samples} 个包）`,
   clockUnknown: (place) => `${place} 的时钟：未知，没有包在两处都被看到`,
   saw: (place, packets, first) => `${place} ${first ? '看到 ' : ''}${packets}${first ? ' 个包' : ''}`,
-  died: (packets, sizes, after, before) => `${packets} 个包${sizes}丢在 ${after} 与 ${before} 之间`,
+  died: (packets, sizes, after, before) =>
+    `${packets} 个包${sizes}丢在 ${after === before ? `${after} 内部` : `${after} 与 ${before} 之间`}`,
   ofBytes: (smallest, largest) =>
     largest === 0 ? '' : smallest === largest ? `（${smallest} 字节）` : `（${smallest} 到 ${largest} 字节）`,
   appeared: (packets, flags, place) => `${packets} 个包（${flags}）最早见于 ${place}：由中间设备产生`,
