@@ -132,17 +132,6 @@ function asked(rule: AnyRule, node: string, path: Finding['path'], { language, s
   return { rule, node, ...(path === undefined ? {} : { path }), language, say };
 }
 
-/** Rules on nodes that argue from no TCP handshake: they are asked about UDP as well. */
-const forUdp: ReadonlySet<string> = new Set([
-  'cni-mtu-mismatch',
-  'dns-nsswitch',
-  'dns-resolvconf-limits',
-  'frag-drop',
-  'iptables-split-brain',
-  'kube-proxy-stale',
-  'netdev-down',
-]);
-
 function ask(
   rule: AnyRule,
   node: string,
@@ -152,8 +141,8 @@ function ask(
 ): Finding {
   const question = asked(rule, node, path, input);
   // Rules on nodes and paths read TCP; said in one place, so that none of them can argue from a handshake that cannot be
-  // there. Rules on packets alone judge what they see, and rules of `forUdp` read nothing of TCP.
-  const readsTcp = rule.scope !== 'capture' && !forUdp.has(rule.id);
+  // there. Rules on packets alone judge what they see.
+  const readsTcp = rule.scope !== 'capture' && rule.anyProtocol !== true;
   if (input.plan.symptom.protocol === 'udp' && readsTcp)
     return unknown(question, [{ fact: 'capture', node, why: input.say.udp }]);
   return decide(question, evaluateRule);

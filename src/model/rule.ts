@@ -38,6 +38,8 @@ interface RuleBase<Params extends z.ZodType, Text extends RuleText> {
   /** Entry of the fault catalogue that it decides: F01 … */
   readonly fault: string;
   readonly params: Params;
+  /** A rule on nodes or paths that reads nothing of TCP: it is asked about UDP as well. Rules on packets always are. */
+  readonly anyProtocol?: true;
   /** `Text` is inferred from English; Chinese must have the same keys with the same parameters. */
   readonly text: {
     readonly en: Text;

@@ -16,6 +16,7 @@ export const cniMtuMismatch = defineNodeRule({
   id: 'cni-mtu-mismatch',
   fault: 'F42',
   scope: 'node',
+  anyProtocol: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['links'],
   optional: ['routes', 'counters', 'capture'],

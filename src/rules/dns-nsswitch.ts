@@ -12,6 +12,7 @@ export const dnsNsswitch = defineNodeRule({
   id: 'dns-nsswitch',
   fault: 'F86',
   scope: 'node',
+  anyProtocol: true,
   roles: ['client'],
   needs: ['resolver', 'capture'],
   optional: ['features'],

@@ -17,6 +17,7 @@ export const dnsResolvconfLimits = defineNodeRule({
   id: 'dns-resolvconf-limits',
   fault: 'F84',
   scope: 'node',
+  anyProtocol: true,
   roles: ['client'],
   needs: ['resolver'],
   optional: ['capture'],

@@ -10,6 +10,7 @@ export const fragDrop = defineNodeRule({
   id: 'frag-drop',
   fault: 'F43',
   scope: 'node',
+  anyProtocol: true,
   roles: ['client', 'target'],
   needs: ['counters'],
   optional: ['capture'],

@@ -12,6 +12,7 @@ export const kubeProxyStale = defineNodeRule({
   id: 'kube-proxy-stale',
   fault: 'F67',
   scope: 'node',
+  anyProtocol: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['kubeProxy'],
   optional: ['features', 'ipvs', 'capture'],

@@ -11,6 +11,7 @@ export const netdevDown = defineNodeRule({
   id: 'netdev-down',
   fault: 'F57',
   scope: 'node',
+  anyProtocol: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['links', 'routeGet'],
   optional: ['addresses', 'probes'],
