@@ -12,6 +12,7 @@ import {
   icmp,
   judgeNode,
   judgePath,
+  link,
   listener,
   metric,
   neighbour,
@@ -22,7 +23,9 @@ import {
   socket,
   synAck,
   sysctls,
+  talk,
 } from './facts.ts';
+import { features, ipvs, service } from './ipvs-facts.ts';
 
 /**
  * The table "the SYN reaches the server, and there is no SYN+ACK" of the fault catalogue (A.3), walked: one thing moves,
@@ -153,6 +156,34 @@ const halfOpen = Array.from({ length: 100 }, () =>
 );
 const rejectedSyn = connection({ handshake: 'icmpError', tries: 1 });
 const refusedSyn = refused();
+
+const sentAgain = talk({ retransmitted: { client: 2, server: 3 } });
+const talkingClient: Facts = {
+  ...clientFacts,
+  capture: capture([sentAgain]),
+  probes: [probe({ outcome: 'connected', tookMs: 1 })],
+};
+/** A counter inside the node, beside packets of this question that were sent again. */
+const inside = (rise: Readonly<Record<string, number>>): Facts => ({
+  ...base,
+  counters: counters({ ...calm, ...quiet, ...rise }),
+  capture: capture([sentAgain]),
+  sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
+});
+const quiet = {
+  'dev.eth0.rx_packets': 5000,
+  'dev.eth0.rx_fifo': 0,
+  'dev.eth0.rx_frame': 0,
+  'dev.eth0.tx_carrier': 0,
+  'ethtool.eth0.rx_missed_errors': 0,
+  'ethtool.eth0.rx_crc_errors': 0,
+  'ethtool.eth0.pps_allowance_exceeded': 0,
+  'softnet.processed': 5000,
+  'softnet.dropped': 0,
+  'softnet.time_squeeze': 0,
+  'TcpExt.TCPRcvQDrop': 0,
+  'Tcp.InSegs': 5000,
+} as const;
 
 const rows: readonly Row[] = [
   {
@@ -343,6 +374,100 @@ const rows: readonly Row[] = [
       probes: [probe({ outcome: 'noRoute', tookMs: 3060 })],
     },
     accuses: { 'neigh-failed': 'confirmed' },
+  },
+  {
+    moves: 'nothing, and IPVS has no server behind the address',
+    target: {
+      ...base,
+      sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
+      features: features(),
+      ipvs: ipvs({ services: [service({ servers: [] })] }),
+    },
+    accuses: { 'no-endpoints': 'confirmed' },
+  },
+  {
+    moves: 'nothing, and a server that IPVS has with weight 0 drains',
+    target: {
+      ...base,
+      sysctl: sysctls({
+        ...settings,
+        'net.ipv4.tcp_tw_recycle': '0',
+        'net.ipv4.vs.conn_reuse_mode': '0',
+        'net.ipv4.vs.conntrack': '1',
+      }),
+      features: features(),
+      ipvs: ipvs({ services: [service({ servers: [{}, { address: '10.244.3.9', weight: 0 }] })] }),
+    },
+    accuses: {},
+  },
+  {
+    moves: "the carrier of the client's device",
+    target: { ...base, sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }), capture: capture([]) },
+    client: {
+      ...clientFacts,
+      capture: capture([]),
+      links: [link({ state: 'DOWN', flags: ['NO-CARRIER', 'UP'] })],
+    },
+    // the packets that never left are told from the captures alone
+    accuses: { 'netdev-down': 'confirmed', 'path-drop': 'likely' },
+  },
+  {
+    moves: 'the ring of the card (and not the backlog of a CPU, not the frames)',
+    target: inside({ 'ethtool.eth0.rx_missed_errors': 90 }),
+    client: talkingClient,
+    accuses: { 'rx-ring-overflow': 'confirmed' },
+  },
+  {
+    moves: 'the backlog of a CPU (and not the ring)',
+    target: inside({ 'softnet.dropped': 90 }),
+    client: talkingClient,
+    accuses: { 'softirq-starved': 'confirmed' },
+  },
+  {
+    moves: 'damaged frames',
+    target: inside({ 'ethtool.eth0.rx_crc_errors': 90, 'dev.eth0.rx_frame': 90, 'dev.eth0.rx_errs': 90 }),
+    client: talkingClient,
+    accuses: { 'link-errors': 'confirmed' },
+  },
+  {
+    moves: "the provider's allowance of packets per second",
+    target: inside({ 'ethtool.eth0.pps_allowance_exceeded': 90 }),
+    client: talkingClient,
+    accuses: { 'cloud-allowance': 'confirmed' },
+  },
+  {
+    moves: 'the buffer of a TCP socket',
+    target: inside({ 'TcpExt.TCPRcvQDrop': 90 }),
+    client: talkingClient,
+    accuses: { 'rcvbuf-drop': 'confirmed' },
+  },
+  {
+    moves: 'the open files of the process, while the accept queue does not overflow',
+    target: {
+      ...base,
+      listeners: [listener({ recvq: 20 })],
+      listenerProcesses: [
+        {
+          pid: 4711,
+          openFiles: { count: 1024, at: { evidence: 'fd' } },
+          limits: { 'Max open files': { soft: 1024, hard: 4096, at: { evidence: 'limits' } } },
+        },
+      ],
+    },
+    accuses: { 'fd-exhaustion': 'confirmed' },
+  },
+  {
+    moves: 'nothing on the wire: the client has no source port left',
+    target: { ...base, sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }), capture: capture([]) },
+    client: {
+      ...clientFacts,
+      capture: capture([]),
+      sysctl: sysctls({ 'net.ipv4.ip_local_port_range': '40000 40000' }),
+      sockets: [socket({ local: { address: '10.12.1.2', port: 40_000 }, peer: { address: '10.51.2.2', port: 1301 } })],
+      probes: [probe({ outcome: 'other', tookMs: 2, message: 'bash: connect: Cannot assign requested address' })],
+    },
+    // as with fw-output-drop: nothing left the client
+    accuses: { 'ephemeral-exhaustion': 'confirmed', 'path-drop': 'likely' },
   },
 ];
 
