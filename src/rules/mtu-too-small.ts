@@ -210,7 +210,7 @@ function isV6({ server }: Connection): boolean {
 /** The smaller MSS of both ends: what either of them sends fits into it. Null where one was not seen. */
 function agreedMss({ options, handshake }: Connection): number | null {
   const { client, server } = options;
-  if (handshake !== 'complete' || client?.mss == null || server?.mss == null) return null;
+  if (handshake !== 'complete' || typeof client?.mss !== 'number' || typeof server?.mss !== 'number') return null;
   return Math.min(client.mss, server.mss);
 }
 

@@ -30,7 +30,7 @@ const verdicts = (protocol: 'tcp' | 'udp') =>
         symptom: symptom({ protocol }),
         rules: ['dns-bad-nameserver', 'dns-resolvconf-limits', 'ip-forward-off'].map((rule) => ({ rule, params: {} })),
       }),
-      knowledge: knowledge as never,
+      knowledge,
       clockOffsetsMs: {},
       language: 'en',
       say: engineText.en,
