@@ -166,7 +166,8 @@ const en = {
 
   // ------------------------------------------------------------------------------------------------ joined files
   joined: 'Joined',
-  joinedShared: (connections: number, places: string) => `${s(connections, 'connection')} seen at more than one place, on the way ${places}`,
+  joinedShared: (connections: number, places: string) =>
+    `${s(connections, 'connection')} seen at more than one place, on the way ${places}`,
   joinedNothing: 'These files have no connection in common.',
   clock: (place: string, offset: string, uncertainty: string, samples: number, first: string) =>
     `clock of ${place}: ${offset} against ${first} (± ${uncertainty}, from ${s(samples, 'packet')})`,

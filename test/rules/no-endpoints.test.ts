@@ -3,7 +3,8 @@ import { noEndpoints as rule } from '../../src/rules/no-endpoints.ts';
 import { answered, capture, connection, firewall, firewallRule, icmp, judgeNode, probe, target } from './facts.ts';
 import { features, ipvs, service } from './ipvs-facts.ts';
 
-const judge = (facts: object, more: object = {}) => judgeNode(rule, { facts: { features: features(), ...facts }, ...more });
+const judge = (facts: object, more: object = {}) =>
+  judgeNode(rule, { facts: { features: features(), ...facts }, ...more });
 const failing = capture([connection({ handshake: 'icmpError', tries: 1 })], {
   icmpErrors: [icmp({ code: 3, name: 'port-unreachable' })],
 });
