@@ -142,21 +142,12 @@ if (!offlineOnly) {
   } else {
     await tests('contracts', 'contracts');
     // Two labs at once: they cannot see each other, and both mostly wait for time-outs of the kernel.
-    const [long, short] = [
-      ['test/lab/scenarios.test.ts'],
-      [
-        'test/lab/network',
-        'test/lab/enter',
-        'test/lab/demo',
-        'test/lab/netns',
-        'test/lab/join-captures',
-        'test/lab/uml',
-        'test/lab/unchanged',
-      ],
-    ];
+    const lab = (name, files) => tests(name, 'lab', { inLab: true, files: files.map((file) => `test/lab/${file}`) });
     await Promise.all([
-      tests('lab', 'lab', { inLab: true, files: short }),
-      tests('scenarios', 'lab', { inLab: true, files: long }),
+      lab('scenarios', ['scenarios.test.ts']),
+      lab('lab', ['network', 'enter', 'demo', 'netns', 'join-captures']).then(() =>
+        lab('guests', ['uml', 'unchanged']),
+      ),
     ]);
   }
 }

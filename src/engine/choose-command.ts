@@ -22,7 +22,7 @@ export function chooseCommand(command: Command, features: Features | undefined):
 function obstacle(command: Command, features: Features | undefined): Exit | undefined {
   const { tool, unlessTool, needsFile, wouldLoad } = command;
   if (unlessTool !== undefined && typeof features?.tools[unlessTool] === 'string')
-    return { how: 'skipped', why: `${unlessTool} tells the same` };
+    return { how: 'notStarted', why: 'toolMissing', message: `not needed: ${unlessTool} tells the same` };
   if (tool !== undefined && features?.tools[tool] === null)
     return { how: 'notStarted', why: 'toolMissing', message: `${tool.split(':')[0]} is not installed` };
   if (

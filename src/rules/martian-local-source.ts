@@ -83,7 +83,8 @@ export const martianLocalSource = defineNodeRule({
       const asked = [
         ...plan.nodes.filter((n) => n.roles.includes('client') && n.node.name !== node).map((n) => n.address),
         ...plan.externalClients,
-      ];
+        // a client on the target's own address asks over lo, where its source is right
+      ].filter((address) => !address.startsWith('127.') && !sameAddress(address, target.address));
       const found = own.find(({ address }) => asked.some((a) => sameAddress(a, address)));
       if (found === undefined) return ruledOut(because(say.noneAsked, fileOf(own)));
       if (rise === 0) return ruledOut(because(say.flat, countAt));

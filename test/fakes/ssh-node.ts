@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -65,6 +65,8 @@ const batchStep = /t (\d+) \$w\ncase \$w in run\|unseen\) ([\s\S]*?);; \*\) fals
 
 async function converse(channel: ServerChannel, body: string, mark: string, behave: Behaviour): Promise<void> {
   const gone = new AbortController();
+  // Every command of a batch listens.
+  setMaxListeners(0, gone.signal);
   for (const event of ['end', 'close']) channel.once(event, () => gone.abort());
   const one = (command: string): Promise<number | string> => {
     const answer = behave(command);
