@@ -44,5 +44,6 @@ export const ipvs = defineCollector({
       },
     },
     { ...asRoot, ...gate, argv: ['ipvsadm', '-l', '--timeout'], kind: 'ipvsadm-timeouts' },
+    { ...asRoot, ...gate, argv: ['ipvsadm', '-Ln', '--stats', '--exact'], kind: 'ipvsadm-stats' },
   ],
 });

@@ -160,9 +160,9 @@ async function take(file: string, asked: Asked): Promise<Taken> {
 /** Every rule that needs only packets. Loaded here: who asks for packets only need not wait for the rules. */
 async function judge(capture: Capture, place: string, language: Language): Promise<readonly Finding[]> {
   if (capture.packets === 0) return [];
-  const [{ judgeCapture }, { rules }] = await Promise.all([
+  const [{ judgeCapture }, { captureRules: rules }] = await Promise.all([
     import('../engine/judge-capture.ts'),
-    import('../rules/index.ts'),
+    import('../rules/capture-rules.ts'),
   ]);
   return judgeCapture({ rules, capture, place, language });
 }

@@ -172,7 +172,12 @@ function joinIpvs(readings: readonly Reading[]): Facts['ipvs'] | undefined {
   const own = readings.filter(({ evidence }) => evidence.entry.collector === 'ipvs');
   return own.length === 0
     ? undefined
-    : (Object.assign({}, ...own.map(({ value }) => value as object)) as Facts['ipvs']);
+    : (Object.assign(
+        {},
+        ...own.map(({ evidence, value }) =>
+          evidence.entry.kind === 'ipvsadm-stats' ? { totals: value } : (value as object),
+        ),
+      ) as Facts['ipvs']);
 }
 
 /** The uptime went back between two readings. */

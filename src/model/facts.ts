@@ -311,10 +311,28 @@ export interface IpvsConnection {
   readonly destination: { readonly address: string; readonly port: number };
   readonly at: At;
 }
+/** Totals of one service or real server since it was made. Rounded to three digits and a letter without --exact. */
+export interface IpvsTotals {
+  readonly address: string;
+  readonly port: number;
+  readonly connections: number;
+  readonly inPackets: number;
+  readonly outPackets: number;
+  readonly inBytes: number;
+  readonly outBytes: number;
+  readonly at: At;
+}
+
+export interface IpvsServiceTotals extends IpvsTotals {
+  readonly protocol: IpvsService['protocol'];
+  readonly servers: readonly IpvsTotals[];
+}
 /** Parts are absent where they were not read. */
 export interface Ipvs {
   readonly services?: readonly IpvsService[];
   readonly connections?: readonly IpvsConnection[];
+  /** Since the service was made, or was zeroed. */
+  readonly totals?: readonly IpvsServiceTotals[];
   readonly timeoutsSec?: { readonly tcp: number; readonly tcpfin: number; readonly udp: number; readonly at: At };
 }
 

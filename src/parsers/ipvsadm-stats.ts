@@ -1,5 +1,4 @@
-import type { At } from '../model/evidence.ts';
-import type { IpvsService } from '../model/facts.ts';
+import type { IpvsServiceTotals, IpvsTotals } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { endpoint } from './endpoint.ts';
 import { ipvsProtocol } from './ipvs-parts.ts';
@@ -7,28 +6,11 @@ import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
 import { outputLines, words } from './text-lines.ts';
 
-/** Totals of one service or real server since it was made. Rounded to three digits and a letter without --exact. */
-export interface IpvsTotals {
-  readonly address: string;
-  readonly port: number;
-  readonly connections: number;
-  readonly inPackets: number;
-  readonly outPackets: number;
-  readonly inBytes: number;
-  readonly outBytes: number;
-  readonly at: At;
-}
-
-export interface IpvsServiceTotals extends IpvsTotals {
-  readonly protocol: IpvsService['protocol'];
-  readonly servers: readonly IpvsTotals[];
-}
-
 /** `ipvsadm -Ln --stats` (ipvsadm(8)). */
 export const ipvsadmStats: Parser<readonly IpvsServiceTotals[]> = {
   kind: 'ipvsadm-stats',
   reads: 'ipvsadm -Ln --stats',
-  fact: null,
+  fact: 'ipvs',
   sample: `IP Virtual Server version 1.2.1 (size=4096)
 Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes
   -> RemoteAddress:Port
