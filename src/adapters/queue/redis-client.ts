@@ -90,6 +90,11 @@ export function openClient(place: RedisPlace, whileAway: WhileAway, name: string
     if (!reported) log('warn', `Redis at ${place.shown}: ${reasonOf(error)} (${name})`);
     reported = true;
   });
+  // A Redis that is back before the first new attempt has never been an error.
+  client.on('reconnecting', () => {
+    if (!reported) log('warn', `Redis at ${place.shown}: the connection was lost (${name})`);
+    reported = true;
+  });
   client.on('ready', () => {
     if (reported) log('info', `Redis at ${place.shown} is back (${name})`);
     reported = false;
