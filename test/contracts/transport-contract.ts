@@ -234,6 +234,22 @@ export function transportContract(name: string, start: () => Promise<TransportBe
       expect(text(results[3]?.stdout ?? new Uint8Array())).toBe('0123456789\n'.repeat(91).slice(0, 1000));
     });
 
+    it('counts the time of what was asked for in one go from when it begins, not from when it had to wait', async () => {
+      const { speaks, readyThenHangs } = contractCommands;
+      const others = Promise.all(
+        Array.from({ length: 4 }, () => run(readyThenHangs, { timeoutMs: 2500, onStdout: () => undefined })),
+      );
+      const results = await together([
+        [speaks, { timeoutMs: 1500 }],
+        [speaks, { timeoutMs: 1500 }],
+      ]);
+      expect(results.map(({ exit }) => exit)).toEqual([
+        { how: 'exited', code: 3 },
+        { how: 'exited', code: 3 },
+      ]);
+      await others;
+    });
+
     it('stops what was asked for in one go, and sends nothing of it when it was aborted before', async () => {
       const { speaks, readyThenHangs } = contractCommands;
       const aborted = await together([[speaks], [speaks]], AbortSignal.abort('windowOver'));

@@ -68,11 +68,10 @@ async function runAll(target: RunTarget, items: readonly Waiting[]): Promise<voi
       }
       rest = [...(await runScript(target, rest.slice(0, mostPerScript))), ...rest.slice(mostPerScript)];
     }
-  } catch (error) {
+  } catch {
     // One argv that no process can have must not hide what the others say: each is asked for by itself.
     for (const item of rest)
       runCommand(target, item.command, item.sudo, { signal: item.signal }).then(item.resolve, item.reject);
-    if (rest.length === 0) throw error;
   }
 }
 
@@ -88,9 +87,8 @@ async function runScript(target: RunTarget, items: readonly Waiting[]): Promise<
     mark,
   });
   const breaking = createDeadline(null, first.signal);
-  const startedAtMs = Date.now();
   let current = 0;
-  let currentSinceMs = startedAtMs;
+  let currentSinceMs = Date.now();
   let broken: Exit | undefined;
   let timer: NodeJS.Timeout | undefined;
   const breakWith = (exit: Exit): void => {
@@ -130,10 +128,13 @@ async function runScript(target: RunTarget, items: readonly Waiting[]): Promise<
       onOverflow: (keptBytes) => breakWith({ how: 'tooMuchOutput', keptBytes }),
     },
   );
-  watch();
+  const onTurn = (): void => {
+    currentSinceMs = Date.now();
+    watch();
+  };
   const whole = await runText(
     target,
-    { text, mark, tool: first.command.argv[0] ?? '', sudo: false, timeoutMs, maxBytes: null },
+    { text, mark, tool: first.command.argv[0] ?? '', sudo: false, timeoutMs, maxBytes: null, onTurn },
     { signal: breaking.signal, onStdout: output.stdout, onStderr: output.stderr },
   );
   clearTimeout(timer);

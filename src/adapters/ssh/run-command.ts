@@ -45,6 +45,8 @@ export interface RemoteText {
   readonly tool: string;
   readonly sudo: boolean;
   readonly timeoutMs: number;
+  /** Called when a channel is free for it: time that it waits before is not its own. */
+  readonly onTurn?: () => void;
   /** Bytes kept of each stream; null: none, a consumer takes them. */
   readonly maxBytes: number | null;
 }
@@ -94,6 +96,7 @@ export async function runText(target: RunTarget, script: RemoteText, options: Ru
     return nothing(options.signal.aborted ? stoppedBy(options.signal) : lostBefore(target));
   }
   const startedAtMs = Date.now();
+  script.onTurn?.();
   const deadline = createDeadline(script.timeoutMs, waiting.signal);
   try {
     const opened = await openChannel(target, deadline.signal);
