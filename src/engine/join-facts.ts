@@ -186,37 +186,40 @@ function wasRebooted(readings: readonly Reading[]): boolean {
   return uptimes.some((uptime, i) => i > 0 && uptime < (uptimes[i - 1] ?? 0));
 }
 
+/** Outputs that are each a part of one thing: the parts by kind, the things by what `keyOf` reads in the command. */
+function partsOf<Key>(
+  readings: readonly Reading[],
+  parts: Readonly<Record<string, string>>,
+  keyOf: (argv: readonly string[]) => Key | undefined,
+): ReadonlyMap<Key, object> {
+  const things = new Map<Key, object>();
+  for (const { evidence, value } of readings) {
+    const part = parts[evidence.entry.kind];
+    const key = keyOf(evidence.entry.argv);
+    if (part !== undefined && key !== undefined) things.set(key, { ...things.get(key), [part]: value });
+  }
+  return things;
+}
+
 /** Outputs of ethtool, one device each: the device is the last word of the command. */
 function joinNics(readings: readonly Reading[]): readonly Nic[] | undefined {
-  const parts = { ethtool: 'settings', 'ethtool-i': 'driver', 'ethtool-k': 'features', 'ethtool-g': 'rings' } as const;
-  const nics = new Map<string, Nic>();
-  for (const { evidence, value } of readings) {
-    const part = parts[evidence.entry.kind as keyof typeof parts] as (typeof parts)[keyof typeof parts] | undefined;
-    const device = evidence.entry.argv.at(-1);
-    if (part !== undefined && device !== undefined) nics.set(device, { ...nics.get(device), device, [part]: value });
-  }
-  return nics.size === 0 ? undefined : [...nics.values()];
+  const parts = { ethtool: 'settings', 'ethtool-i': 'driver', 'ethtool-k': 'features', 'ethtool-g': 'rings' };
+  const nics = partsOf(readings, parts, (argv) => argv.at(-1));
+  return nics.size === 0 ? undefined : [...nics].map(([device, told]) => ({ device, ...told }));
 }
 
 function joinResolver(readings: readonly Reading[]): Facts['resolver'] | undefined {
-  const parts = { 'resolv-conf': 'config', nsswitch: 'nameServices', hosts: 'hosts' } as const;
-  const found = readings.flatMap(({ evidence, value }) => {
-    const part = parts[evidence.entry.kind as keyof typeof parts] as (typeof parts)[keyof typeof parts] | undefined;
-    return part === undefined ? [] : [[part, value] as const];
-  });
-  return found.length === 0 ? undefined : (Object.fromEntries(found) as Facts['resolver']);
+  const parts = { 'resolv-conf': 'config', nsswitch: 'nameServices', hosts: 'hosts' };
+  return partsOf(readings, parts, () => 'resolver').get('resolver');
 }
 
 /** What is read of one process: the process is in the path, or the last word of the command. */
 function joinProcesses(readings: readonly Reading[]): readonly ListenerProcess[] | undefined {
-  const parts = { 'proc-limits': 'limits', 'fd-count': 'openFiles', 'cpu-stat': 'cpu' } as const;
-  const processes = new Map<number, ListenerProcess>();
-  for (const { evidence, value } of readings) {
-    const part = parts[evidence.entry.kind as keyof typeof parts] as (typeof parts)[keyof typeof parts] | undefined;
-    const last = evidence.entry.argv.at(-1) ?? '';
+  const parts = { 'proc-limits': 'limits', 'fd-count': 'openFiles', 'cpu-stat': 'cpu' };
+  const processes = partsOf(readings, parts, (argv) => {
+    const last = argv.at(-1) ?? '';
     const pid = Number(/^\/proc\/(\d+)\//.exec(last)?.[1] ?? last);
-    if (part !== undefined && Number.isSafeInteger(pid))
-      processes.set(pid, { ...processes.get(pid), pid, [part]: value });
-  }
-  return processes.size === 0 ? undefined : [...processes.values()];
+    return Number.isSafeInteger(pid) ? pid : undefined;
+  });
+  return processes.size === 0 ? undefined : [...processes].map(([pid, told]) => ({ pid, ...told }));
 }

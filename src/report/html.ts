@@ -15,6 +15,7 @@ import { symptomText } from './symptom-text.ts';
 import { unseenText } from './unseen-text.ts';
 import { visibleReport } from './visible-report.ts';
 import { wording, type Wording } from './wording.ts';
+import { htmlHead } from './html-head.ts';
 
 const mark: Readonly<Record<Verdict | ReportVerdict, string>> = {
   found: '✗',
@@ -56,19 +57,7 @@ export function renderHtml(reportGiven: Report, options: { readonly language?: L
   const page: Page = { report, view: reportView(report), words, language, anchors };
   const unseen = unseenSection(page);
   const title = `${words.verdict[report.verdict]}${words.colon}${symptomText(report.symptom, language)}`;
-  return `<!doctype html>
-<html lang="${language === 'zh' ? 'zh-Hans' : 'en'}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="netcheck">
-<title>${escapeHtml(cutText(title, 200, language))}</title>
-<style>${htmlStyle}</style>
-</head>
-<body>
+  return `${htmlHead(title, htmlStyle, language)}<body>
 <main>
 ${verdictSection(page)}
 ${causeSection(page)}

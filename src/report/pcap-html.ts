@@ -15,6 +15,7 @@ import { remediesInOrder } from './report-view.ts';
 import { sizeText } from './size-text.ts';
 import { visible } from './visible-report.ts';
 import { wording } from './wording.ts';
+import { htmlHead } from './html-head.ts';
 
 /** One capture of the page. */
 export interface PcapHtmlCapture {
@@ -91,19 +92,7 @@ export function renderPcapHtml(capturesGiven: readonly PcapHtmlCapture[], option
   const sections = files.map((file, index) =>
     fileSection(file.overview, file.capture, file.ladders, `f${index}`, language, files.length > 1),
   );
-  return `<!doctype html>
-<html lang="${language === 'zh' ? 'zh-Hans' : 'en'}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="netcheck">
-<title>${escapeHtml(cutText(title, 200, language))}</title>
-<style>${htmlStyle}${ownStyle}</style>
-</head>
-<body>
+  return `${htmlHead(title, htmlStyle + ownStyle, language)}<body>
 <main>
 ${options.joined === undefined ? '' : joinedSection(options.joined, language)}
 ${sections.join('\n')}
