@@ -9,6 +9,7 @@ import { Budget } from '../src/model/plan.ts';
 import { parsers } from '../src/parsers/index.ts';
 import { reportJsonSchema } from '../src/report/json-schema.ts';
 import { rules } from '../src/rules/index.ts';
+import { faultsPage } from './faults-page.ts';
 
 /**
  * The docs that can be made from the code: `npm run docs` writes them, `--check` (part of `npm run check`) fails where
@@ -111,6 +112,7 @@ function parsersPage(): string {
 
 const pages: Readonly<Record<string, () => string>> = {
   'rules/README.md': rulesPage,
+  'faults.md': faultsPage,
   'playbooks.md': playbooksPage,
   'evidence.md': evidencePage,
   'parse-kinds.md': parsersPage,

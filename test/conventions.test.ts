@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { faultProblems, readFaults } from '../docs/faults-page.ts';
 import { collectors } from '../src/collectors/index.ts';
 import { exampleParams } from '../src/engine/privileged-commands.ts';
 import { readPlaybooks } from '../src/load-playbooks.ts';
@@ -67,6 +68,27 @@ describe('the rule conventions', () => {
     expect(missingOf('x', '', '')).toHaveLength(7);
     expect(missingOf('x', '# x\nRemedy False positives Sources', "'fires: a' 'missing evidence: b'")).toEqual([
       'no case "stays silent: …"',
+    ]);
+  });
+});
+
+describe('the list of faults', () => {
+  it('has a rule or a reason for every fault, and every fault that a rule names', () => {
+    expect(readFaults().length).toBeGreaterThanOrEqual(80);
+    expect(faultProblems(readFaults(), [...rules.values()])).toEqual([]);
+  });
+  it('catches a fault without either, one that stands twice, and a rule that names another', () => {
+    const faults = [
+      { id: 'F01', name: 'a' },
+      { id: 'F02', name: 'b', why: 'nothing of it can be seen' },
+      { id: 'F03', name: 'c' },
+      { id: 'F03', name: 'c' },
+    ];
+    const named = ['F03', 'F99', '-'].map((fault) => ({ id: `of-${fault}`, fault }));
+    expect(faultProblems(faults, named)).toEqual([
+      'F01 has neither a rule nor a reason why not (docs/faults.yaml)',
+      'F03 twice',
+      'the rule of-F99 names F99, which is not in docs/faults.yaml',
     ]);
   });
 });
