@@ -10,7 +10,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 # The optional packages are native accelerators that are not compiled here. TypeScript, source maps and pages of packages
 # are for people who develop; licences stay.
-RUN npm run build -- --noEmitOnError \
+RUN npm run build \
  && chmod 755 dist/cli.js \
  && npm prune --omit=dev --omit=optional --ignore-scripts \
  && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -iname '*.md' \) \

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { NetcheckError } from './model/errors.ts';
 import { InventoryNode, IpAddress, NodeName, Port } from './model/inventory.ts';
 import { languages } from './model/language.ts';

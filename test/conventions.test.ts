@@ -133,3 +133,14 @@ describe('playbooks', () => {
     expect(asked.map(({ id }) => id).filter((id) => !used.has(id))).toEqual([]);
   });
 });
+
+describe('zod', () => {
+  it('is imported as a namespace everywhere, so that the bundle of `netcheck pcap` leaves out what is not used', () => {
+    const files = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' });
+    const otherwise = files.filter(
+      (file) =>
+        file.endsWith('.ts') && /^import (?!(type )?\* as z from).* from 'zod';/m.test(read('src', ...file.split('/'))),
+    );
+    expect(otherwise, "import * as z from 'zod'").toEqual([]);
+  });
+});

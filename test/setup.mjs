@@ -115,9 +115,7 @@ function newest(path) {
     .reduce((latest, entry) => Math.max(latest, statSync(join(entry.parentPath, entry.name)).mtimeMs), 0);
 }
 
-// without --noEmitOnError a failed build would leave files that look like a fresh one
-const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noEmitOnError'];
-const build = () => quietly('build (dist/)', process.execPath, tsc).then(({ ok }) => ok);
+const build = () => quietly('build (dist/)', 'npm', ['run', '--silent', 'build']).then(({ ok }) => ok);
 
 // --------------------------------------------------------------------------------------------------- Debian packages
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** Duplicate address detection (arping(8), -D): a probe without a sender address, which fills nobody's table. */

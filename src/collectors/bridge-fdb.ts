@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** Reads over rtnetlink (RTM_GETNEIGH, PF_BRIDGE), which is part of every kernel: nothing is loaded. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type CollectContext, defineCollector } from '../model/command.ts';
 
 /** Plain DNS over UDP (RFC 1035 2.3.4) with headers; what is longer is cut, and its length still counts. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** The offset against netcheck's clock is what lets captures of two nodes be put side by side. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** Only the entries of the port: the table of a busy node has hundreds of thousands. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 const bounds = { privilege: 'root', timeoutMs: 15_000, maxBytes: 16_777_216 } as const;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 const bounds = { privilege: 'none', timeoutMs: 10_000, maxBytes: 4_194_304, kind: 'ip-link' } as const;

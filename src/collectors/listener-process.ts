@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 const bounds = { timeoutMs: 5000, maxBytes: 65_536 } as const;

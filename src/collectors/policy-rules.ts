@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 const bounds = { privilege: 'none', timeoutMs: 5000, maxBytes: 262_144, kind: 'ip-rule', tool: 'ip' } as const;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** The kernel's own verdict: towards the target from everywhere, and back to the clients. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** One ls for all processes; a busy node has tens of thousands of descriptors, so only the sockets go over the wire. */

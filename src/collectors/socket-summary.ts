@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** `ss -s` reads /proc/net/sockstat and snmp (misc/ss.c, print_summary) and, for TCP states, loads nothing. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 const Key = z.string().regex(/^[a-z0-9_-]+(?:\.[A-Za-z0-9_/@-]+)+$/, 'a sysctl key such as net.ipv4.ip_forward');

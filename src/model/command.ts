@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { FactName } from './facts.ts';
 import type { Budget, Role } from './plan.ts';
 

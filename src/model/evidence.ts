@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * How a remote command ended. Connection lost, refused and skipped are told apart from an exit status, because

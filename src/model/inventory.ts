@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A node's name as people type it: letters, digits, dot, dash, underscore; at most 253 characters. */
 export const NodeName = z

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * A network namespace on a node, as a person names it: a process in it, a name of `ip netns`, or a container id (12 to

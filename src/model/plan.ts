@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { InventoryNode, NodeName } from './inventory.ts';
 import { NetnsName } from './netns.ts';
 import { Symptom } from './symptom.ts';

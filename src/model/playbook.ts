@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Role } from './plan.ts';
 
 const Id = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'an id is kebab-case: letters, digits and "-"');

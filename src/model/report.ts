@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { EvidenceEntry } from './evidence.ts';
 import { languages } from './language.ts';
 import { Role } from './plan.ts';

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Capture, FactCatalogue, FactName, Facts } from './facts.ts';
 import type { Language } from './language.ts';
 import type { Plan, Role } from './plan.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { IpAddress, NodeName, Port } from './inventory.ts';
 import { NetnsName } from './netns.ts';
 

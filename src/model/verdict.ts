@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The closed set of verdicts (design section 1). `unknown` and `error` are given by the engine only. */
 export const Verdict = z.enum(['confirmed', 'likely', 'ruledOut', 'notApplicable', 'unknown', 'error']);

@@ -98,15 +98,11 @@ export class ServiceCounts {
     const entry = this.#services.entryOf(reference);
     if (entry < 0) return;
     const at = entry * serviceCounts;
-    const add = (offset: number, count: number): void => {
-      counts[at + offset] = (counts[at + offset] ?? 0) + count;
-    };
-    if (outcome.complete) add(completeOf, 1);
-    if (outcome.unanswered) add(unansweredOf, 1);
-    if (outcome.refused) add(refusedOf, 1);
-    if (outcome.reset) add(resetOf, 1);
-    add(packetsOf, outcome.packets);
-    add(retransmittedOf, outcome.retransmitted);
+    const became = outcome.complete ? completeOf : outcome.unanswered ? unansweredOf : outcome.refused ? refusedOf : -1;
+    if (became >= 0) counts[at + became] = (counts[at + became] ?? 0) + 1;
+    if (outcome.reset) counts[at + resetOf] = (counts[at + resetOf] ?? 0) + 1;
+    counts[at + packetsOf] = (counts[at + packetsOf] ?? 0) + outcome.packets;
+    counts[at + retransmittedOf] = (counts[at + retransmittedOf] ?? 0) + outcome.retransmitted;
   }
 
   /**

@@ -91,12 +91,9 @@ export class SynSources {
     const entry = this.#sources.entryOf(reference);
     if (entry < 0) return;
     const at = entry * sourceNumbers;
-    const add = (offset: number): void => {
-      numbers[at + offset] = (numbers[at + offset] ?? 0) + 1;
-    };
-    if (!answered) add(unansweredOf);
-    if (standing === 'behind') add(answered ? answeredBehindOf : unansweredBehindOf);
-    if (standing === 'ahead' && !answered) add(unansweredAheadOf);
+    if (!answered) numbers[at + unansweredOf] = (numbers[at + unansweredOf] ?? 0) + 1;
+    const which = standingOf(answered, standing);
+    if (which >= 0) numbers[at + which] = (numbers[at + which] ?? 0) + 1;
   }
 
   /**
@@ -144,4 +141,10 @@ export class SynSources {
       this.forgotten++;
     }
   }
+}
+
+/** Where an attempt is counted beside the others; -1: nowhere. */
+function standingOf(answered: boolean, standing: SynStanding): number {
+  if (standing === 'behind') return answered ? answeredBehindOf : unansweredBehindOf;
+  return standing === 'ahead' && !answered ? unansweredAheadOf : -1;
 }

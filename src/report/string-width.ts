@@ -113,15 +113,18 @@ function isWide(code: number): boolean {
 /** Marks, format characters, controls and the vowels and finals of conjoining Hangul take no column of their own. */
 const zeroWidth = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u1160-\u11ff\u2028\u2029]$/u;
 
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** Made when it is needed first: that takes milliseconds. */
+let segmenter: Intl.Segmenter | undefined;
 
 /** Splits a text into what a person sees as characters (UAX #29). */
 export function graphemes(text: string): string[] {
   const found: string[] = [];
   // Between two ASCII characters there is always a boundary, and the segmenter is slow: it gets only what it must.
   for (const [piece, ascii] of text.matchAll(/([ -~]+)(?=[ -~]|$)|[ -~]?[^ -~]+/g)) {
-    if (ascii === undefined) for (const { segment } of segmenter.segment(piece)) found.push(segment);
-    else for (let at = 0; at < ascii.length; at += 1) found.push(ascii.charAt(at));
+    if (ascii === undefined) {
+      segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+      for (const { segment } of segmenter.segment(piece)) found.push(segment);
+    } else for (let at = 0; at < ascii.length; at += 1) found.push(ascii.charAt(at));
   }
   return found;
 }

@@ -4,6 +4,8 @@
  * Line feeds and tabs are kept as white space (CR LF becomes LF); layout is the renderer's business.
  */
 export function visibleText(text: string): string {
+  // Nearly all text is printable ASCII, and the expressions below are slow to compile.
+  if (/^[ -~]*$/.test(text)) return text;
   return (
     text
       .replace(/\r\n?/g, '\n')

@@ -12,6 +12,8 @@ const notAtEnd = /[（《「『【〈〔“‘([{]$/u;
  */
 export function wrapText(text: string, width: number): string[] {
   const limit = Math.max(2, Math.floor(width));
+  const flat = text.trim().replace(/\s+/g, ' ');
+  if (stringWidth(flat) <= limit) return [flat];
   const lines: string[] = [];
   let line = '';
   let lineWidth = 0;
@@ -22,7 +24,7 @@ export function wrapText(text: string, width: number): string[] {
     line = '';
     lineWidth = 0;
   };
-  for (const unit of units(text)) {
+  for (const unit of units(flat)) {
     if (unit === ' ') {
       pendingSpace = true;
       continue;
@@ -52,12 +54,12 @@ export function wrapText(text: string, width: number): string[] {
   return lines;
 }
 
-/** Pieces between which a line may end; a space stands for itself. */
+/** Pieces between which a line may end; a space stands for itself, and there are no two in a row. */
 function units(text: string): string[] {
   const pieces: string[] = [];
   let current = '';
   let currentIsWide = false;
-  for (const grapheme of graphemes(text.trim().replace(/\s+/g, ' '))) {
+  for (const grapheme of graphemes(text)) {
     if (grapheme === ' ') {
       if (current !== '') pieces.push(current);
       pieces.push(' ');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
 import { captureText, weakness } from './capture-weakness.ts';

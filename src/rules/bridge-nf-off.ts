@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capture, Connection } from '../model/facts.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capture, Connection, Endpoint, Reset } from '../model/facts.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';

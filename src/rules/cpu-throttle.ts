@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { listenersFor } from './listeners.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { At } from '../model/evidence.ts';
 import type { FactCatalogue, FactName } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { FirewallRule } from '../model/facts.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';

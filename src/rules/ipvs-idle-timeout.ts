@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Connection, Facts, IpvsConnection, IpvsService, Socket } from '../model/facts.ts';
 import { nodeOfPlace } from '../model/netns.ts';
 import type { IdleGap } from '../model/packet-facts.ts';

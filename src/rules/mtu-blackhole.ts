@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capture, IcmpError } from '../model/facts.ts';
 import type { SackHole, SizeClass } from '../model/packet-facts.ts';
 import type { Remedy } from '../model/report.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { hasData, type Side, sidesOf } from './capture-counts.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capture } from '../model/facts.ts';
 import type { Flow } from '../model/packet-facts.ts';
 import { defineCaptureRule } from '../model/rule.ts';

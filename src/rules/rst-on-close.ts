@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capture, Connection, Reset } from '../model/facts.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { isAfterSilence } from './after-silence.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Capture, Connection } from '../model/facts.ts';
 import type { Place } from '../model/packet-facts.ts';
 import { defineCaptureRule } from '../model/rule.ts';

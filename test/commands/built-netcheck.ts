@@ -53,15 +53,15 @@ export async function buildNetcheck(): Promise<BuiltNetcheck> {
   const cli = path.join(folder, 'dist', 'cli.js');
   const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const args = ['-p', path.join(root, 'tsconfig.build.json'), '--outDir', path.dirname(cli), '--sourceMap', 'false'];
-  const output = await new Promise<string>((resolve) => {
-    execFile(process.execPath, [compiler, ...args], (_error, stdout, stderr) => resolve(stdout + stderr));
-  });
+  const output = await said(process.execPath, [compiler, ...args, '--noEmitOnError', 'false'], folder);
   if (!existsSync(cli)) {
     await rm(folder, { recursive: true });
     throw new Error(`src/ was not compiled:\n${output}`);
   }
   for (const name of ['playbooks', 'node_modules', 'package.json', 'docs'])
     await symlink(path.join(root, name), path.join(folder, name));
+  const bundled = await said('npm', ['run', '--silent', 'bundle', '--prefix', folder], folder);
+  if (bundled !== '') throw new Error(`netcheck pcap was not bundled:\n${bundled}`);
 
   const running = new Set<Running>();
   const start = (words: readonly string[], options: ProcessOptions = {}): Running => {
@@ -157,4 +157,11 @@ export function peakMemoryBytes(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** Runs a command to its end and gives what it printed, whatever its exit status. */
+function said(file: string, args: readonly string[], cwd: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(file, args, { cwd }, (_error, stdout, stderr) => resolve(stdout + stderr));
+  });
 }

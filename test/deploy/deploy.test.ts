@@ -233,7 +233,6 @@ function dockerfileProblems(dockerfile: string, ignored: string): readonly strin
     'packages are not installed from the lock file, without their scripts',
   );
   expected(/npm run build.*npm prune --omit=dev/s.test(runs(first)), 'development packages stay in');
-  expected(/--noEmitOnError/.test(runs(first)), 'a build with errors goes through');
   expected(!/npm |tsc/.test(runs(last)), 'the last stage installs or builds something');
   expected(
     !/apt-get install/.test(runs(last)) || /rm -rf \/var\/lib\/apt\/lists/.test(runs(last)),
@@ -294,7 +293,6 @@ describe('Dockerfile', () => {
     ['FROM ${BASE}\n', 'ENV A=b\n', 'there is one stage only'],
     ['npm ci --ignore-scripts', 'npm install', 'packages are not installed from the lock file, without their scripts'],
     ['npm prune --omit=dev', 'npm dedupe', 'development packages stay in'],
-    [' -- --noEmitOnError', '', 'a build with errors goes through'],
     [
       'COPY package.json LICENSE ./',
       'RUN npm ci\nCOPY package.json LICENSE ./',

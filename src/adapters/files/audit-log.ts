@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { NetcheckError } from '../../model/errors.ts';
 import { ReportVerdict } from '../../model/verdict.ts';
 import { redactSecrets } from './redact.ts';

@@ -2,7 +2,7 @@ import { constants, createReadStream } from 'node:fs';
 import { lstat, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
-import { z } from 'zod';
+import * as z from 'zod';
 import { NetcheckError } from '../../model/errors.ts';
 import { type Evidence, EvidenceEntry } from '../../model/evidence.ts';
 import { RunRecord, runFormat } from '../../model/run-record.ts';

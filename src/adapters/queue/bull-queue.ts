@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RunQueue, RunRequest } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import { languages } from '../../model/language.ts';
