@@ -2,7 +2,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadRun } from '../../src/adapters/files/load-run.ts';
 import { packRun } from '../../src/adapters/files/pack-run.ts';
-import { command, startLab } from '../lab/network.ts';
+import { command } from '../lab/network.ts';
+import { startLabOf } from '../lab/run-scenario.ts';
 import { scenarios } from '../lab/scenarios.ts';
 
 /**
@@ -17,7 +18,7 @@ const here = import.meta.dirname;
 const wanted = process.argv.slice(2);
 
 for (const scenario of scenarios.filter(({ id }) => wanted.length === 0 || wanted.includes(id))) {
-  const lab = await startLab(scenario.definition);
+  const lab = await startLabOf(scenario);
   try {
     const ask = async (name: string): Promise<void> => {
       const save = path.join(path.dirname(lab.configFile), 'saved', name);

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { command, insideLab, type Lab, startLab, whyOutside } from './network.ts';
-import { type Felt, type Scenario, scenarios } from './scenarios.ts';
 import { plain, reportZero } from './topologies.ts';
 
 const skipped = insideLab ? '' : ` (skipped: ${whyOutside})`;
@@ -11,23 +10,6 @@ async function connects(lab: Lab, from: string, to: string, port: number, attemp
   const argv = ['timeout', '0.8', 'bash', '-c', 'exec 3<>"/dev/tcp/$0/$1"', to, String(port)];
   const results = await Promise.all(Array.from({ length: attempts }, () => lab.node(from).exec(argv)));
   return results.filter(({ code }) => code === 0).length;
-}
-
-/** What one connect meets: success, or the kernel's own word for the failure. */
-async function feel(
-  lab: Lab,
-  { from, to, port }: Scenario['felt'],
-  /** Long enough for the answer that is expected: ARP gives up after 3 s, the second SYN goes out after 1 s. */
-  limitSec: number,
-): Promise<Felt> {
-  const argv = ['timeout', String(limitSec), 'bash', '-c', 'exec 3<>"/dev/tcp/$0/$1"', to, String(port)];
-  const { code, stderr } = await lab.node(from).exec(argv);
-  if (code === 0) return 'connected';
-  if (/Connection refused/.test(stderr)) return 'refused';
-  if (/No route to host/.test(stderr)) return 'noRoute';
-  if (/Cannot assign requested address/.test(stderr)) return 'noPort';
-  if (code === 124) return 'timedOut';
-  throw new Error(`a connect from ${from} to ${to} port ${port} ended with ${code}: ${stderr}`);
 }
 
 async function netstat(lab: Lab, node: string): Promise<Record<string, number>> {
@@ -123,25 +105,6 @@ describe.skipIf(!insideLab)(`the practice network itself${skipped}`, () => {
         expect(stderr).toBe('');
         expect(stdout).toBe(`${name}\ntouch: cannot touch '/netcheck-was-here': Read-only file system\n0\n`);
       }
-    });
-  });
-
-  describe('every fault is felt by a plain connect, and gone once it is mended', () => {
-    const definitions = new Set(scenarios.map(({ definition }) => definition));
-    describe.each([...definitions].map((definition) => ({ definition })))('$definition.name', ({ definition }) => {
-      let lab: Lab;
-      beforeAll(async () => {
-        lab = await startLab(definition);
-      });
-      afterAll(() => lab?.stop());
-      const inIt = scenarios.filter((scenario) => scenario.definition === definition);
-      test.each(inIt)('$id: $felt.as', async ({ break: breaking, felt, mend }) => {
-        await lab.apply(breaking);
-        const met = await feel(lab, felt, felt.as === 'noRoute' ? 4 : 1.5);
-        await lab.apply(mend);
-        expect(met).toBe(felt.as);
-        await expect.poll(() => feel(lab, felt, 4), { timeout: 15_000 }).toBe('connected');
-      });
     });
   });
 

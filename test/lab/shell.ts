@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { startLab } from './network.ts';
+import { startLabOf } from './run-scenario.ts';
 import { scenarios } from './scenarios.ts';
 import { plain, reportZero } from './topologies.ts';
 
@@ -15,9 +15,9 @@ if (!definition) {
   process.stderr.write(`there is plain, report-0, and: ${scenarios.map((one) => one.id).join(', ')}\n`);
   process.exit(64);
 }
-const lab = await startLab(definition);
+const lab = await startLabOf({ definition });
 if (scenario) await lab.apply(scenario.break);
-process.stdout.write(`up: ${definition.nodes.map(({ name }) => name).join(', ')}; ${lab.configFile}
+process.stdout.write(`up: ${'nodes' in definition ? definition.nodes.map(({ name }) => name).join(', ') : definition.name}; ${lab.configFile}
 log in:  ssh -i ${lab.identityFile} -o UserKnownHostsFile=${lab.knownHostsFile} root@10.255.0.50
 ask:     node dist/cli.js --config "$NETCHECK_CONFIG" ${scenario?.ask ?? 'node-50 port 1301 from node-12'}\n`);
 const shell = spawn('bash', ['--norc', '-i'], {

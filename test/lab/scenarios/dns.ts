@@ -1,0 +1,4 @@
+import type { Scenario } from '../scenario.ts';
+
+/** Names that resolve slowly, wrongly, or not at all. */
+export const dnsScenarios: readonly Scenario[] = [];

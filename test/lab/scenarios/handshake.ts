@@ -1,0 +1,113 @@
+import { connectMany, sysctl, target, type Scenario } from '../scenario.ts';
+import { http, plain, reportZero, shortQueue } from '../topologies.ts';
+
+/** Refused, unanswered, or queued: what the target itself does with a SYN. */
+export const handshakeScenarios: readonly Scenario[] = [
+  {
+    id: 'tw-recycle',
+    inTests: true,
+    fault: 'field report 0, F01',
+    about:
+      'node-12 and its pods share one address; node-50 drops SYNs whose TCP timestamp is behind the remembered one. The packets, NAT, timestamps and drops are real; the 4.9 kernel that does it is imitated: sysctl file, PAWSPassive, tcp_metrics and uname come from a stand-in, the drop from nftables.',
+    definition: reportZero,
+    break: [],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'tw-recycle', node: 'node-50' }],
+      remedy: { node: 'node-50', command: 'sysctl -w net.ipv4.tcp_tw_recycle=0' },
+    },
+    mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
+  },
+  {
+    id: 'healthy-twin',
+    inTests: true,
+    fault: 'field report 0, false lead',
+    about: 'node-51 runs the identical service while node-50 (an imitated 4.9 kernel) drops: the application is fine.',
+    definition: reportZero,
+    break: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=1')],
+    ask: 'node-51 port 1301 from node-12',
+    felt: { from: 'node-12', to: '172.16.0.51', port: 1301, as: 'connected' },
+    expect: { verdict: 'clear', confirmed: [] },
+    mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
+  },
+  {
+    id: 'healthy',
+    inTests: true,
+    fault: 'none',
+    about: 'Nothing is broken; nothing is imitated.',
+    definition: plain,
+    break: [],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'connected' },
+    expect: { verdict: 'clear', confirmed: [] },
+    mend: [],
+  },
+  {
+    id: 'port-closed',
+    inTests: true,
+    fault: 'F25',
+    about: 'The server process on node-50 is gone; the kernel answers with RST.',
+    definition: plain,
+    break: [{ on: 'node-50', stop: 'http' }],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'port-closed', node: 'node-50' }] },
+    mend: [{ on: 'node-50', start: http }],
+  },
+  {
+    id: 'loopback-only',
+    inTests: true,
+    fault: 'F26',
+    about: 'The server on node-50 listens on 127.0.0.1 only.',
+    definition: plain,
+    break: [
+      { on: 'node-50', stop: 'http' },
+      { on: 'node-50', start: { ...http, address: '127.0.0.1' } },
+    ],
+    ask: 'node-50 port 1301 from node-12',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'loopback-only', node: 'node-50' }] },
+    mend: [
+      { on: 'node-50', stop: 'http' },
+      { on: 'node-50', start: http },
+    ],
+  },
+  {
+    id: 'accept-queue-overflow',
+    inTests: true,
+    fault: 'F02, field report 3a',
+    about: 'The server on port 1302 (backlog 2) has stopped accepting; connections of node-51 fill its queue.',
+    definition: plain,
+    break: [{ on: 'node-50', freeze: shortQueue.name }, connectMany('node-51', 1302, 5, 1)],
+    ask: 'node-50 port 1302 from node-12',
+    felt: { from: 'node-12', to: target, port: 1302, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'accept-queue-overflow', node: 'node-50' }] },
+    mend: [{ on: 'node-50', thaw: shortQueue.name }],
+  },
+  {
+    id: 'syn-queue-overflow',
+    inTests: true,
+    fault: 'F03',
+    about:
+      'SYN cookies are off on node-50 and the final ACKs of node-51 are lost, so half-open connections fill the SYN queue of port 1302.',
+    definition: plain,
+    break: [
+      sysctl('node-50', 'net.ipv4.tcp_syncookies=0'),
+      { on: 'node-51', run: 'iptables -A OUTPUT -p tcp --dport 1302 --tcp-flags SYN,ACK ACK -j DROP'.split(' ') },
+      { on: 'node-51', run: 'iptables -A OUTPUT -p tcp --dport 1302 --tcp-flags RST RST -j DROP'.split(' ') },
+      connectMany('node-51', 1302, 6, 2),
+    ],
+    ask: 'node-50 port 1302 from node-12',
+    felt: { from: 'node-12', to: target, port: 1302, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'syn-queue-overflow', node: 'node-50' }] },
+    mend: [
+      { on: 'node-51', run: ['iptables', '-F', 'OUTPUT'] },
+      sysctl('node-50', 'net.ipv4.tcp_syncookies=1'),
+      // a restart empties the queue at once; half-open connections would stay for about a minute
+      { on: 'node-50', stop: shortQueue.name },
+      { on: 'node-50', start: shortQueue },
+    ],
+  },
+];
