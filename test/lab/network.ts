@@ -174,7 +174,8 @@ export async function startLab(definition: LabDefinition): Promise<Lab> {
   }
 }
 
-async function applyStep(node: RunningNode, step: LabStep): Promise<void> {
+/** @throws Error when a command fails that may not */
+export async function applyStep(node: SteppedNode, step: LabStep): Promise<void> {
   if ('run' in step) {
     const { code, stdout, stderr } = await node.exec(step.run);
     if (code !== 0 && !step.mayFail) {
@@ -189,7 +190,7 @@ async function applyStep(node: RunningNode, step: LabStep): Promise<void> {
 // ---------------------------------------------------------------------------------------------------- configuration
 
 /** The inventory as a person would write it: SSH over the management network, diagnosis on the data path. */
-function configOf(definition: LabDefinition, keys: { identityFile: string; knownHostsFile: string }): object {
+export function configOf(definition: LabDefinition, keys: { identityFile: string; knownHostsFile: string }): object {
   const logins = definition.nodes.filter((node) => node.management !== undefined);
   return {
     nodes: Object.fromEntries(
@@ -293,7 +294,7 @@ wait
 `;
 
 /** What every node has unless its definition says otherwise: nothing inherited from the machine. */
-const baseline: Readonly<Record<string, string>> = {
+export const baseline: Readonly<Record<string, string>> = {
   'net.ipv6.conf.all.disable_ipv6': '1',
   'net.ipv6.conf.default.disable_ipv6': '1',
   'net.ipv4.ip_forward': '0',
@@ -303,9 +304,13 @@ const baseline: Readonly<Record<string, string>> = {
   'net.ipv4.tcp_syncookies': '1',
 };
 
-interface RunningNode extends LabNodeHandle {
-  readonly hostKey: string;
+/** What steps need of a node, whatever kernel it has. */
+export interface SteppedNode extends LabNodeHandle {
   signal(service: string, signal: 'STOP' | 'CONT'): Promise<void>;
+}
+
+interface RunningNode extends SteppedNode {
+  readonly hostKey: string;
   end(): Promise<void>;
 }
 

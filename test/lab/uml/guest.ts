@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   command,
@@ -22,11 +22,12 @@ export interface GuestSwitch {
   readonly address?: string;
 }
 
-/** `eth0`, `eth1` … in the order of the list. */
+/** `eth0`, `eth1` … in the order of the list, unless it has a name of its own. */
 export interface GuestInterface {
   readonly on: GuestSwitch;
   /** `10.99.0.2/24` */
   readonly address: string;
+  readonly device?: string;
 }
 
 /** A kernel of its own (Linux 6.1 with loadable modules; one processor: user-mode Linux knows no more). */
@@ -38,6 +39,14 @@ export interface GuestDefinition {
   readonly modules?: readonly string[];
   readonly memoryMiB?: number;
   readonly sysctls?: Readonly<Record<string, string>>;
+  /** `[destination, via]` */
+  readonly routes?: readonly (readonly [string, string])[];
+  /** The key that logs in; a new one unless told otherwise. Its public part is beside it (`.pub`). */
+  readonly identityFile?: string;
+  /** `iptables` is the variant that this kernel can do: it has nf_tables for bridges only. */
+  readonly iptables?: 'legacy';
+  /** Text files of its own, by their names in /run/netcheck-lab. */
+  readonly files?: Readonly<Record<string, string>>;
   /** The account that netcheck uses; root unless told otherwise. */
   readonly login?: { readonly user: string; readonly sudoers: string };
 }
@@ -110,7 +119,8 @@ export async function startGuest(definition: GuestDefinition): Promise<Guest> {
   if (!insideLab) throw new Error(whyOutside);
   const { name, login } = definition;
   const dir = await mkdtemp(join(labRoot, `guest-${name}-`));
-  const identityFile = `${dir}.identity`;
+  const ownIdentity = `${dir}.identity`;
+  const identityFile = definition.identityFile ?? ownIdentity;
   const taps: string[] = [];
   let kernel: ChildProcess | undefined;
   const stop = async () => {
@@ -120,12 +130,15 @@ export async function startGuest(definition: GuestDefinition): Promise<Guest> {
       await ended;
     }
     for (const tap of taps.splice(0)) await command(['ip', 'link', 'del', tap]);
-    for (const file of [dir, `${dir}.uml`, identityFile, `${identityFile}.pub`, `${dir}.known_hosts`])
+    for (const file of [dir, `${dir}.uml`, ownIdentity, `${ownIdentity}.pub`, `${dir}.known_hosts`])
       await rm(file, { recursive: true, force: true });
   };
   try {
     const address = hostOf(definition.interfaces[0].address);
-    await Promise.all([makeKey(identityFile, 'netcheck'), makeKey(join(dir, 'host_key'), name)]);
+    await Promise.all([
+      definition.identityFile === undefined ? makeKey(ownIdentity, 'netcheck') : undefined,
+      makeKey(join(dir, 'host_key'), name),
+    ]);
     await Promise.all(['etc/sudoers.d', 'home', 'home-user'].map((one) => mkdir(join(dir, one), { recursive: true })));
     await chmod(dir, 0o755);
     for (const file of ['passwd', 'shadow', 'group']) await copyFile(join('/etc', file), join(dir, 'etc', file));
@@ -138,7 +151,16 @@ export async function startGuest(definition: GuestDefinition): Promise<Guest> {
       writeFile(join(dir, 'authorized_keys'), await readFile(`${identityFile}.pub`, 'utf8')),
       writeFile(join(dir, 'sshd_config'), `${sshdConfig(address)}AddressFamily inet\n`),
       writeFile(join(dir, 'sysctl.conf'), lines(Object.entries(definition.sysctls ?? {}).map(([k, v]) => `${k}=${v}`))),
-      writeFile(join(dir, 'setup.ip'), lines(['link set lo up', ...definition.interfaces.flatMap(ipLines)])),
+      writeFile(
+        join(dir, 'setup.ip'),
+        lines([
+          'link set lo up',
+          ...definition.interfaces.flatMap(ipLines),
+          ...(definition.routes ?? []).map(([destination, via]) => `route add ${destination} via ${via}`),
+        ]),
+      ),
+      definition.iptables === 'legacy' ? legacyIptables(join(dir, 'etc/alternatives')) : undefined,
+      ...Object.entries(definition.files ?? {}).map(([file, text]) => writeFile(join(dir, file), text)),
       writeFile(join(dir, 'modules'), lines(definition.modules ?? [])),
       writeFile(`${dir}.known_hosts`, `${address} ${hostKey}\n`),
       writeFile(join(dir, 'init'), firstScript, { mode: 0o755 }),
@@ -191,12 +213,21 @@ export async function startGuest(definition: GuestDefinition): Promise<Guest> {
   }
 }
 
+/** What Debian's `update-alternatives --set iptables /usr/sbin/iptables-legacy` does. */
+async function legacyIptables(dir: string): Promise<void> {
+  await mkdir(dir);
+  for (const family of ['iptables', 'ip6tables'])
+    for (const tool of ['', '-save', '-restore'])
+      await symlink(`/usr/sbin/${family}-legacy${tool}`, join(dir, `${family}${tool}`));
+}
+
 const hostOf = (address: string): string => address.replace(/\/.*$/, '');
 const lines = (of: readonly string[]): string => of.map((line) => `${line}\n`).join('');
-const ipLines = ({ address }: GuestInterface, index: number): readonly string[] => [
-  `addr add ${address} dev eth${index}`,
-  `link set eth${index} up`,
-];
+const ipLines = ({ address, device = '' }: GuestInterface, index: number): readonly string[] => {
+  const name = device === '' ? `eth${index}` : device;
+  const renamed = name === `eth${index}` ? [] : [`link set eth${index} name ${name}`];
+  return [...renamed, `addr add ${address} dev ${name}`, `link set ${name} up`];
+};
 
 let plugged = 0;
 

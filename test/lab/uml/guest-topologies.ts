@@ -1,0 +1,101 @@
+import type { GuestLabDefinition, GuestNode, GuestService } from './guest-lab.ts';
+
+/** What stands behind the Service: a server in the namespace of a pod on node-3. */
+export const web: GuestService = { name: 'web', netns: 'web', address: '10.244.3.2', port: 8080 };
+/** A second pod of the same Service. */
+export const twin: GuestService = { name: 'twin', netns: 'twin', address: '10.244.3.3', port: 8080 };
+
+const script = (...lines: readonly string[]): readonly string[] => ['sh', '-ec', lines.join('\n')];
+
+/** A pod as Calico makes it: one route to a gateway that is not there, which the node answers for. MTU 1450. */
+function pod(name: string, address: string): readonly string[] {
+  return [
+    `ip netns add ${name}`,
+    `ip link add cali-${name} mtu 1450 type veth peer name eth0 mtu 1450 netns ${name}`,
+    `sysctl -qw net.ipv4.conf.cali-${name}.proxy_arp=1 net.ipv4.neigh.cali-${name}.proxy_delay=0`,
+    `ip link set cali-${name} up`,
+    `ip route add ${address}/32 dev cali-${name}`,
+    `ip -n ${name} link set lo up`,
+    `ip -n ${name} addr add ${address}/32 dev eth0`,
+    `ip -n ${name} link set eth0 up`,
+    `ip -n ${name} route add 169.254.1.1 dev eth0`,
+    `ip -n ${name} route add default via 169.254.1.1`,
+  ];
+}
+
+const tunnel = (own: string, other: string, via: string): readonly string[] => [
+  `ip addr add ${own}/32 dev tunl0`,
+  'ip link set tunl0 mtu 1440 up',
+  `ip route add ${other} via ${via} dev tunl0 onlink`,
+];
+
+const client: GuestNode = {
+  name: 'client',
+  management: '10.254.0.10',
+  interfaces: [{ network: 'lan', device: 'eth0', address: '172.16.0.10/24' }],
+  modules: ['nf_conntrack'],
+};
+
+/** kube-proxy in IPVS mode, made by hand: NodePort 30170 and ClusterIP 10.96.0.44:80, both with masquerade. */
+const director: GuestNode = {
+  name: 'node-2',
+  management: '10.254.0.2',
+  interfaces: [{ network: 'lan', device: 'eth0', address: '172.16.0.2/24' }],
+  modules: [
+    'ip_vs',
+    'ip_vs_rr',
+    'ipip',
+    'dummy',
+    'iptable_nat',
+    'iptable_mangle',
+    'iptable_filter',
+    'nf_conntrack_netlink',
+  ],
+  routes: [['default', '172.16.0.1']],
+  sysctls: { 'net.ipv4.ip_forward': '1', 'net.ipv4.vs.conntrack': '1' },
+  setup: [
+    script(
+      ...tunnel('10.244.2.0', '10.244.3.0/24', '172.16.0.3'),
+      ...pod('app', '10.244.2.5'),
+      'ip link add kube-ipvs0 type dummy',
+      'ip addr add 10.96.0.44/32 dev kube-ipvs0',
+      'iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 30170 -j MARK --set-mark 0x4000',
+      'iptables -t nat -A POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE',
+      'ipvsadm -A -t 172.16.0.2:30170 -s rr',
+      `ipvsadm -a -t 172.16.0.2:30170 -r ${web.address}:${web.port} -m`,
+      'ipvsadm -A -t 10.96.0.44:80 -s rr',
+      `ipvsadm -a -t 10.96.0.44:80 -r ${web.address}:${web.port} -m`,
+    ),
+  ],
+};
+
+const server: GuestNode = {
+  name: 'node-3',
+  management: '10.254.0.3',
+  interfaces: [{ network: 'lan', device: 'eth0', address: '172.16.0.3/24' }],
+  modules: ['ipip', 'nf_conntrack'],
+  routes: [['default', '172.16.0.1']],
+  sysctls: { 'net.ipv4.ip_forward': '1' },
+  setup: [
+    script(
+      ...tunnel('10.244.3.0', '10.244.2.0/24', '172.16.0.2'),
+      ...pod('web', web.address),
+      ...pod('twin', twin.address),
+    ),
+  ],
+  services: [web, twin],
+};
+
+/**
+ * ```
+ *              NodePort 30170                     tunl0 (MTU 1440)
+ * client ───── node-2: IPVS, masquerade ═══════ IPIP ═══════ node-3 ── pod web 10.244.3.2:8080 (MTU 1450)
+ *              └─ pod app 10.244.2.5                         └─ pod twin 10.244.3.3:8080
+ *              ClusterIP 10.96.0.44:80
+ * ```
+ */
+export const cluster: GuestLabDefinition = {
+  name: 'cluster',
+  kernel: 'guests',
+  nodes: [client, director, server],
+};
