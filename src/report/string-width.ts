@@ -113,18 +113,27 @@ function isWide(code: number): boolean {
 /** Marks, format characters, controls and the vowels and finals of conjoining Hangul take no column of their own. */
 const zeroWidth = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}\u1160-\u11ff\u2028\u2029]$/u;
 
-/** Made when it is needed first: that takes milliseconds. */
+/**
+ * Characters that take a column or two of their own and never join another of them (UAX #29 GB999): ASCII, Latin,
+ * typographic punctuation, arrows, box drawing, CJK punctuation and ideographs, full-width forms.
+ */
+const plain =
+  ' -~\\u00a1-\\u00ac\\u00ae-\\u02ff\\u2010-\\u2027\\u2030-\\u205e\\u2190-\\u21ff\\u2500-\\u259f\\u3001-\\u3029\\u3031-\\u303e\\u4e00-\\u9fff\\uff01-\\uff60';
+const isPlain = new RegExp(`^[${plain}]$`);
+const pieces = new RegExp(`([${plain}]+)(?=[${plain}]|$)|[${plain}]?(?:[^${plain}]+[${plain}]?)+`, 'g');
+
+/** Made when it is needed first: that takes tens of milliseconds. */
 let segmenter: Intl.Segmenter | undefined;
 
 /** Splits a text into what a person sees as characters (UAX #29). */
 export function graphemes(text: string): string[] {
   const found: string[] = [];
-  // Between two ASCII characters there is always a boundary, and the segmenter is slow: it gets only what it must.
-  for (const [piece, ascii] of text.matchAll(/([ -~]+)(?=[ -~]|$)|[ -~]?[^ -~]+/g)) {
-    if (ascii === undefined) {
+  // Between two plain characters there is always a boundary, and the segmenter is slow: it gets only what it must.
+  for (const [piece, separate] of text.matchAll(pieces)) {
+    if (separate === undefined) {
       segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
       for (const { segment } of segmenter.segment(piece)) found.push(segment);
-    } else for (let at = 0; at < ascii.length; at += 1) found.push(ascii.charAt(at));
+    } else for (let at = 0; at < separate.length; at += 1) found.push(separate.charAt(at));
   }
   return found;
 }
@@ -135,6 +144,7 @@ function isAscii(text: string): boolean {
 
 /** Columns that one grapheme takes: 0, 1 or 2. */
 export function graphemeWidth(grapheme: string): number {
+  if (isPlain.test(grapheme)) return isWide(grapheme.charCodeAt(0)) ? 2 : 1;
   let width = 0;
   for (const character of grapheme) {
     const code = character.codePointAt(0) ?? 0;
