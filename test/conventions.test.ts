@@ -105,7 +105,12 @@ describe('collectors', () => {
         clientAddresses: [],
         ownAddresses: [],
         roles: ['target'],
-        learned: { devices: ['eth0'], ways: [{ address: '198.51.100.7', device: 'eth0' }], listenerPids: ['4711'] },
+        learned: {
+          devices: ['eth0'],
+          ways: [{ address: '198.51.100.7', device: 'eth0' }],
+          listenerPids: ['4711'],
+          servers: [],
+        },
         budget: { wallMs: 1, windowMs: 1, maxPackets: 1, maxCaptureBytes: 1, maxOutputBytes: 1 },
       } as const;
       for (const first of collector.commands(params.success ? params.data : exampleParams[collector.id], context))

@@ -62,14 +62,43 @@ export const capture = defineCollector({
   },
 });
 
-/** The client sees only its own way to the target; target and forwarders see every client of the port. */
+/**
+ * The client sees only its own way to the target; target and forwarders see every client of the port. Where the node
+ * sends it on to other addresses (a Service, a published port of a container), those are in it as well, bare and inside
+ * IPIP and VXLAN: without them a packet that goes on looks like one that is swallowed.
+ */
 export function filterOf({
   target,
   port,
   protocol,
   roles,
-}: Pick<CollectContext, 'target' | 'port' | 'protocol' | 'roles'>): string {
+  learned,
+}: Pick<CollectContext, 'target' | 'port' | 'protocol' | 'roles' | 'learned'>): string {
   const onlyClient = roles.every((role) => role === 'client');
   const flow = onlyClient ? `${protocol} port ${port} and host ${target}` : `${protocol} port ${port}`;
-  return `(${flow}) or ${icmpErrors} or ${icmp6Errors}`;
+  const servers = learned.servers
+    .filter((server) => onlyClient || server.port !== port)
+    .map((server) => `(host ${server.address} and ${protocol} port ${server.port})`);
+  // IPVS that forwards by tunnel leaves the asked address on the packet inside
+  const inside = learned.servers.length === 0 ? [] : [target, ...learned.servers.map(({ address }) => address)];
+  const inTunnels = tunnelFilters([...new Set(inside)]);
+  return [`(${flow})`, ...servers, ...inTunnels, icmpErrors, icmp6Errors].join(' or ');
+}
+
+/**
+ * IPv4 in IPIP (RFC 2003) and in VXLAN (RFC 7348; 8472 is Linux' older port): pcap filters cannot look inside, so source
+ * and destination are taken at their places behind an outer IPv4 header without options.
+ */
+function tunnelFilters(addresses: readonly string[]): readonly string[] {
+  const words = addresses.flatMap((address) => {
+    const bytes = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(address)?.slice(1).map(Number) ?? [];
+    return bytes.length === 4 ? [`0x${bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('')}`] : [];
+  });
+  if (words.length === 0) return [];
+  const inner = (source: string, destination: string): string =>
+    words.flatMap((word) => [`${source}=${word}`, `${destination}=${word}`]).join(' or ');
+  return [
+    `(ip proto 4 and (${inner('ip[32:4]', 'ip[36:4]')}))`,
+    `((udp dst port 4789 or udp dst port 8472) and (${inner('udp[42:4]', 'udp[46:4]')}))`,
+  ];
 }

@@ -12,6 +12,7 @@ export const firewall = defineCollector({
   purpose: 'iptables and nftables rules with packet counts, before and after',
   params: z.strictObject({}),
   when: 'delta',
+  beforeCaptures: true,
   provides: ['firewall'],
   commands: () => [
     {

@@ -8,9 +8,10 @@ const asRoot = { privilege: 'root', timeoutMs: 10_000, maxBytes: 8_388_608 } as 
 /** `ipvsadm` would load ip_vs where it is not there; the /proc files never do. */
 export const ipvs = defineCollector({
   id: 'ipvs',
-  purpose: 'IPVS services, connections and time-outs, where IPVS is in use',
+  purpose: 'IPVS services, connections, totals and time-outs, where IPVS is in use, before and after',
   params: z.strictObject({}),
-  when: 'once',
+  when: 'delta',
+  beforeCaptures: true,
   provides: ['ipvs'],
   commands: () => [
     {

@@ -58,12 +58,12 @@ export async function collect(
   let ended: Collected['ended'] = 'complete';
   try {
     for (const one of opening) if (one.status === 'rejected') throw one.reason;
-    const each = (when: readonly Collector['when'][], inPhase: 'once' | 'before' | 'after'): Promise<unknown> =>
+    const each = (inPhase: 'once' | 'before' | 'after', chosen: (one: Collector) => boolean): Promise<unknown> =>
       Promise.all(
         sessions.map((session) =>
           Promise.all(
             stepsOf(plan, session, registries.collectors)
-              .filter(({ collector }) => when.includes(collector.when) && collector.id !== 'look')
+              .filter(({ collector }) => chosen(collector) && collector.id !== 'look')
               .map(({ collector, params }) => session.collect(collector, params, inPhase)),
           ),
         ),
@@ -74,16 +74,19 @@ export async function collect(
       connected.map(async ({ session }) => ((await lookAround(session, registries)) ? [session] : [])),
     );
     sessions = looked.flat();
-    await each(['once'], 'once');
+    await Promise.all([
+      each('once', ({ when }) => when === 'once'),
+      each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures === true),
+    ]);
     phase('capture');
     const captures = await startCaptures(plan, sessions, registries.collectors, whole);
     phase('before');
-    await each(['delta'], 'before');
+    await each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true);
     phase('probe');
     ended = await window(plan, sessions, captures, registries.collectors, { signal: whole, onProgress });
     phase('after');
-    await each(['delta'], 'after');
-    await each(['active', 'last'], 'once');
+    await each('after', ({ when }) => when === 'delta');
+    await each('once', ({ when }) => when === 'active' || when === 'last');
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
     if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
   } finally {
@@ -162,7 +165,13 @@ async function open(
     return unreachable(connected.exit, connected.exit.message);
   }
   onProgress({ type: 'connected', node: node.name });
-  const learned = createLearner(parsers, plan.symptom.port);
+  const { targetAddress, symptom } = plan;
+  const learned = createLearner(parsers, {
+    address: targetAddress,
+    port: symptom.port,
+    protocol: symptom.protocol,
+    isHere: planned.roles.includes('target') || planned.node.serves.includes(targetAddress),
+  });
   const session: NodeSession = new NodeSession(
     planned,
     connected.connection,

@@ -54,6 +54,8 @@ export function unlearned(addresses: readonly string[]): Learned {
     devices: ['DEV'],
     ways: addresses.map((address) => ({ address, device: 'DEV' })),
     listenerPids: ['PID'],
+    // shown without: which servers stand behind the port is only known there
+    servers: [],
   };
 }
 

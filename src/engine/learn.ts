@@ -1,51 +1,77 @@
 import { type Learned, nothingLearned } from '../model/command.ts';
 import type { Evidence } from '../model/evidence.ts';
-import type { Listener, RouteVerdict } from '../model/facts.ts';
+import type { FirewallRule, Ipvs, Listener, RouteVerdict } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import { type Asked, serversBehind } from './servers-behind.ts';
 
 const most = 4;
 /** What the kernel takes for the name of a device (dev_valid_name, net/core/dev.c), without what shells look at. */
 const deviceName = /^[A-Za-z0-9_.:-]{1,15}$/;
+const ipvsKinds = ['ipvsadm', 'proc-net-ip-vs'] as const;
+const firewallKinds = ['iptables-save', 'ip6tables-save', 'nft-json'] as const;
 
 /**
  * What a run has found out on a node that later commands are made from: the devices of the way (from the kernel's own
- * route decision) and the processes that listen on the port.
+ * route decision), the processes that listen on the port, the servers behind it.
  */
 export function createLearner(
   parsers: ReadonlyMap<string, Parser>,
-  port: number,
+  asked: Asked,
 ): (evidence: readonly Evidence[]) => Learned {
   let read = -1;
   let learned: Learned = nothingLearned;
+  // A firewall may have tens of thousands of rules: it is read again only when there is more of it.
+  let tables = 0;
+  let servers: Learned['servers'] = [];
   return (evidence) => {
     if (evidence.length !== read) {
       read = evidence.length;
-      learned = learn(evidence, parsers, port);
+      const values = valuesOf(evidence, parsers);
+      const now = evidence.filter(isTable).length;
+      if (now !== tables) {
+        tables = now;
+        servers = serversBehind(
+          asked,
+          values<Ipvs>(...ipvsKinds).flatMap((ipvs) => ipvs.services ?? []),
+          values<readonly FirewallRule[]>(...firewallKinds).flat(),
+        );
+      }
+      learned = { ...learn(values, asked.port), servers };
     }
     return learned;
   };
 }
 
-function learn(evidence: readonly Evidence[], parsers: ReadonlyMap<string, Parser>, port: number): Learned {
-  const values = (kind: string): readonly unknown[] =>
+/** A first reading of what sends packets on to other addresses. */
+function isTable({ entry }: Evidence): boolean {
+  return entry.phase !== 'after' && [...ipvsKinds, ...firewallKinds].some((kind) => kind === entry.kind);
+}
+
+type Values = <Value>(...kinds: readonly string[]) => readonly Value[];
+
+function valuesOf(evidence: readonly Evidence[], parsers: ReadonlyMap<string, Parser>): Values {
+  return <Value>(...kinds: readonly string[]) =>
     evidence.flatMap(({ entry, stdout, stderr }) => {
-      if (entry.kind !== kind || entry.exit.how !== 'exited') return [];
-      const { value } = parsers.get(kind)?.parse({
+      if (!kinds.includes(entry.kind) || entry.phase === 'after' || entry.exit.how !== 'exited') return [];
+      const { value } = parsers.get(entry.kind)?.parse({
         stdout,
         stderr,
         argv: entry.argv,
         exitCode: entry.exit.code,
         evidence: entry.out ?? entry.id,
       }) ?? { value: undefined };
-      return value === undefined ? [] : [value];
+      return value === undefined ? [] : [value as Value];
     });
-  const ways = values('ip-route-get')
-    .flatMap((value) => value as readonly RouteVerdict[])
+}
+
+function learn(values: Values, port: number): Omit<Learned, 'servers'> {
+  const ways = values<readonly RouteVerdict[]>('ip-route-get')
+    .flat()
     .flatMap(({ to, device }) =>
       device !== undefined && device !== 'lo' && deviceName.test(device) ? [{ address: to, device }] : [],
     );
-  const listeners = values('ss').flatMap(
-    (value) => (value as { readonly listeners?: readonly Listener[] }).listeners ?? [],
+  const listeners = values<{ readonly listeners?: readonly Listener[] }>('ss').flatMap(
+    (value) => value.listeners ?? [],
   );
   const pids = listeners
     .filter((listener) => listener.port === port)

@@ -1,10 +1,13 @@
 import type { CollectContext, Collector, Command } from '../model/command.ts';
+import { mostServers } from '../model/command.ts';
 import { Budget } from '../model/plan.ts';
 
 /** Values that stand for "whatever a run puts here" while the collectors are asked for their commands. */
 const stand = {
   target: '203.0.113.77',
   port: 64999,
+  serverPort: 64998,
+  hexAddress: 'cb00714d',
   maxPackets: 999_983,
   user: 'netcheck_login_user',
   pid: '4194301',
@@ -68,6 +71,7 @@ function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): Co
       devices: [stand.device],
       ways: [{ address: stand.target, device: stand.device }],
       listenerPids: [stand.pid],
+      servers: [{ address: stand.target, port: stand.serverPort }],
     },
     loginUser: stand.user,
     budget: Budget.parse({ maxPackets: stand.maxPackets }),
@@ -86,7 +90,9 @@ function entryOf([tool = '', ...args]: readonly string[], loginUser: string): Pr
   const pattern = text
     .replaceAll(/[\\^$.|?*+()[\]{}]/g, String.raw`\$&`)
     .replaceAll(stand.target.replaceAll('.', String.raw`\.`), '[0-9a-f.:]{2,39}')
+    .replaceAll(stand.hexAddress, '[0-9a-f]{8}')
     .replaceAll(String(stand.port), '[0-9]{1,5}')
+    .replaceAll(String(stand.serverPort), '[0-9]{1,5}')
     .replaceAll(String(stand.maxPackets), '[0-9]{1,7}')
     .replaceAll(stand.pid, '[0-9]{1,7}')
     .replaceAll(stand.device, '[A-Za-z0-9_.:-]{1,15}')
@@ -94,10 +100,22 @@ function entryOf([tool = '', ...args]: readonly string[], loginUser: string): Pr
   return { tool, args: `^${foldVariants(pattern)}$`, isPattern: true };
 }
 
-/** The variants of one command (with and without immediate mode, one host or all, tcp or udp) as one expression. */
+/**
+ * The variants of one command as one expression: with and without immediate mode, one host or all, tcp or udp, with up
+ * to {@link mostServers} servers behind the port.
+ */
 function foldVariants(pattern: string): string {
   return pattern
     .replace(/ -s 160(?: --immediate-mode)?(?= )/, ' -s 160( --immediate-mode)?')
     .replace(/\((?:tcp|udp) port /, '((tcp|udp) port ')
-    .replace(/(port \[0-9\]\{1,5\})(?: and host (\S+))?(?=\\\))/, '$1( and host [0-9a-f.:]{2,39})?');
+    .replace(/(port \[0-9\]\{1,5\})(?: and host (\S+))?(?=\\\))/, '$1( and host [0-9a-f.:]{2,39})?')
+    .replace(
+      / or \\\(host \S+ and (?:tcp|udp) (port \S+\\\))/,
+      `( or \\(host [0-9a-f.:]{2,39} and (tcp|udp) $1){0,${mostServers}}`,
+    )
+    .replaceAll(
+      / or (\\\(+(?:ip proto 4|\\\(udp dst port).*? and )\\\((ip|udp)\\\[(\d)(\d):4.*?\\\)\\\)/g,
+      (_all, what, layer, ten, one) =>
+        `( or ${what}\\((${layer}\\[${ten}[${one}6]:4\\]=0x[0-9a-f]{8}( or )?){2,${2 * mostServers + 2}}\\)\\))?`,
+    );
 }

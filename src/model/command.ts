@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import type { FactName } from './facts.ts';
+import type { Endpoint, FactName } from './facts.ts';
 import type { Budget, Role } from './plan.ts';
 
 /**
@@ -54,8 +54,13 @@ export interface Learned {
   readonly ways: readonly { readonly address: string; readonly device: string }[];
   /** Processes that listen on the port, as far as they may be seen. At most four. */
   readonly listenerPids: readonly string[];
+  /** Where this node sends on what is sent to the target (IPVS real servers, DNAT). At most {@link mostServers}. */
+  readonly servers: readonly Endpoint[];
 }
-export const nothingLearned: Learned = { devices: [], ways: [], listenerPids: [] };
+export const nothingLearned: Learned = { devices: [], ways: [], listenerPids: [], servers: [] };
+
+/** A capture filter has room for so many servers of a Service; kernels take at most 4096 instructions (BPF_MAXINSNS). */
+export const mostServers = 16;
 
 /** Everything netcheck may run on a node comes from a collector: parameters in, argv arrays out. */
 export interface Collector<Params extends z.ZodType = z.ZodType> {
@@ -68,6 +73,8 @@ export interface Collector<Params extends z.ZodType = z.ZodType> {
    * all that was learned. `active` ones send packets of their own from the clients.
    */
   readonly when: 'once' | 'delta' | 'capture' | 'probe' | 'active' | 'last';
+  /** Of `delta` ones: the first reading is made before captures start, because their filter is made from it. */
+  readonly beforeCaptures?: true;
   /** Facts that its commands' parsers give. */
   readonly provides: readonly FactName[];
   commands(params: z.output<Params>, context: CollectContext): readonly Command[];

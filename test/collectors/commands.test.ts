@@ -19,6 +19,7 @@ const context: CollectContext = {
       { address: '192.0.2.50', device: 'eth1' },
     ],
     listenerPids: ['4711'],
+    servers: [],
   },
   budget: Budget.parse({}),
 };

@@ -75,7 +75,12 @@ describe('a command in a network namespace', () => {
       clientAddresses: ['192.0.2.2'],
       ownAddresses: [],
       roles: ['target'],
-      learned: { devices: ['eth0'], ways: [{ address: '192.0.2.2', device: 'eth0' }], listenerPids: ['77'] },
+      learned: {
+        devices: ['eth0'],
+        ways: [{ address: '192.0.2.2', device: 'eth0' }],
+        listenerPids: ['77'],
+        servers: [],
+      },
       budget: Budget.parse({}),
     } as const;
     const same = [...collectors.values()].filter((collector) => {

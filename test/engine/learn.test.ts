@@ -5,9 +5,10 @@ import { nothingLearned } from '../../src/model/command.ts';
 import { parsers } from '../../src/parsers/index.ts';
 import { evidenceOf } from './evidence-of.ts';
 
+const asked = { address: '10.9.0.77', port: 1301, protocol: 'tcp', isHere: true } as const;
 const route = (to: string, stdout: string, more: Partial<Evidence['entry']> = {}): Evidence =>
   evidenceOf({ kind: 'ip-route-get', argv: ['ip', 'route', 'get', to], ...more }, stdout);
-const learn = (...evidence: readonly Evidence[]) => createLearner(parsers, 1301)(evidence);
+const learn = (...evidence: readonly Evidence[]) => createLearner(parsers, asked)(evidence);
 
 describe('what later commands are made from', () => {
   it('devices and ways: from the route decisions of the kernel, each device once', () => {
@@ -25,6 +26,7 @@ describe('what later commands are made from', () => {
         { address: '10.8.0.3', device: 'eth1' },
       ],
       listenerPids: [],
+      servers: [],
     });
   });
 
@@ -67,10 +69,33 @@ tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",p
   });
 
   it('grows with the evidence', () => {
-    const learner = createLearner(parsers, 1301);
+    const learner = createLearner(parsers, asked);
     const evidence: Evidence[] = [];
     expect(learner(evidence).devices).toEqual([]);
     evidence.push(route('10.8.0.3', '10.8.0.3 dev eth1 src 10.8.0.1 \n'));
     expect(learner(evidence).devices).toEqual(['eth1']);
+  });
+
+  it('the servers behind the port: from the first reading of IPVS and the firewall, not from the one after', () => {
+    const table = (server: string): string => `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
+TCP  10.9.0.77:1301 rr
+  -> ${server}           Masq    1      1          0
+`;
+    const ipvs = (server: string, phase: 'before' | 'after') =>
+      evidenceOf({ kind: 'ipvsadm', argv: ['ipvsadm', '-Ln'], phase }, table(server));
+    const nat = evidenceOf(
+      { kind: 'iptables-save', argv: ['iptables-save', '-c'], phase: 'before' },
+      '*nat\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING -p tcp -m tcp --dport 1301 -j DNAT --to-destination 10.8.0.7:80\nCOMMIT\n',
+    );
+    const learner = createLearner(parsers, asked);
+    const evidence: Evidence[] = [ipvs('10.244.1.5:8080', 'before')];
+    expect(learner(evidence).servers).toEqual([{ address: '10.244.1.5', port: 8080 }]);
+    evidence.push(nat, ipvs('10.244.9.9:8080', 'after'));
+    expect(learner(evidence).servers).toEqual([
+      { address: '10.244.1.5', port: 8080 },
+      { address: '10.8.0.7', port: 80 },
+    ]);
   });
 });

@@ -1,0 +1,68 @@
+import { mostServers } from '../model/command.ts';
+import type { Endpoint, FirewallRule, IpvsService } from '../model/facts.ts';
+import { IpAddress } from '../model/inventory.ts';
+import { reachedRules } from '../rules/firewall-match.ts';
+import { sameAddress } from '../rules/ip-address.ts';
+
+/** What the question is about, as one node sees it. */
+export interface Asked extends Endpoint {
+  readonly protocol: 'tcp' | 'udp';
+  /** Whether the address is one of the node's own: then its NodePorts are meant as well. */
+  readonly isHere: boolean;
+}
+
+/** Where the first packet of a connection may be given another destination. */
+const natHooks = ['prerouting', 'output'];
+/** `--to-destination 10.0.0.5:80`, `[fd00::5]:80`, `10.0.0.5`; `dnat to 10.0.0.5:80`. A range of ports or addresses is not read. */
+const toDestination =
+  /(?:--to-destination|\bdnat(?: ip6?)? to) (?:\[([0-9a-fA-F:]{2,39})\]|([0-9.]{7,15}|[0-9a-fA-F:]*::[0-9a-fA-F:]*))(?::(\d{1,5}))?(?=\s|$)/;
+/** `-j REDIRECT --to-ports 8080` */
+const toPort = /-j REDIRECT\b.*--to-ports (\d{1,5})(?=\s|$)|\bredirect to :(\d{1,5})(?=\s|$)/;
+/** Rules for addresses of the node itself: NodePorts of kube-proxy, published ports of containers. */
+const onlyLocal = /--dst-type LOCAL|fib daddr type local/;
+
+/**
+ * Where a node sends on what comes for the asked address and port: real servers of IPVS, destinations of NAT rules
+ * (kube-proxy, containers, port forwardings). Those that get new connections come first. Empty: it is not a Service
+ * here, as far as was read.
+ */
+export function serversBehind(
+  asked: Asked,
+  services: readonly IpvsService[],
+  rules: readonly FirewallRule[],
+): readonly Endpoint[] {
+  const found = new Map<string, Endpoint>();
+  for (const { address, port } of [...realServers(asked, services), ...natDestinations(asked, rules)])
+    if (IpAddress.safeParse(address).success && port > 0 && port <= 65_535 && found.size < mostServers)
+      found.set(`${address} ${port}`, { address, port });
+  return [...found.values()].filter(({ address, port }) => port !== asked.port || !sameAddress(address, asked.address));
+}
+
+function realServers(asked: Asked, services: readonly IpvsService[]): readonly Endpoint[] {
+  return services
+    .filter(
+      ({ protocol, address, port }) =>
+        protocol === asked.protocol && port === asked.port && sameAddress(address, asked.address),
+    )
+    .flatMap(({ servers }) => servers.toSorted((a, b) => Number(b.weight > 0) - Number(a.weight > 0)));
+}
+
+function natDestinations(asked: Asked, rules: readonly FirewallRule[]): readonly Endpoint[] {
+  const applicable = asked.isHere ? rules : rules.filter(({ text }) => !onlyLocal.test(text));
+  const flow = {
+    protocol: asked.protocol,
+    source: null,
+    destination: asked.address,
+    port: asked.port,
+    inDevice: null,
+    packets: 0,
+  };
+  return reachedRules({ rules: applicable }, flow, ['other'], natHooks).flatMap(({ rule: { text } }) => {
+    const [, six, four, port] = toDestination.exec(text) ?? [];
+    const address = six ?? four;
+    if (address !== undefined) return [{ address, port: port === undefined ? asked.port : Number(port) }];
+    const [, own, ownOfNft] = toPort.exec(text) ?? [];
+    const redirected = own ?? ownOfNft;
+    return redirected === undefined ? [] : [{ address: asked.address, port: Number(redirected) }];
+  });
+}

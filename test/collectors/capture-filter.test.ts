@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { filterOf } from '../../src/collectors/capture.ts';
+import { collectors } from '../../src/collectors/index.ts';
+import { privilegedCommands } from '../../src/engine/privileged-commands.ts';
+import { mostServers, nothingLearned } from '../../src/model/command.ts';
+import type { Endpoint } from '../../src/model/facts.ts';
+import type { Role } from '../../src/model/plan.ts';
+
+const icmp = '(icmp and (icmp[0]=3 or icmp[0]=11)) or (icmp6 and (ip6[40]=1 or ip6[40]=2 or ip6[40]=3))';
+const filter = (roles: readonly Role[], servers: readonly Endpoint[] = [], target = '10.51.2.2'): string =>
+  filterOf({ target, port: 30_170, protocol: 'tcp', roles, learned: { ...nothingLearned, servers } });
+const pod = { address: '10.244.1.5', port: 8080 };
+const most = Array.from({ length: mostServers }, (_one, i) => ({ address: `10.244.100.${100 + i}`, port: 60_000 + i }));
+
+describe('the filter of a capture', () => {
+  it('is the port in question where nothing is known to stand behind it', () => {
+    expect(filter(['target'])).toBe(`(tcp port 30170) or ${icmp}`);
+    expect(filter(['client'])).toBe(`(tcp port 30170 and host 10.51.2.2) or ${icmp}`);
+  });
+
+  it('takes the servers behind it too: bare, in IPIP and in VXLAN', () => {
+    const inside = (source: string, destination: string) =>
+      ['0x0a330202', '0x0af40105'].map((one) => `${source}=${one} or ${destination}=${one}`).join(' or ');
+    expect(filter(['target'], [pod])).toBe(
+      `(tcp port 30170) or (host 10.244.1.5 and tcp port 8080) or (ip proto 4 and (${inside('ip[32:4]', 'ip[36:4]')})) or ((udp dst port 4789 or udp dst port 8472) and (${inside('udp[42:4]', 'udp[46:4]')})) or ${icmp}`,
+    );
+  });
+
+  it('says the port once where the servers have the same: only a client asks for one host', () => {
+    const same = { address: '10.244.1.5', port: 30_170 };
+    expect(filter(['forwarder'], [same])).not.toContain('host 10.244.1.5');
+    expect(filter(['client'], [same])).toContain('(host 10.244.1.5 and tcp port 30170)');
+  });
+
+  const cases = [
+    ['plain', filter(['target'])],
+    ['client', filter(['client'], [pod])],
+    ['most servers', filter(['target'], most)],
+    ['IPv6', filter(['client'], [{ address: 'fd00:10:244::5', port: 8080 }], 'fd00::50')],
+  ] as const;
+  const patterns = privilegedCommands(collectors, 'netcheck')
+    .filter(({ tool, isPattern }) => tool === 'tcpdump' && isPattern)
+    .map(({ args }) => new RegExp(args));
+
+  it.each(cases)('%s: the sudoers file lets it pass, and nothing that was put behind it', (_name, text) => {
+    const allowed = (one: string): boolean =>
+      patterns.some((pattern) =>
+        pattern.test(`-i any -nn -s 160 --immediate-mode -c 20000 -U -w - -Z netcheck ${one}`),
+      );
+    expect(allowed(text)).toBe(true);
+    expect(allowed(`${text} -w /etc/passwd`)).toBe(false);
+    expect(allowed(text.replace(' or (icmp ', ' or (host 10.0.0.1 and tcp port 1) -z reboot or (icmp '))).toBe(false);
+  });
+
+  it('a server more than there is room for does not pass', () => {
+    const more = filter(['target'], [...most, pod]);
+    expect(
+      patterns.some((pattern) =>
+        pattern.test(`-i any -nn -s 160 --immediate-mode -c 20000 -U -w - -Z netcheck ${more}`),
+      ),
+    ).toBe(false);
+  });
+
+  const noTcpdump = existsSync('/usr/bin/tcpdump') ? undefined : 'tcpdump is not installed';
+  it.skipIf(noTcpdump !== undefined).each(cases)(
+    `%s: libpcap takes it, within the kernel's bound on instructions${noTcpdump === undefined ? '' : ` (skipped: ${noTcpdump})`}`,
+    (_name, text) => {
+      for (const link of ['LINUX_SLL2', 'LINUX_SLL', 'EN10MB']) {
+        const program = execFileSync('/usr/bin/tcpdump', ['-ddd', '-s', '160', '-y', link, text], { stdio: 'pipe' });
+        expect(Number(program.toString().split('\n')[0])).toBeLessThanOrEqual(4096);
+      }
+    },
+  );
+});
