@@ -16,9 +16,10 @@ exit 1`;
 /** Of the processes that listen on the port, as far as they may be seen (those of others need root). */
 export const listenerProcess = defineCollector({
   id: 'listener-process',
-  purpose: 'limits, open files and CPU throttling of the process that listens on the port',
+  purpose: 'limits, open files and CPU throttling of the process that listens on the port, before and after',
   params: z.strictObject({}),
-  when: 'last',
+  when: 'delta',
+  afterOthers: true,
   provides: ['listenerProcesses'],
   commands: (_params, { learned }) =>
     learned.listenerPids.flatMap((pid) => [

@@ -60,13 +60,17 @@ export async function collect(
     for (const one of opening) if (one.status === 'rejected') throw one.reason;
     const each = (inPhase: 'once' | 'before' | 'after', chosen: (one: Collector) => boolean): Promise<unknown> =>
       Promise.all(
-        sessions.map((session) =>
-          Promise.all(
-            stepsOf(plan, session, registries.collectors)
-              .filter(({ collector }) => chosen(collector) && collector.id !== 'look')
-              .map(({ collector, params }) => session.collect(collector, params, inPhase)),
-          ),
-        ),
+        sessions.map(async (session) => {
+          const steps = stepsOf(plan, session, registries.collectors).filter(
+            ({ collector }) => chosen(collector) && collector.id !== 'look',
+          );
+          for (const isLate of [false, true])
+            await Promise.all(
+              steps
+                .filter(({ collector }) => (collector.afterOthers === true) === isLate)
+                .map(({ collector, params }) => session.collect(collector, params, inPhase)),
+            );
+        }),
       );
 
     phase('look');

@@ -5,13 +5,15 @@ import type {
   Facts,
   FactName,
   FirewallRule,
+  IpvsServiceTotals,
+  IpvsTotals,
   Kernel,
   Listener,
   Neighbour,
   Socket,
   TcpMetric,
 } from '../model/facts.ts';
-import type { ListenerProcess, Nic, SocketOwner } from '../model/node-facts.ts';
+import type { CpuStat, ListenerProcess, Nic, SocketOwner } from '../model/node-facts.ts';
 import { isBroken } from './is-broken.ts';
 import { joinCounters } from './join-counters.ts';
 
@@ -168,16 +170,47 @@ function joinTcpMetrics(readings: readonly Reading[]): readonly TcpMetric[] | un
   return readings.length === 0 ? undefined : readings.flatMap(({ value }) => value as readonly TcpMetric[]);
 }
 
+/** The table as it was before the window: afterwards it has entries that the probes made. Totals say what moved. */
 function joinIpvs(readings: readonly Reading[]): Facts['ipvs'] | undefined {
   const own = readings.filter(({ evidence }) => evidence.entry.collector === 'ipvs');
-  return own.length === 0
-    ? undefined
-    : (Object.assign(
-        {},
-        ...own.map(({ evidence, value }) =>
-          evidence.entry.kind === 'ipvsadm-stats' ? { totals: value } : (value as object),
-        ),
-      ) as Facts['ipvs']);
+  if (own.length === 0) return undefined;
+  const first = own.filter(({ evidence }) => evidence.entry.phase !== 'after');
+  const parts = first.flatMap(({ evidence, value }) =>
+    evidence.entry.kind === 'ipvsadm-stats' ? [] : [value as object],
+  );
+  const totalsOf = (list: readonly Reading[]): readonly IpvsServiceTotals[] | undefined =>
+    list.find(({ evidence }) => evidence.entry.kind === 'ipvsadm-stats')?.value as
+      | readonly IpvsServiceTotals[]
+      | undefined;
+  const before = totalsOf(first);
+  const after = totalsOf(own.filter(({ evidence }) => evidence.entry.phase === 'after'));
+  const totals = after?.map((service) => movedTotals(service, before)) ?? before;
+  return Object.assign({}, ...parts, totals === undefined ? {} : { totals }) as Facts['ipvs'];
+}
+
+function movedTotals(after: IpvsServiceTotals, services: readonly IpvsServiceTotals[] | undefined): IpvsServiceTotals {
+  const isSame = (one: IpvsTotals, other: IpvsTotals): boolean =>
+    one.address === other.address && one.port === other.port;
+  const before = services?.find((one) => one.protocol === after.protocol && isSame(one, after));
+  const servers = after.servers.map((server) => ({
+    ...server,
+    ...risen(
+      server,
+      before?.servers.find((one) => isSame(one, server)),
+    ),
+  }));
+  return { ...after, ...risen(after, before), servers };
+}
+
+/** A server that is taken out of the table and put back begins anew. */
+function risen(after: IpvsTotals, before: IpvsTotals | undefined): Pick<IpvsTotals, 'moved'> {
+  if (before === undefined) return {};
+  const moved = {
+    connections: after.connections - before.connections,
+    inPackets: after.inPackets - before.inPackets,
+    outPackets: after.outPackets - before.outPackets,
+  };
+  return Object.values(moved).some((by) => by < 0) ? {} : { moved };
 }
 
 /** The uptime went back between two readings. */
@@ -221,5 +254,28 @@ function joinProcesses(readings: readonly Reading[]): readonly ListenerProcess[]
     const pid = Number(/^\/proc\/(\d+)\//.exec(last)?.[1] ?? last);
     return Number.isSafeInteger(pid) ? pid : undefined;
   });
-  return processes.size === 0 ? undefined : [...processes].map(([pid, told]) => ({ pid, ...told }));
+  const before = new Map(
+    readings
+      .filter(({ evidence: { entry } }) => entry.kind === 'cpu-stat' && entry.phase === 'before')
+      .map(({ evidence, value }) => [evidence.entry.argv.at(-1), value as CpuStat] as const),
+  );
+  const moved = ({ pid, cpu }: ListenerProcess): Pick<ListenerProcess, 'cpu'> =>
+    cpu === undefined ? {} : { cpu: { ...cpu, ...throttledSince(before.get(String(pid)), cpu) } };
+  return processes.size === 0
+    ? undefined
+    : [...processes]
+        .map(([pid, told]): ListenerProcess => ({ pid, ...told }))
+        .map((one) => ({ ...one, ...moved(one) }));
+}
+
+function throttledSince(before: CpuStat | undefined, after: CpuStat): Pick<CpuStat, 'moved'> {
+  const rise = (name: 'periods' | 'throttledPeriods' | 'throttledUsec'): number | null => {
+    const [first, second] = [before?.[name] ?? null, after[name]];
+    return first === null || second === null || second < first ? null : second - first;
+  };
+  const [periods, throttledPeriods, throttledUsec] = [rise('periods'), rise('throttledPeriods'), rise('throttledUsec')];
+  const isSame = before === after;
+  return isSame || periods === null || throttledPeriods === null || throttledUsec === null
+    ? {}
+    : { moved: { periods, throttledPeriods, throttledUsec } };
 }

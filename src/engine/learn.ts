@@ -7,7 +7,7 @@ import { type Asked, serversBehind } from './servers-behind.ts';
 const most = 4;
 /** What the kernel takes for the name of a device (dev_valid_name, net/core/dev.c), without what shells look at. */
 const deviceName = /^[A-Za-z0-9_.:-]{1,15}$/;
-const ipvsKinds = ['ipvsadm', 'proc-net-ip-vs'] as const;
+const ipvsKinds = ['ipvsadm', 'proc-net-ip-vs', 'ipvsadm-connections', 'proc-net-ip-vs-conn'] as const;
 const firewallKinds = ['iptables-save', 'ip6tables-save', 'nft-json'] as const;
 
 /**
@@ -32,7 +32,7 @@ export function createLearner(
         tables = now;
         servers = serversBehind(
           asked,
-          values<Ipvs>(...ipvsKinds).flatMap((ipvs) => ipvs.services ?? []),
+          Object.assign({}, ...values<Ipvs>(...ipvsKinds)) as Ipvs,
           values<readonly FirewallRule[]>(...firewallKinds).flat(),
         );
       }

@@ -154,7 +154,8 @@ function readCapture(one: Evidence, file: string, probesEndedAtMs: number): Read
   const { exit, endedAtMs } = one.entry;
   const analyser = createCaptureAnalyser({ evidence: file });
   analyser.push(one.stdout);
-  const capture = analyser.finish(one.stderr);
+  const filter = one.entry.argv.at(-1);
+  const capture = { ...analyser.finish(one.stderr), ...(filter === undefined ? {} : { filter }) };
   // A tcpdump that is stopped says how much it saw. Where that never came, packets before it may not have come either.
   const swallowed = exit.how !== 'exited' && capture.droppedByKernel === null;
   const cutShort = swallowed || endedAtMs < probesEndedAtMs;

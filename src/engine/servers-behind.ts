@@ -1,5 +1,5 @@
 import { mostServers } from '../model/command.ts';
-import type { Endpoint, FirewallRule, IpvsService } from '../model/facts.ts';
+import type { Endpoint, FirewallRule, Ipvs, IpvsService } from '../model/facts.ts';
 import { IpAddress } from '../model/inventory.ts';
 import { reachedRules } from '../rules/firewall-match.ts';
 import { sameAddress } from '../rules/ip-address.ts';
@@ -28,22 +28,29 @@ const onlyLocal = /--dst-type LOCAL|fib daddr type local/;
  */
 export function serversBehind(
   asked: Asked,
-  services: readonly IpvsService[],
+  { services = [], connections = [] }: Pick<Ipvs, 'services' | 'connections'>,
   rules: readonly FirewallRule[],
 ): readonly Endpoint[] {
   const found = new Map<string, Endpoint>();
-  for (const { address, port } of [...realServers(asked, services), ...natDestinations(asked, rules)])
+  const all = [
+    ...realServers(asked, services),
+    ...natDestinations(asked, rules),
+    // servers that the service no longer has may still get what old entries point to
+    ...connections.filter(({ virtual }) => isAsked(asked, virtual)).map(({ destination }) => destination),
+  ];
+  for (const { address, port } of all)
     if (IpAddress.safeParse(address).success && port > 0 && port <= 65_535 && found.size < mostServers)
       found.set(`${address} ${port}`, { address, port });
-  return [...found.values()].filter(({ address, port }) => port !== asked.port || !sameAddress(address, asked.address));
+  return [...found.values()].filter((server) => !isAsked(asked, server));
+}
+
+function isAsked(asked: Asked, { address, port }: Endpoint): boolean {
+  return port === asked.port && sameAddress(address, asked.address);
 }
 
 function realServers(asked: Asked, services: readonly IpvsService[]): readonly Endpoint[] {
   return services
-    .filter(
-      ({ protocol, address, port }) =>
-        protocol === asked.protocol && port === asked.port && sameAddress(address, asked.address),
-    )
+    .filter((service) => service.protocol === asked.protocol && isAsked(asked, service))
     .flatMap(({ servers }) => servers.toSorted((a, b) => Number(b.weight > 0) - Number(a.weight > 0)));
 }
 

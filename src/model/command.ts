@@ -75,6 +75,8 @@ export interface Collector<Params extends z.ZodType = z.ZodType> {
   readonly when: 'once' | 'delta' | 'capture' | 'probe' | 'active' | 'last';
   /** Of `delta` ones: the first reading is made before captures start, because their filter is made from it. */
   readonly beforeCaptures?: true;
+  /** It asks for what the others of its phase find (devices, processes), so it comes after them. */
+  readonly afterOthers?: true;
   /** Facts that its commands' parsers give. */
   readonly provides: readonly FactName[];
   commands(params: z.output<Params>, context: CollectContext): readonly Command[];

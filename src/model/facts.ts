@@ -320,6 +320,8 @@ export interface IpvsTotals {
   readonly outPackets: number;
   readonly inBytes: number;
   readonly outBytes: number;
+  /** How far they moved from before the window to after it; absent where they were read once, or began anew. */
+  readonly moved?: { readonly connections: number; readonly inPackets: number; readonly outPackets: number };
   readonly at: At;
 }
 
@@ -327,11 +329,11 @@ export interface IpvsServiceTotals extends IpvsTotals {
   readonly protocol: IpvsService['protocol'];
   readonly servers: readonly IpvsTotals[];
 }
-/** Parts are absent where they were not read. */
+/** As it was before the window: what the window made of it is not in it. Parts are absent where they were not read. */
 export interface Ipvs {
   readonly services?: readonly IpvsService[];
   readonly connections?: readonly IpvsConnection[];
-  /** Since the service was made, or was zeroed. */
+  /** Since the service was made, or was zeroed; read before and after the window. */
   readonly totals?: readonly IpvsServiceTotals[];
   readonly timeoutsSec?: { readonly tcp: number; readonly tcpfin: number; readonly udp: number; readonly at: At };
 }
@@ -364,6 +366,8 @@ export interface Capture {
   readonly linkType: string;
   readonly firstAtMs: number | null;
   readonly lastAtMs: number | null;
+  /** The expression that chose what is in it (pcap-filter(7)); absent where it is not known: files. */
+  readonly filter?: string;
   /** From tcpdump's stderr; null where it did not say. Above 0 weakens every rule that argues from a missing packet. */
   readonly droppedByKernel: number | null;
   /** Whether tcpdump got as far as "listening on". */

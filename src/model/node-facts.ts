@@ -234,6 +234,8 @@ export interface CpuStat {
   readonly throttledPeriods: number | null;
   readonly throttledUsec: number | null;
   readonly usageUsec: number | null;
+  /** How far the first three moved from before the window to after it; absent where it was read once. */
+  readonly moved?: { readonly periods: number; readonly throttledPeriods: number; readonly throttledUsec: number };
   readonly at: At;
 }
 

@@ -1,4 +1,4 @@
-import type { Capture } from '../model/facts.ts';
+import type { Capture, Endpoint } from '../model/facts.ts';
 
 /** Sentences of every rule that argues from captures: why one is too weak. */
 export const captureText = {
@@ -45,4 +45,18 @@ export function weakness(capture: Capture | undefined, say: CaptureSentences): s
   if (capture.cutShort === true) return say.cutShort;
   if (capture.connectionsDropped > 0) return say.memoryBound({ connections: capture.connectionsDropped });
   return null;
+}
+
+/**
+ * Whether a capture was asked for the packets of an address and port at all; what it was not asked for is not missing
+ * from it. Where the filter is not known it is the port in question.
+ */
+export function takes(capture: Capture, { address, port }: Endpoint, askedPort: number): boolean {
+  const { filter } = capture;
+  if (filter === undefined) return port === askedPort;
+  return (
+    new RegExp(`\\((?:tcp|udp) port ${port}\\)`).test(filter) ||
+    filter.includes(`(host ${address} and tcp port ${port})`) ||
+    filter.includes(`(host ${address} and udp port ${port})`)
+  );
 }

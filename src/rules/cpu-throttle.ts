@@ -35,6 +35,8 @@ export const cpuThrottle = defineNodeRule({
         `the cgroup of process ${v.pid} was stopped in ${v.throttled} of ${v.periods} periods (${v.share})${v.seconds}`,
       stopped: (v: { sec: number }) => `, ${v.sec} s altogether`,
       sinceStart: 'These counts are since the cgroup began: that it happened in this very window is not proven',
+      inWindow: (v: { throttled: number; periods: number }) =>
+        `In this window it was stopped in ${v.throttled} of ${v.periods} periods`,
       tooFew: (v: { pid: number; periods: number }) =>
         `the cgroup of process ${v.pid} has run for ${v.periods} periods only: too few to tell a share`,
       fine: (v: { pid: number; throttled: number; periods: number }) =>
@@ -54,6 +56,7 @@ export const cpuThrottle = defineNodeRule({
         `进程 ${v.pid} 的 cgroup 在 ${v.periods} 个周期中有 ${v.throttled} 个被暂停（${v.share}）${v.seconds}`,
       stopped: (v) => `，合计 ${v.sec} 秒`,
       sinceStart: '这是 cgroup 建立以来的累计：不能证明就发生在本次窗口内',
+      inWindow: (v) => `本次窗口内 ${v.periods} 个周期中有 ${v.throttled} 个被暂停`,
       tooFew: (v) => `进程 ${v.pid} 的 cgroup 只运行了 ${v.periods} 个周期：太少，看不出比例`,
       fine: (v) => `进程 ${v.pid} 的 cgroup 在 ${v.periods} 个周期中只有 ${v.throttled} 个被暂停：可以忽略`,
       kubernetes: '调大容器的 resources.limits.cpu，或去掉 limit 只保留 request；增加副本也有帮助',
@@ -85,7 +88,12 @@ export const cpuThrottle = defineNodeRule({
     return likely(
       [
         because(say.throttled({ pid, throttled, periods, share: `${percentText(share)} %`, seconds }), cpu.at),
-        because(say.sinceStart, cpu.at),
+        because(
+          cpu.moved === undefined
+            ? say.sinceStart
+            : say.inWindow({ throttled: cpu.moved.throttledPeriods, periods: cpu.moved.periods }),
+          cpu.at,
+        ),
       ],
       [
         { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },

@@ -6,7 +6,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { askedAt, because, fileOf } from './because.ts';
 import { isOfSeveralDevices } from './capture-counts.ts';
-import { captureText, weakness } from './capture-weakness.ts';
+import { captureText, takes, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { largestOf } from './extremes.ts';
 import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
@@ -288,13 +288,14 @@ export const ipvsIdleTimeout = definePathRule({
       const quiet = own.filter(
         (leg) => leg.connection.lastAtMs - clockOffsetMs(leg.place.node) < endsAtMs - sameMomentMs,
       );
+      const captured = place.facts.capture;
       const ofAll =
         place.node === director?.place.node &&
-        place.facts.capture !== undefined &&
-        isOfSeveralDevices(place.facts.capture) &&
-        // captures are of the port that was asked about: with another one the way to the server is not in them
-        service.servers.every(({ port }) => port === service.port) &&
-        weakness(place.facts.capture, say) === null;
+        captured !== undefined &&
+        isOfSeveralDevices(captured) &&
+        // without the ports of the servers in its filter, the way to them is not in it
+        service.servers.every((server) => takes(captured, server, service.port)) &&
+        weakness(captured, say) === null;
       if (own.length > quiet.length || (own.length === 0 && !ofAll)) return null;
       const seenAt = quiet[0]?.place ?? place;
       return because(

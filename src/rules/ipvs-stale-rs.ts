@@ -3,7 +3,7 @@ import type { Connection, Endpoint } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
-import { captureText, weakness } from './capture-weakness.ts';
+import { captureText, takes, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { attemptsTo, failedOf } from './ipvs-attempts.ts';
 import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
@@ -49,10 +49,12 @@ export const ipvsStaleRs = defineNodeRule({
       modeOn: (v: { value: string }) =>
         `${reuseKey} = ${v.value}: a SYN that fits an old entry is scheduled anew, so the entry is not the reason`,
       modeNotRead: `${reuseKey} was not read`,
+      counted: (v: { server: string; inPackets: number; outPackets: number }) =>
+        `IPVS counted +${v.inPackets} packets to ${v.server} in the window and +${v.outPackets} back from it`,
       none: (v: { service: string }) =>
         `IPVS service ${v.service}: every server has a weight, and no entry points anywhere else`,
       otherPort: (v: { port: number }) =>
-        `the servers have another port than the service, and the capture is of port ${v.port} only`,
+        `the servers have another port than the service, and the capture was not asked for it (it is of port ${v.port})`,
       notSeen: 'No new connect to them was seen to fail in the window',
       reconnect:
         'With many short connections, keep them open instead (keep-alive); or call from more nodes: fewer ports are used again',
@@ -79,6 +81,7 @@ export const ipvsStaleRs = defineNodeRule({
       noMode: `这个内核没有 ${reuseKey}：与旧条目匹配的 SYN 会被发往旧条目指向的后端`,
       modeOn: (v) => `${reuseKey} = ${v.value}：与旧条目匹配的 SYN 会重新调度，所以不是旧条目的原因`,
       modeNotRead: `没有读到 ${reuseKey}`,
+      counted: (v) => `窗口内 IPVS 计数：到 ${v.server} +${v.inPackets} 个包，从它回来 +${v.outPackets} 个包`,
       none: (v) => `IPVS 服务 ${v.service}：每个后端都有权重，也没有条目指向别处`,
       otherPort: (v) => `后端的端口与服务不同，而抓包只抓了端口 ${v.port}`,
       notSeen: '窗口内没有看到到它们的新连接失败',
@@ -126,7 +129,7 @@ export const ipvsStaleRs = defineNodeRule({
     const setting = facts.sysctl?.[reuseKey];
     const mode = plainSetting(setting?.value);
     if (attempt === undefined || capture === undefined) {
-      const hidden = stale.some(({ port }) => port !== service.port);
+      const hidden = capture !== undefined && !stale.every((one) => takes(capture, one, service.port));
       const weak = weakness(capture, say) ?? (hidden ? say.otherPort({ port: service.port }) : null);
       // drained servers are the ordinary state of every rolling update
       return weak === null
@@ -147,6 +150,11 @@ export const ipvsStaleRs = defineNodeRule({
         capture.at,
       ),
     );
+    const totals = facts.ipvs?.totals
+      ?.find((one) => one.protocol === 'tcp' && isEndpoint(one, service))
+      ?.servers.find((one) => isEndpoint(one, attempt.server));
+    if (totals?.moved !== undefined && totals.moved.inPackets > 0)
+      reasons.push(because(say.counted({ server: endpointText(attempt.server), ...totals.moved }), totals.at));
     if (setting !== undefined && mode !== null && mode !== '0')
       return ruledOut(...reasons, because(say.modeOn({ value: mode }), setting.at));
     if (setting === undefined) return likely([...reasons, because(say.modeNotRead, here.at)], remedies());

@@ -144,6 +144,50 @@ describe('one fact per name', () => {
     expect(listeners?.map(({ recvq }) => recvq)).toEqual([129]);
   });
 
+  it('IPVS: the table is the one before the window, totals say how far they moved in it', () => {
+    const stats = (packets: number, second = ''): string => `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes
+  -> RemoteAddress:Port
+TCP  10.98.0.50:80                       ${packets}        ${packets}        4      326      222
+  -> 10.98.3.2:80                        1        ${packets}        4      326      222
+${second}`;
+    const ipvs = (kind: string, phase: 'before' | 'after', text: string) =>
+      readingOf({ kind, collector: 'ipvs', phase }, text);
+    const entry = (port: number): string => `IPVS connection entries
+pro expire state       source             virtual            destination
+TCP 14:58  ESTABLISHED 10.98.1.2:${port}    10.98.0.50:80      10.98.3.2:80
+`;
+    const facts = factsOf(
+      ipvs('ipvsadm-connections', 'before', entry(40_000)),
+      ipvs('ipvsadm-stats', 'before', stats(6)),
+      ipvs('ipvsadm-connections', 'after', entry(50_000)),
+      ipvs('ipvsadm-stats', 'after', stats(9, '  -> 10.98.3.9:80   1 1 1 1 1\n')),
+    );
+    expect(facts.ipvs?.connections?.map(({ source }) => source.port)).toEqual([40_000]);
+    const [service] = facts.ipvs?.totals ?? [];
+    expect(service?.moved).toEqual({ connections: 3, inPackets: 3, outPackets: 0 });
+    expect(service?.servers.map(({ moved }) => moved)).toEqual([
+      { connections: 0, inPackets: 3, outPackets: 0 },
+      undefined,
+    ]);
+    const anew = factsOf(ipvs('ipvsadm-stats', 'before', stats(6)), ipvs('ipvsadm-stats', 'after', stats(2)));
+    expect(anew.ipvs?.totals?.[0]?.moved).toBeUndefined();
+    expect(factsOf(ipvs('ipvsadm-stats', 'before', stats(6))).ipvs?.totals?.[0]).toMatchObject({ inPackets: 6 });
+  });
+
+  it('cpu.stat: how far it moved, where the same process was read twice', () => {
+    const cpu = (pid: string, phase: 'before' | 'after', throttled: number) =>
+      readingOf(
+        { kind: 'cpu-stat', argv: ['sh', '-c', 'script', 'cpu-stat', pid], phase, id: `${phase}-${pid}` },
+        `usage_usec 1\nnr_periods ${100 + throttled * 2}\nnr_throttled ${throttled}\nthrottled_usec ${throttled * 1000}\n`,
+      );
+    const { listenerProcesses } = factsOf(cpu('812', 'before', 5), cpu('812', 'after', 35), cpu('9', 'after', 3));
+    expect(listenerProcesses?.map(({ cpu: told }) => told?.moved)).toEqual([
+      { periods: 60, throttledPeriods: 30, throttledUsec: 30_000 },
+      undefined,
+    ]);
+  });
+
   it('every kind that says that it becomes a fact gives that fact', () => {
     const wrong = [...parsers.values()].filter(({ kind, fact }) => {
       if (fact === null) return false;

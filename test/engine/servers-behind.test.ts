@@ -58,36 +58,36 @@ const pods = [
 
 describe('serversBehind', () => {
   it('kube-proxy with iptables: a NodePort and a ClusterIP lead to the pods of their Service, and to no others', () => {
-    expect(serversBehind(here, [], rulesOf(kubeProxy))).toEqual(pods);
-    expect(serversBehind({ ...here, address: '10.96.0.20', port: 80, isHere: false }, [], rulesOf(kubeProxy))).toEqual(
+    expect(serversBehind(here, {}, rulesOf(kubeProxy))).toEqual(pods);
+    expect(serversBehind({ ...here, address: '10.96.0.20', port: 80, isHere: false }, {}, rulesOf(kubeProxy))).toEqual(
       pods,
     );
   });
 
   it('a NodePort of another node leads nowhere here', () => {
-    expect(serversBehind({ ...here, isHere: false }, [], rulesOf(kubeProxy))).toEqual([]);
+    expect(serversBehind({ ...here, isHere: false }, {}, rulesOf(kubeProxy))).toEqual([]);
   });
 
   it('the published port of a container, a port forwarding, a redirection', () => {
-    expect(serversBehind({ ...here, port: 1301 }, [], rulesOf(kubeProxy))).toEqual([
+    expect(serversBehind({ ...here, port: 1301 }, {}, rulesOf(kubeProxy))).toEqual([
       { address: '172.17.0.2', port: 80 },
     ]);
     const plain = (rule: string) => rulesOf(`*nat\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING ${rule}\nCOMMIT\n`);
     const asked = { ...here, port: 1301 };
-    expect(serversBehind(asked, [], plain('-p tcp -m tcp --dport 1301 -j DNAT --to-destination 10.8.0.9'))).toEqual([
+    expect(serversBehind(asked, {}, plain('-p tcp -m tcp --dport 1301 -j DNAT --to-destination 10.8.0.9'))).toEqual([
       { address: '10.8.0.9', port: 1301 },
     ]);
-    expect(serversBehind(asked, [], plain('-p tcp -m tcp --dport 1301 -j REDIRECT --to-ports 8080'))).toEqual([
+    expect(serversBehind(asked, {}, plain('-p tcp -m tcp --dport 1301 -j REDIRECT --to-ports 8080'))).toEqual([
       { address: here.address, port: 8080 },
     ]);
-    expect(serversBehind(asked, [], plain('-p tcp -m tcp --dport 1302 -j DNAT --to-destination 10.8.0.9:1'))).toEqual(
+    expect(serversBehind(asked, {}, plain('-p tcp -m tcp --dport 1302 -j DNAT --to-destination 10.8.0.9:1'))).toEqual(
       [],
     );
-    expect(serversBehind(asked, [], plain('-p udp -m udp --dport 1301 -j DNAT --to-destination 10.8.0.9:1'))).toEqual(
+    expect(serversBehind(asked, {}, plain('-p udp -m udp --dport 1301 -j DNAT --to-destination 10.8.0.9:1'))).toEqual(
       [],
     );
     expect(
-      serversBehind(asked, [], plain('-p tcp -m tcp --dport 1301 -j DNAT --to-destination 10.8.0.9-10.8.0.12:80-90')),
+      serversBehind(asked, {}, plain('-p tcp -m tcp --dport 1301 -j DNAT --to-destination 10.8.0.9-10.8.0.12:80-90')),
     ).toEqual([]);
   });
 
@@ -127,7 +127,7 @@ describe('serversBehind', () => {
       exitCode: 0,
       evidence: 'x',
     });
-    expect(serversBehind(here, [], value ?? [])).toEqual([pods[0]]);
+    expect(serversBehind(here, {}, value ?? [])).toEqual([pods[0]]);
   });
 
   const at = { evidence: 'evidence/node-50/04-ipvs.out', line: 4 };
@@ -154,11 +154,13 @@ describe('serversBehind', () => {
     expect(
       serversBehind(
         here,
-        [
-          service({ address: '10.51.2.3', servers: [server('10.1.1.1')] }),
-          service({ protocol: 'udp', servers: [server('10.1.1.2')] }),
-          service(),
-        ],
+        {
+          services: [
+            service({ address: '10.51.2.3', servers: [server('10.1.1.1')] }),
+            service({ protocol: 'udp', servers: [server('10.1.1.2')] }),
+            service(),
+          ],
+        },
         [],
       ),
     ).toEqual([
@@ -167,12 +169,34 @@ describe('serversBehind', () => {
     ]);
   });
 
+  it('IPVS: a server that is gone, as long as entries point to it', () => {
+    const entry = {
+      protocol: 'TCP',
+      state: 'TIME_WAIT',
+      expireSec: 60,
+      source: { address: '10.12.1.2', port: 40_000 },
+      virtual: here,
+      destination: { address: '10.244.1.9', port: 8080 },
+      at,
+    };
+    const other = {
+      ...entry,
+      virtual: { address: '10.51.2.3', port: 1 },
+      destination: { address: '10.1.1.1', port: 1 },
+    };
+    expect(serversBehind(here, { services: [service({ servers: [] })], connections: [entry, other] }, [])).toEqual([
+      entry.destination,
+    ]);
+  });
+
   it('a server that is the asked address and port itself is none; what is no address is none; there is a bound', () => {
-    expect(serversBehind(here, [service({ servers: [server(here.address, 1, here.port)] })], [])).toEqual([]);
-    expect(serversBehind(here, [service({ servers: [server('10.1.1.1 or icmp'), server('*', 1, 0)] })], [])).toEqual(
+    expect(serversBehind(here, { services: [service({ servers: [server(here.address, 1, here.port)] })] }, [])).toEqual(
       [],
     );
+    expect(
+      serversBehind(here, { services: [service({ servers: [server('10.1.1.1 or icmp'), server('*', 1, 0)] })] }, []),
+    ).toEqual([]);
     const many = Array.from({ length: 300 }, (_one, i) => server(`10.244.7.${i % 250}`, 1, 1000 + i));
-    expect(serversBehind(here, [service({ servers: many })], [])).toHaveLength(mostServers);
+    expect(serversBehind(here, { services: [service({ servers: many })] }, [])).toHaveLength(mostServers);
   });
 });

@@ -82,4 +82,28 @@ describe('ipvs-stale-rs', () => {
     const elsewhere = ipvs({ services: [service({ servers: [{ weight: 0 }] })] });
     expect(judge({ ipvs: elsewhere, capture: capture([answered()]) }).said).toContain('another port than the service');
   });
+  it('missing evidence: a server of another port counts as seen where the capture was asked for it', () => {
+    const elsewhere = ipvs({ services: [service({ servers: [{ weight: 0 }] })] });
+    const asked = { filter: `(tcp port ${target.port}) or (host 10.244.3.2 and tcp port 8080) or (icmp)` };
+    const found = judge({ ipvs: elsewhere, capture: capture([answered()], asked) });
+    expect(found.verdict).toBe('ruledOut');
+    expect(found.said).toContain('No new connect to them was seen to fail');
+    const other = { filter: `(tcp port ${target.port}) or (host 10.244.3.20 and tcp port 8080)` };
+    expect(judge({ ipvs: elsewhere, capture: capture([answered()], other) }).verdict).toBe('unknown');
+  });
+  it('fires: with what IPVS counted to it and back', () => {
+    const totals = { ...target, connections: 9, inPackets: 9, outPackets: 9, inBytes: 1, outBytes: 1, at: old.at };
+    const moved = { connections: 1, inPackets: 6, outPackets: 0 };
+    const found = judge({
+      ipvs: ipvs({
+        services: [drained],
+        connections: [old],
+        totals: [{ protocol: 'tcp', ...totals, servers: [{ ...totals, ...gone, moved }] }],
+      }),
+      capture: seen,
+      sysctl: mode('0'),
+    });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('IPVS counted +6 packets to 10.244.3.9:1301 in the window and +0 back from it');
+  });
 });
