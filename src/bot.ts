@@ -12,7 +12,7 @@ import { type Wiring, wire } from './wiring.ts';
 
 /** `netcheck bot`: the Slack front, with a worker in the same process unless --no-worker. */
 export async function bot(options: Options): Promise<number> {
-  const wiring = wire(loadConfig(options.config));
+  const wiring = await wire(loadConfig(options.config));
   const { config } = wiring.loaded;
   const botToken = requireSecret(process.env, 'SLACK_BOT_TOKEN', 'the bot cannot talk to Slack without it');
   const queue = await openQueue(wiring.loaded);

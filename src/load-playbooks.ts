@@ -3,7 +3,6 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeIssue, readYaml, tellingFirst } from './config.ts';
 import { lintPlaybook, type Registries } from './engine/playbook-set.ts';
-import { NetcheckError } from './model/errors.ts';
 import { Playbook } from './model/playbook.ts';
 
 export interface PlaybookProblem {
@@ -23,8 +22,14 @@ export const ownPlaybooks = path.join(path.dirname(fileURLToPath(import.meta.url
 export function readPlaybooks(
   directories: readonly string[],
   registries: Pick<Registries, 'collectors' | 'rules'>,
-): { playbooks: ReadonlyMap<string, Playbook>; problems: readonly PlaybookProblem[] } {
+): {
+  playbooks: ReadonlyMap<string, Playbook>;
+  /** The file that each was read from. */
+  files: ReadonlyMap<string, string>;
+  problems: readonly PlaybookProblem[];
+} {
   const playbooks = new Map<string, Playbook>();
+  const files = new Map<string, string>();
   const problems: PlaybookProblem[] = [];
   for (const directory of [ownPlaybooks, ...directories]) {
     if (!existsSync(directory)) {
@@ -56,24 +61,11 @@ export function readPlaybooks(
           return `${shown}:${line}:${column}: ${message}`;
         };
         problems.push(...found.map((message) => ({ text: place(message) })));
-        if (found.length === 0) playbooks.set(parsed.data.id, parsed.data);
+        if (found.length > 0) continue;
+        playbooks.set(parsed.data.id, parsed.data);
+        files.set(parsed.data.id, file);
       }
     }
   }
-  return { playbooks, problems };
-}
-
-/** @throws NetcheckError `playbook/invalid` with every problem, one line each */
-export function loadPlaybooks(
-  directories: readonly string[],
-  registries: Pick<Registries, 'collectors' | 'rules'>,
-): ReadonlyMap<string, Playbook> {
-  const { playbooks, problems } = readPlaybooks(directories, registries);
-  if (problems.length > 0)
-    throw new NetcheckError(
-      'playbook/invalid',
-      problems.map(({ text }) => text).join('\n'),
-      'netcheck playbooks lint shows the same; nothing was run.',
-    );
-  return playbooks;
+  return { playbooks, files, problems };
 }

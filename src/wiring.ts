@@ -8,31 +8,28 @@ import { createRunDirectory } from './adapters/files/run-directory.ts';
 import { createInProcessSlots } from './adapters/ssh/in-process-slots.ts';
 import { listSshConfigHosts, resolveSshConfig, sshConfigKnownHosts } from './adapters/ssh/ssh-config.ts';
 import { createSshTransport } from './adapters/ssh/ssh-transport.ts';
-import { collectors } from './collectors/index.ts';
 import { dataDirectory, inventoryNodes, type LoadedConfig } from './config.ts';
 import { parseAsk } from './engine/ask.ts';
 import type { Inventory } from './engine/inventory.ts';
 import { learnNamespace } from './engine/learn-namespace.ts';
 import { learnOwner } from './engine/learn-owner.ts';
 import { makePlan } from './engine/plan.ts';
-import type { Registries } from './engine/playbook-set.ts';
 import type { EvidenceSink, NodeSlots, NodeTransport, OnProgress } from './engine/ports.ts';
 import { run } from './engine/run.ts';
 import { canonicalAddress, isOnEveryNode } from './engine/settle-address.ts';
-import { loadPlaybooks } from './load-playbooks.ts';
+import { type LoadedRegistries, loadRegistries } from './load-registries.ts';
 import type { InventoryNode } from './model/inventory.ts';
 import type { Language } from './model/language.ts';
 import { Budget, type Plan } from './model/plan.ts';
 import type { Report } from './model/report.ts';
 import type { Symptom } from './model/symptom.ts';
 import { parsers } from './parsers/index.ts';
-import { rules } from './rules/index.ts';
 import { version } from './version.ts';
 
 /** Everything that runs need, joined once per process. The only place where ports meet adapters. */
 export interface Wiring {
   readonly loaded: LoadedConfig;
-  readonly registries: Registries & { readonly parsers: typeof parsers };
+  readonly registries: LoadedRegistries;
   readonly inventory: Inventory;
   readonly transport: NodeTransport;
   /** @throws NetcheckError `ask/…` */
@@ -53,17 +50,10 @@ export interface Wiring {
   close(): Promise<void>;
 }
 
-export function wire(loaded: LoadedConfig): Wiring {
+/** @throws NetcheckError `playbook/invalid` */
+export async function wire(loaded: LoadedConfig): Promise<Wiring> {
   const { config, directory } = loaded;
-  const registries = {
-    collectors,
-    rules,
-    parsers,
-    playbooks: loadPlaybooks(
-      config.playbooks.map((one) => path.resolve(directory, one)),
-      { collectors, rules },
-    ),
-  };
+  const registries = await loadRegistries(loaded);
   const nodes = new Map(inventoryNodes(loaded).map((node) => [node.name, node]));
   const resolvePaths = (files: readonly string[] | undefined): { readonly files: readonly string[] } | undefined =>
     files === undefined

@@ -12,7 +12,7 @@ import { type Wiring, wire } from './wiring.ts';
 
 /** `netcheck worker`: takes runs from the queue and answers in their threads, until it is told to stop. */
 export async function worker(options: Options): Promise<number> {
-  const wiring = wire(loadConfig(options.config));
+  const wiring = await wire(loadConfig(options.config));
   const botToken = requireSecret(process.env, 'SLACK_BOT_TOKEN', 'a worker answers in Slack threads');
   const healthPort = healthPortOf(process.env);
   const queue = await openQueue(wiring.loaded);

@@ -16,7 +16,7 @@ import { claimOutput } from './write-output.ts';
 export async function ask(text: string, options: Options): Promise<number> {
   const loaded = loadConfig(options.config);
   const language = languages.find((one) => one === options.lang) ?? loaded.config.language;
-  const wiring = wire(loaded);
+  const wiring = await wire(loaded);
   try {
     const plan = await wiring.plan(text);
     if (options.explain) {

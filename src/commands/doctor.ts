@@ -45,7 +45,7 @@ export async function doctor(args: readonly string[], options: Options): Promise
       },
       ...notActedOn(loaded),
     );
-    wiring = wire(loaded);
+    wiring = await wire(loaded);
     checks.push({ what: 'playbooks', state: 'ok', detail: `${wiring.registries.playbooks.size} in order`, todo: '' });
   } catch (error) {
     checks.push(failureOf('configuration', error));

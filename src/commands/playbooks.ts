@@ -1,49 +1,54 @@
-import { existsSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { stringify } from 'yaml';
 import type { Options } from '../cli.ts';
-import { collectors } from '../collectors/index.ts';
-import { configFileName, loadConfig } from '../config.ts';
-import { readPlaybooks } from '../load-playbooks.ts';
+import { closestNames } from '../engine/inventory.ts';
+import { defaultPlaybook } from '../engine/playbook-set.ts';
 import { NetcheckError } from '../model/errors.ts';
-import { languages } from '../model/language.ts';
-import { renderTable } from '../report/table.ts';
-import { rules } from '../rules/index.ts';
+import { type PlaybookSource, renderPlaybookList, renderPlaybookReference } from '../report/playbook-reference.ts';
+import { registriesFor } from './registries-for.ts';
 import { terminalOf } from './terminal-of.ts';
 
 /** `netcheck playbooks [list|lint|show ID]`. Lint ends with 1 where something is wrong. */
-export function playbooks(args: readonly string[], options: Options): number {
+export async function playbooks(args: readonly string[], options: Options): Promise<number> {
   const [verb = 'list', id] = args;
-  const { playbooks: found, problems } = readPlaybooks(configuredDirectories(options), { collectors, rules });
-  const language = languages.find((one) => one === options.lang) ?? 'en';
+  const { registries, problems, language } = await registriesFor(options);
+  const { playbooks: found, playbookFiles } = registries;
+  const view = { ...terminalOf(process.stdout), language };
   switch (verb) {
     case 'lint':
-      for (const { text } of problems) process.stdout.write(`${text}\n`);
+      for (const text of problems) process.stdout.write(`${text}\n`);
       process.stdout.write(`${found.size} playbooks in order, ${problems.length} problems\n`);
       return problems.length === 0 ? 0 : 1;
-    case 'list': {
-      const rows = [...found.values()].map((playbook) => [
-        playbook.id,
-        playbook.title[language],
-        playbook.words[language].join(', '),
-        String(playbook.rules.length),
-      ]);
-      if (options.json) process.stdout.write(`${JSON.stringify([...found.values()], null, 2)}\n`);
-      else
-        process.stdout.write(
-          `${renderTable([{ header: 'playbook' }, { header: 'for' }, { header: 'chosen by' }, { header: 'rules' }], rows, terminalOf(process.stdout))}\n`,
-        );
+    case 'list':
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify([...found.values()], null, 2)}\n`
+          : renderPlaybookList([...found.values()], { defaultPlaybook }, view),
+      );
       return 0;
-    }
     case 'show': {
       const playbook = id === undefined ? undefined : found.get(id);
-      if (!playbook)
+      if (!playbook) {
+        const close = id === undefined ? [] : closestNames(id, [...found.keys()]);
         throw new NetcheckError(
           'playbook/unknown-id',
           id === undefined ? 'netcheck playbooks show takes an id.' : `There is no playbook "${id.slice(0, 60)}".`,
-          `There are: ${[...found.keys()].join(', ')}.`,
+          close.length > 0 ? `Did you mean ${close.join(', ')}?` : `There are: ${[...found.keys()].join(', ')}.`,
         );
-      process.stdout.write(options.json ? `${JSON.stringify(playbook, null, 2)}\n` : stringify(playbook));
+      }
+      const rules = new Map(
+        [...registries.rules].map(([key, { text, fault }]) => [key, { title: text[language].title, fault }]),
+      );
+      process.stdout.write(
+        options.json
+          ? `${JSON.stringify(playbook, null, 2)}\n`
+          : renderPlaybookReference(
+              playbook,
+              sourceOf(playbookFiles.get(playbook.id) ?? ''),
+              { collectors: registries.collectors, rules, defaultPlaybook },
+              view,
+            ),
+      );
       return 0;
     }
     default:
@@ -55,8 +60,14 @@ export function playbooks(args: readonly string[], options: Options): number {
   }
 }
 
-function configuredDirectories(options: Options): readonly string[] {
-  if (options.config === undefined && !existsSync(configFileName)) return [];
-  const { config, directory } = loadConfig(options.config);
-  return config.playbooks.map((one) => path.resolve(directory, one));
+/** The comment at the top of the file says what a playbook is for. */
+function sourceOf(file: string): PlaybookSource {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('#'));
+  const about = lines
+    .slice(0, end)
+    .map((line) => line.replace(/^#+\s?/, ''))
+    .join(' ');
+  const near = path.relative('', file);
+  return { about, file: near.startsWith('..') ? file : near };
 }

@@ -1,44 +1,98 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { z } from 'zod';
 import type { Options } from '../cli.ts';
 import { closestNames } from '../engine/inventory.ts';
+import type { Registries } from '../engine/playbook-set.ts';
+import type { Collector } from '../model/command.ts';
 import { NetcheckError } from '../model/errors.ts';
-import { languages } from '../model/language.ts';
-import { renderTable } from '../report/table.ts';
-import { rules as registry } from '../rules/index.ts';
+import type { FactName } from '../model/facts.ts';
+import type { Language } from '../model/language.ts';
+import type { Role } from '../model/plan.ts';
+import type { AnyRule } from '../model/rule.ts';
+import { readPage } from '../report/read-page.ts';
+import {
+  type FactUse,
+  type Parameter,
+  renderRuleList,
+  renderRuleReference,
+  type RuleReference,
+} from '../report/rule-reference.ts';
+import { registriesFor } from './registries-for.ts';
 import { terminalOf } from './terminal-of.ts';
 
 /** `netcheck rules [list|show ID]` */
-export function rules(args: readonly string[], options: Options): number {
+export async function rules(args: readonly string[], options: Options): Promise<number> {
   const [verb = 'list', id] = args;
-  const language = languages.find((one) => one === options.lang) ?? 'en';
+  const { registries, language } = await registriesFor(options);
+  const view = { ...terminalOf(process.stdout), language };
   if (verb === 'list') {
-    const rows = [...registry.values()].map((rule) => ({
-      id: rule.id,
-      fault: rule.fault,
-      judges: rule.scope === 'node' ? rule.roles.join(', ') : rule.scope,
-      title: rule.text[language].title,
-    }));
-    if (options.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-    else
-      process.stdout.write(
-        `${renderTable(
-          [{ header: 'rule' }, { header: 'fault' }, { header: 'judges' }, { header: 'what it finds' }],
-          rows.map((row) => [row.id, row.fault, row.judges, row.title]),
-          terminalOf(process.stdout),
-        )}\n`,
-      );
+    const all = [...registries.rules.values()].map((rule) => referenceOf(rule, registries, language));
+    process.stdout.write(options.json ? `${JSON.stringify(all, null, 2)}\n` : renderRuleList(all, view));
     return 0;
   }
-  const rule = id === undefined ? undefined : registry.get(id);
+  const rule = id === undefined ? undefined : registries.rules.get(id);
   if (verb !== 'show' || !rule) {
-    const close = id === undefined ? [] : closestNames(id, [...registry.keys()]);
+    const close = id === undefined ? [] : closestNames(id, [...registries.rules.keys()]);
     throw new NetcheckError(
       'usage/missing-argument',
       id === undefined ? 'netcheck rules takes list, or show and a rule.' : `There is no rule "${id.slice(0, 60)}".`,
-      close.length > 0 ? `Did you mean ${close.join(', ')}?` : `There are: ${[...registry.keys()].join(', ')}.`,
+      close.length > 0 ? `Did you mean ${close.join(', ')}?` : `There are: ${[...registries.rules.keys()].join(', ')}.`,
     );
   }
+  const reference = referenceOf(rule, registries, language);
   const page = new URL(`../../docs/rules/${rule.id}.md`, import.meta.url);
-  process.stdout.write(existsSync(page) ? readFileSync(page, 'utf8') : `${rule.text[language].title}\n`);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify(reference, null, 2)}\n`
+      : renderRuleReference(reference, existsSync(page) ? readPage(readFileSync(page, 'utf8')) : undefined, view),
+  );
   return 0;
+}
+
+/** A rule with what the registries say about it. */
+export function referenceOf(rule: AnyRule, { collectors, playbooks }: Registries, language: Language): RuleReference {
+  const use = (fact: FactName, role?: Role): FactUse => ({
+    fact,
+    ...(role === undefined ? {} : { role }),
+    givenBy: giversOf(fact, collectors),
+  });
+  return {
+    id: rule.id,
+    fault: rule.fault,
+    title: rule.text[language].title,
+    scope: rule.scope,
+    roles: rule.scope === 'node' ? rule.roles : [],
+    needs:
+      rule.scope === 'capture'
+        ? [use('capture')]
+        : rule.scope === 'path'
+          ? [
+              ...rule.needs.client.map((fact) => use(fact, 'client')),
+              ...rule.needs.target.map((fact) => use(fact, 'target')),
+            ]
+          : rule.needs.map((fact) => use(fact)),
+    canUse: rule.scope === 'capture' ? [] : rule.optional.map((fact) => use(fact)),
+    parameters: parametersOf(rule.params),
+    playbooks: [...playbooks.values()]
+      .filter((one) => one.rules.some(({ use: id }) => id === rule.id))
+      .map(({ id }) => id),
+    sources: rule.sources,
+  };
+}
+
+function giversOf(fact: FactName, collectors: ReadonlyMap<string, Collector>): readonly string[] {
+  return [...collectors.values()].filter(({ provides }) => provides.includes(fact)).map(({ id }) => id);
+}
+
+const ObjectSchema = z.object({
+  properties: z.record(z.string(), z.object({ default: z.unknown().optional() })).optional(),
+});
+
+/** Names and defaults of an object schema; nothing where it is something else. */
+function parametersOf(schema: z.ZodType): readonly Parameter[] {
+  const parsed = ObjectSchema.safeParse(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
+  return Object.entries(parsed.data?.properties ?? {}).map(([name, property]) => ({
+    name,
+    ...('default' in property ? { default: property.default } : {}),
+  }));
 }

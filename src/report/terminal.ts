@@ -1,18 +1,16 @@
 import type { Language } from '../model/language.ts';
 import type { Finding, Remedy, Report } from '../model/report.ts';
 import type { ReportVerdict, Verdict } from '../model/verdict.ts';
-import { painter, type Style } from './ansi.ts';
+import type { Style } from './ansi.ts';
 import { cutText } from './cut-text.ts';
 import { durationText } from './duration-text.ts';
 import { renderLadderText } from './ladder-text.ts';
 import { evidenceText, findingPlace, remediesInOrder, reportView } from './report-view.ts';
-import { stringWidth } from './string-width.ts';
 import { symptomText } from './symptom-text.ts';
 import { renderTable } from './table.ts';
+import { TextPage } from './text-page.ts';
 import { ruleName, unseenText } from './unseen-text.ts';
 import { visibleReport } from './visible-report.ts';
-import { wording, type Wording } from './wording.ts';
-import { wrapText } from './wrap-text.ts';
 
 export interface TerminalOptions {
   /** Columns; default 80, at least 40. Only commands, which must stay whole, are ever longer. */
@@ -22,9 +20,6 @@ export interface TerminalOptions {
   /** Default: the language that the report was made in. */
   readonly language?: Language;
 }
-
-/** Characters of one sentence that are shown; the report itself keeps all of it. */
-const sentenceCharacters = 600;
 
 const verdictStyle: Readonly<Record<ReportVerdict, readonly Style[]>> = {
   found: ['bold', 'red'],
@@ -47,7 +42,7 @@ const findingStyle: Readonly<Record<Verdict, readonly Style[]>> = {
 export function renderTerminal(reportGiven: Report, options: TerminalOptions = {}): string {
   const report = visibleReport(reportGiven);
   const language = options.language ?? report.run.language;
-  const page = new Page(Math.max(40, Math.floor(options.width ?? 80)), options.colour ?? false, language);
+  const page = new TextPage({ ...options, language, sentenceCharacters: 600 });
   const { words } = page;
   const view = reportView(report);
 
@@ -125,7 +120,7 @@ export function renderTerminal(reportGiven: Report, options: TerminalOptions = {
   return page.end();
 }
 
-function cause(page: Page, finding: Finding): void {
+function cause(page: TextPage, finding: Finding): void {
   const { words } = page;
   const verdict = words.finding[finding.verdict];
   page.text(`${verdict}${words.colon}${finding.title}`, {
@@ -149,7 +144,7 @@ function cause(page: Page, finding: Finding): void {
   }
 }
 
-function remedyLines(page: Page, remedy: Remedy): void {
+function remedyLines(page: TextPage, remedy: Remedy): void {
   const { words } = page;
   const on = remedy.node === undefined ? '' : ` · ${remedy.node}`;
   const what = remedy.text === undefined ? '' : `${words.colon}${remedy.text}`;
@@ -172,7 +167,7 @@ function remedyLines(page: Page, remedy: Remedy): void {
   }
 }
 
-function short(page: Page, finding: Finding): void {
+function short(page: TextPage, finding: Finding): void {
   const [first] = finding.because;
   const number = first === undefined ? '' : `${page.words.colon}${cutText(first.text, 240, page.language)}`;
   const name = ruleName(finding.rule, finding.title, page.language);
@@ -183,7 +178,7 @@ function short(page: Page, finding: Finding): void {
   });
 }
 
-function nodeLines(report: Report, page: Page): string[] {
+function nodeLines(report: Report, page: TextPage): string[] {
   const { words, language } = page;
   const rows = report.nodes.map((node) => {
     const offset = node.clockOffsetMs;
@@ -210,93 +205,4 @@ function nodeLines(report: Report, page: Page): string[] {
     { width: page.width, colour: page.colour, indent: 2 },
   );
   return table.split('\n');
-}
-
-interface TextStyle {
-  readonly indent?: number;
-  readonly style?: readonly Style[];
-  /** The text begins with this, in a style of its own. */
-  readonly lead?: string;
-  readonly leadStyle?: readonly Style[];
-}
-
-/** Lines of a given width, growing downwards. */
-class Page {
-  readonly width: number;
-  readonly colour: boolean;
-  readonly language: Language;
-  readonly words: Wording;
-  readonly #lines: string[] = [];
-  readonly #paint;
-
-  constructor(width: number, colour: boolean, language: Language) {
-    this.width = width;
-    this.colour = colour;
-    this.language = language;
-    this.words = wording[language];
-    this.#paint = painter(colour);
-  }
-
-  blank(): void {
-    if (this.#lines.at(-1) !== '') this.#lines.push('');
-  }
-
-  section(title: string, aside = ''): void {
-    this.blank();
-    const note = aside === '' ? '' : ` (${aside})`;
-    for (const [index, line] of wrapText(`${title.toUpperCase()}${note}`, this.width).entries()) {
-      this.#lines.push(
-        index === 0 && line.startsWith(title.toUpperCase())
-          ? this.#led(line, title.toUpperCase(), ['bold'], ['dim'])
-          : line,
-      );
-    }
-  }
-
-  text(text: string, { indent = 0, style = [], lead = '', leadStyle = [] }: TextStyle = {}): void {
-    // Following lines hang under the text, not under its lead word.
-    for (const [index, line] of wrapText(
-      cutText(text, sentenceCharacters, this.language),
-      this.width - indent,
-    ).entries()) {
-      const painted =
-        index === 0 && lead !== '' ? this.#led(line, lead, leadStyle, style) : this.#paint(line, ...style);
-      this.#lines.push(' '.repeat(indent) + painted);
-    }
-  }
-
-  item(
-    text: string,
-    options: { indent?: number; lead?: string; leadStyle?: readonly Style[]; mark?: readonly Style[] } = {},
-  ): void {
-    const { indent = 0, lead = '', leadStyle = [], mark = [] } = options;
-    for (const [index, line] of wrapText(
-      cutText(text, sentenceCharacters, this.language),
-      this.width - indent - 2,
-    ).entries()) {
-      const bullet = index === 0 ? `${this.#paint('-', ...mark)} ` : '  ';
-      const painted = index === 0 && lead !== '' ? this.#led(line, lead, leadStyle, []) : line;
-      this.#lines.push(' '.repeat(indent) + bullet + painted);
-    }
-  }
-
-  /** Commands stand alone on their lines, whole, with nothing before them that would be copied along. */
-  commands(commands: readonly string[], style: readonly Style[]): void {
-    for (const command of commands) {
-      for (const line of command.split('\n')) this.#lines.push(`      ${this.#paint(line, ...style)}`);
-    }
-  }
-
-  raw(lines: readonly string[]): void {
-    this.#lines.push(...lines);
-  }
-
-  end(): string {
-    return `${this.#lines.join('\n').replace(/\n+$/, '')}\n`;
-  }
-
-  #led(line: string, lead: string, leadStyle: readonly Style[], style: readonly Style[]): string {
-    if (!line.startsWith(lead) || stringWidth(lead) > stringWidth(line)) return this.#paint(line, ...style);
-    return this.#paint(lead, ...leadStyle) + this.#paint(line.slice(lead.length), ...style);
-  }
 }
