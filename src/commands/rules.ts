@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Options } from '../cli.ts';
 import { closestNames } from '../engine/inventory.ts';
 import type { Registries } from '../engine/playbook-set.ts';
