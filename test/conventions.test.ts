@@ -110,6 +110,7 @@ describe('collectors', () => {
           ways: [{ address: '198.51.100.7', device: 'eth0' }],
           listenerPids: ['4711'],
           servers: [],
+          tunnelPeers: ['198.51.100.8'],
         },
         budget: { wallMs: 1, windowMs: 1, maxPackets: 1, maxCaptureBytes: 1, maxOutputBytes: 1 },
       } as const;

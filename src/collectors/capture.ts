@@ -63,6 +63,21 @@ export const capture = defineCollector({
 });
 
 /**
+ * The same port in the packets that tunnels make of them, so that it can be told whether they left a node and came in at
+ * the other: IP in IP (RFC 2003), VXLAN (RFC 7348; 8472 is the port of flannel and Cilium) and Geneve without options
+ * (RFC 8926). Inner headers without options are taken for granted: pcap filters cannot look inside.
+ */
+function portInTunnels(port: number): readonly string[] {
+  return [
+    `(ip proto 4 and ip[29]=6 and (ip[40:2]=${port} or ip[42:2]=${port}))`,
+    `(${vxlanPorts} and udp[28:2]=0x0800 and udp[39]=6 and (udp[50:2]=${port} or udp[52:2]=${port}))`,
+    `(${vxlanPorts} and udp[28:2]=0x86dd and udp[36]=6 and (udp[70:2]=${port} or udp[72:2]=${port}))`,
+  ];
+}
+
+const vxlanPorts = 'udp and (port 4789 or port 8472 or port 6081)';
+
+/**
  * The client sees only its own way to the target; target and forwarders see every client of the port. Where the node
  * sends it on to other addresses (a Service, a published port of a container), those are in it as well, bare and inside
  * IPIP and VXLAN: without them a packet that goes on looks like one that is swallowed.
@@ -81,8 +96,8 @@ export function filterOf({
     .map((server) => `(host ${server.address} and ${protocol} port ${server.port})`);
   // IPVS that forwards by tunnel leaves the asked address on the packet inside
   const inside = learned.servers.length === 0 ? [] : [target, ...learned.servers.map(({ address }) => address)];
-  const inTunnels = tunnelFilters([...new Set(inside)]);
-  return [`(${flow})`, ...servers, ...inTunnels, icmpErrors, icmp6Errors].join(' or ');
+  const tunnels = [...tunnelFilters([...new Set(inside)]), ...(protocol === 'tcp' ? portInTunnels(port) : [])];
+  return [`(${flow})`, ...servers, ...tunnels, icmpErrors, icmp6Errors].join(' or ');
 }
 
 /**

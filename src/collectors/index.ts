@@ -37,6 +37,7 @@ import { sockets } from './sockets.ts';
 import { sysctl } from './sysctl.ts';
 import { tcpMetrics } from './tcp-metrics.ts';
 import { tcpProbe } from './tcp-probe.ts';
+import { tunnelPing } from './tunnel-ping.ts';
 
 /** Everything netcheck may ever run on a node. */
 export const collectors: ReadonlyMap<string, Collector> = new Map(
@@ -72,6 +73,7 @@ export const collectors: ReadonlyMap<string, Collector> = new Map(
     tcpProbe,
     pathMtu,
     pingSizes,
+    tunnelPing,
     nameLookup,
     arpProbe,
     routeGetIn,

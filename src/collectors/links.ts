@@ -5,16 +5,16 @@ const bounds = { privilege: 'none', timeoutMs: 10_000, maxBytes: 4_194_304, kind
 
 export const links = defineCollector({
   id: 'links',
-  purpose: 'devices with MTU, state and counters',
+  purpose: 'devices with type, MTU, state and counters',
   params: z.strictObject({}),
   when: 'once',
   provides: ['links'],
   commands: () => [
     {
       ...bounds,
-      argv: ['ip', '-s', '-o', 'link', 'show'],
+      argv: ['ip', '-s', '-d', '-o', 'link', 'show'],
       tool: 'ip:iproute2',
-      // busybox's ip has no counters.
+      // busybox's ip has neither counters nor details.
       otherwise: { ...bounds, argv: ['ip', '-o', 'link', 'show'], tool: 'ip' },
     },
   ],

@@ -1,6 +1,8 @@
 import { type Learned, nothingLearned } from '../model/command.ts';
 import type { Evidence } from '../model/evidence.ts';
-import type { FirewallRule, Ipvs, Listener, RouteVerdict } from '../model/facts.ts';
+import type { FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from '../model/facts.ts';
+import { IpAddress } from '../model/inventory.ts';
+import type { FdbEntry } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { type Asked, serversBehind } from './servers-behind.ts';
 
@@ -12,7 +14,7 @@ const firewallKinds = ['iptables-save', 'ip6tables-save', 'nft-json'] as const;
 
 /**
  * What a run has found out on a node that later commands are made from: the devices of the way (from the kernel's own
- * route decision), the processes that listen on the port, the servers behind it.
+ * route decision), the processes that listen on the port, the servers behind it, the nodes behind tunnels.
  */
 export function createLearner(
   parsers: ReadonlyMap<string, Parser>,
@@ -65,11 +67,10 @@ function valuesOf(evidence: readonly Evidence[], parsers: ReadonlyMap<string, Pa
 }
 
 function learn(values: Values, port: number): Omit<Learned, 'servers'> {
-  const ways = values<readonly RouteVerdict[]>('ip-route-get')
-    .flat()
-    .flatMap(({ to, device }) =>
-      device !== undefined && device !== 'lo' && deviceName.test(device) ? [{ address: to, device }] : [],
-    );
+  const routes = values<readonly RouteVerdict[]>('ip-route-get').flat();
+  const ways = routes.flatMap(({ to, device }) =>
+    device !== undefined && device !== 'lo' && deviceName.test(device) ? [{ address: to, device }] : [],
+  );
   const listeners = values<{ readonly listeners?: readonly Listener[] }>('ss').flatMap(
     (value) => value.listeners ?? [],
   );
@@ -80,5 +81,24 @@ function learn(values: Values, port: number): Omit<Learned, 'servers'> {
     devices: [...new Set(ways.map(({ device }) => device))].slice(0, most),
     ways,
     listenerPids: [...new Set(pids)].slice(0, most),
+    tunnelPeers: tunnelPeersOf(routes, values),
   };
+}
+
+/**
+ * Where the packets of a route go to outside of their tunnel: with IP in IP the next hop itself, with VXLAN what the
+ * forwarding table says of the next hop's MAC address.
+ */
+function tunnelPeersOf(routes: readonly RouteVerdict[], values: Values): readonly string[] {
+  const links = values<readonly Link[]>('ip-link').flat();
+  const neighbours = values<readonly Neighbour[]>('ip-neigh').flat();
+  const fdb = values<readonly FdbEntry[]>('bridge-fdb').flat();
+  const peers = routes.flatMap(({ device, via }): (string | undefined)[] => {
+    if (device === undefined || via === undefined) return [];
+    if (links.some(({ name, type }) => name === device && type === 'ipip')) return [via];
+    const macs = neighbours.filter((one) => one.device === device && one.address === via).map(({ mac }) => mac);
+    return fdb.filter((one) => one.device === device && macs.includes(one.mac)).map(({ destination }) => destination);
+  });
+  const addresses = peers.filter((peer) => peer !== undefined && IpAddress.safeParse(peer).success);
+  return [...new Set(addresses as string[])].slice(0, most);
 }

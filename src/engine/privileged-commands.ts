@@ -72,6 +72,7 @@ function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): Co
       ways: [{ address: stand.target, device: stand.device }],
       listenerPids: [stand.pid],
       servers: [{ address: stand.target, port: stand.serverPort }],
+      tunnelPeers: [stand.target],
     },
     loginUser: stand.user,
     budget: Budget.parse({ maxPackets: stand.maxPackets }),

@@ -56,8 +56,10 @@ export interface Learned {
   readonly listenerPids: readonly string[];
   /** Where this node sends on what is sent to the target (IPVS real servers, DNAT). At most {@link mostServers}. */
   readonly servers: readonly Endpoint[];
+  /** Nodes at the other end of the tunnels on these ways (VXLAN, IP in IP): the addresses outside. At most four. */
+  readonly tunnelPeers: readonly string[];
 }
-export const nothingLearned: Learned = { devices: [], ways: [], listenerPids: [], servers: [] };
+export const nothingLearned: Learned = { devices: [], ways: [], listenerPids: [], servers: [], tunnelPeers: [] };
 
 /** A capture filter has room for so many servers of a Service; kernels take at most 4096 instructions (BPF_MAXINSNS). */
 export const mostServers = 16;

@@ -53,6 +53,9 @@ export const ipLink: Parser<readonly Link[]> = {
         } else if (first.startsWith('link/')) {
           describeLinkLine(link, first.slice('link/'.length), parts[1]);
           afterLinkLine = true;
+        } else if (first === 'bridge_slave') {
+          const said = parts[parts.indexOf('hairpin', 1) + 1];
+          if (said === 'on' || said === 'off') link.hairpin = said === 'on';
         } else if (afterLinkLine && kinds.has(first)) {
           link.type = first;
           afterLinkLine = false;
@@ -151,6 +154,8 @@ function fromJson(input: ParseInput, problems: ProblemList): Parsed<readonly Lin
     describeLinkLine(link, textMember(item, 'link_type') ?? '', textMember(item, 'address'));
     const kind = textMember(member(item, 'linkinfo'), 'info_kind');
     if (kind !== undefined) link.type = kind;
+    const hairpin = member(member(member(item, 'linkinfo'), 'info_slave_data'), 'hairpin');
+    if (typeof hairpin === 'boolean') link.hairpin = hairpin;
     const master = textMember(item, 'master');
     if (master !== undefined) link.master = master;
     const stats = member(item, 'stats64') ?? member(item, 'stats');

@@ -13,19 +13,24 @@ const overheads: ReadonlyMap<string, number> = new Map([
 /** Names that the CNIs give their tunnels, where `ip` did not tell the type. */
 const names: readonly (readonly [RegExp, string])[] = [
   [/^tunl\d+$/, 'ipip'],
-  [/^(?:vxlan\.calico|flannel\.\d+|vxlan\d*|vxlan_sys_\d+)$/, 'vxlan'],
-  [/^(?:genev_sys_\d+|geneve\d*)$/, 'geneve'],
+  [/^(?:vxlan\.calico|flannel\.\d+|vxlan\d*)$/, 'vxlan'],
+  [/^geneve\d*$/, 'geneve'],
   [/^(?:wireguard\.cali|wg\d+|flannel-wg)$/, 'wireguard'],
   [/^gre\d+$/, 'gre'],
 ];
+
+/**
+ * Devices that carry the tunnels of all peers for a program: their MTU says nothing about the way. Those of Cilium have
+ * the NIC's (its routes have a smaller one), those of Open vSwitch and Weave about 65000.
+ */
+const fedByProgram = /^(?:cilium_|vxlan_sys_|genev_sys_|vxlan-\d+$)/;
 
 /** The tunnel that a device is, with what it adds to each packet; null: none that is known. */
 export function tunnelOf({ name, type }: Pick<Link, 'name' | 'type'>): {
   readonly kind: string;
   readonly overheadBytes: number;
 } | null {
-  // Cilium's devices have the MTU of the NIC, and its routes a smaller one.
-  if (name.startsWith('cilium_')) return null;
+  if (fedByProgram.test(name)) return null;
   const kind = type !== undefined && overheads.has(type) ? type : names.find(([form]) => form.test(name))?.[1];
   const overheadBytes = kind === undefined ? undefined : overheads.get(kind);
   return kind === undefined || overheadBytes === undefined ? null : { kind, overheadBytes };

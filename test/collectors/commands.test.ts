@@ -20,6 +20,7 @@ const context: CollectContext = {
     ],
     listenerPids: ['4711'],
     servers: [],
+    tunnelPeers: ['192.0.2.60'],
   },
   budget: Budget.parse({}),
 };

@@ -135,8 +135,15 @@ describe('the commands themselves', () => {
     const capture = command('capture').argv;
     expect(capture.slice(0, 6)).toEqual(['tcpdump', '-i', 'any', '-nn', '-s', '160']);
     expect(capture.at(-1)).toBe(
-      '(tcp port 1301) or (icmp and (icmp[0]=3 or icmp[0]=11)) or (icmp6 and (ip6[40]=1 or ip6[40]=2 or ip6[40]=3))',
+      '(tcp port 1301) or (ip proto 4 and ip[29]=6 and (ip[40:2]=1301 or ip[42:2]=1301))' +
+        ' or (udp and (port 4789 or port 8472 or port 6081) and udp[28:2]=0x0800 and udp[39]=6' +
+        ' and (udp[50:2]=1301 or udp[52:2]=1301))' +
+        ' or (udp and (port 4789 or port 8472 or port 6081) and udp[28:2]=0x86dd and udp[36]=6' +
+        ' and (udp[70:2]=1301 or udp[72:2]=1301))' +
+        ' or (icmp and (icmp[0]=3 or icmp[0]=11)) or (icmp6 and (ip6[40]=1 or ip6[40]=2 or ip6[40]=3))',
     );
+    const udp = collectors.get('capture')?.commands({}, { ...context, protocol: 'udp' })[0];
+    expect(udp?.argv.at(-1)).not.toContain('udp[');
     const client = collectors
       .get('capture')
       ?.commands({}, { ...context, roles: ['client'] })[0]

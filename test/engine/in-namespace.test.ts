@@ -80,6 +80,7 @@ describe('a command in a network namespace', () => {
         ways: [{ address: '192.0.2.2', device: 'eth0' }],
         listenerPids: ['77'],
         servers: [],
+        tunnelPeers: [],
       },
       budget: Budget.parse({}),
     } as const;

@@ -27,6 +27,7 @@ describe('what later commands are made from', () => {
       ],
       listenerPids: [],
       servers: [],
+      tunnelPeers: [],
     });
   });
 
@@ -53,6 +54,28 @@ tcp   LISTEN 0      128             [::]:1301         [::]:*    users:(("nginx",
 tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",pid=4,fd=3))
 `;
     expect(learn(evidenceOf({ kind: 'ss', argv: ['ss', '-lntup'] }, text)).listenerPids).toEqual(['812']);
+  });
+
+  it('the nodes behind tunnels: the next hop of IP in IP, and what the forwarding table says of a VXLAN next hop', () => {
+    const links =
+      '3: tunl0@NONE: <NOARP,UP,LOWER_UP> mtu 1480 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000\\    link/ipip 0.0.0.0 brd 0.0.0.0\n';
+    const fdb =
+      '33:33:00:00:00:01 dev eth0 self permanent\n82:79:55:65:db:66 dev flannel.1 dst 192.168.7.50 self permanent\n';
+    const neighbours =
+      '10.244.3.0 dev flannel.1 lladdr 82:79:55:65:db:66 PERMANENT\n192.168.7.1 dev eth0 lladdr 82:79:55:65:db:66 REACHABLE\n';
+    const read = [
+      evidenceOf({ kind: 'ip-link', argv: ['ip', 'link'] }, links),
+      evidenceOf({ kind: 'ip-neigh', argv: ['ip', 'neigh'] }, neighbours),
+      evidenceOf({ kind: 'bridge-fdb', argv: ['bridge', 'fdb', 'show'] }, fdb),
+    ];
+    expect(
+      learn(
+        ...read,
+        route('10.244.3.7', '10.244.3.7 via 10.244.3.0 dev flannel.1 src 10.244.1.0 uid 0 \n    cache \n'),
+        route('10.8.0.9', '10.8.0.9 via 192.168.7.51 dev tunl0 src 10.8.1.1 uid 0 \n    cache \n'),
+        route('10.9.0.9', '10.9.0.9 via 192.168.7.1 dev eth0 src 192.168.7.12 uid 0 \n    cache \n'),
+      ).tunnelPeers,
+    ).toEqual(['192.168.7.50', '192.168.7.51']);
   });
 
   it('at most four of each', () => {

@@ -103,6 +103,20 @@ describe('ip-link', () => {
     expect(value?.[0]?.tx).toEqual({ bytes: 50, packets: 6, errors: 7, dropped: 8 });
     expect(value?.[0]).not.toHaveProperty('mac');
     expect(value?.[1]).not.toHaveProperty('rx');
+    expect(value?.map(({ hairpin }) => hairpin)).toEqual([undefined, undefined, false]);
+  });
+
+  it('reads the type and the hairpin mode of a port from one line per device', () => {
+    // Linux 6.18, iproute2 6.1: ip -s -d -o link show
+    const text =
+      '5: veth7@if2: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue master cni0 state UP mode DEFAULT group default qlen 1000\\    link/ether a6:36:d4:e9:fb:35 brd ff:ff:ff:ff:ff:ff link-netns pb promiscuity 1  allmulti 1 minmtu 68 maxmtu 65535 \\    veth \\    bridge_slave state forwarding priority 32 cost 2 hairpin on guard off root_block off fastleave off learning on flood on\\    RX:  bytes packets errors dropped  missed   mcast           \\           476       6      0       0       0       0 \\    TX:  bytes packets errors dropped carrier collsns           \\           840      10      0       0       0       0 \n';
+    const { value, problems } = parseText(ipLink, text);
+    expect(problems).toEqual([]);
+    expect(value?.[0]).toMatchObject({ name: 'veth7', type: 'veth', master: 'cni0', hairpin: true });
+    expect(value?.[0]?.rx?.packets).toBe(6);
+    const json =
+      '[{"ifindex":5,"ifname":"veth7","flags":[],"mtu":1500,"operstate":"UP","link_type":"ether","address":"a6:36:d4:e9:fb:35","linkinfo":{"info_kind":"veth","info_slave_kind":"bridge","info_slave_data":{"state":"forwarding","hairpin":false}}}]\n';
+    expect(parseText(ipLink, json).value?.[0]?.hairpin).toBe(false);
   });
 
   it('reads JSON', () => {

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { defineCollector } from '../model/command.ts';
+
+/** Whether nodes at the other end of a tunnel answer outside of it: tells a blocked tunnel from a dead way. */
+export const tunnelPing = defineCollector({
+  id: 'tunnel-ping',
+  purpose: 'whether the node at the other end of the tunnel answers outside of it (active: three pings per node)',
+  params: z.strictObject({}),
+  when: 'active',
+  provides: ['pings'],
+  commands: (_params, { learned }) =>
+    learned.tunnelPeers.map((peer) => ({
+      argv: ['ping', '-n', '-c', '3', '-W', '1', peer],
+      privilege: 'none',
+      timeoutMs: 10_000,
+      maxBytes: 65_536,
+      kind: 'ping',
+      tool: 'ping',
+      waits: true,
+      // It opens an IPv6 socket even for an IPv4 target.
+      wouldLoad: { modules: ['ipv6'], unlessFile: '/proc/net/if_inet6' },
+    })),
+});
