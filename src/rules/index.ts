@@ -9,6 +9,7 @@ import { expect } from './expect.ts';
 import { fragDrop } from './frag-drop.ts';
 import { fwInputDrop } from './fw-input-drop.ts';
 import { fwReject } from './fw-reject.ts';
+import { ipipBlocked } from './ipip-blocked.ts';
 import { ipForwardOff } from './ip-forward-off.ts';
 import { iptablesSplitBrain } from './iptables-split-brain.ts';
 import { ipvs1sConnect } from './ipvs-1s-connect.ts';
@@ -23,6 +24,7 @@ import { noEndpoints } from './no-endpoints.ts';
 import { pathDrop } from './path-drop.ts';
 import { portClosed } from './port-closed.ts';
 import { synQueueOverflow } from './syn-queue-overflow.ts';
+import { vxlanBlocked } from './vxlan-blocked.ts';
 import { twRecycle } from './tw-recycle.ts';
 import { abortOnOverflow } from './abort-on-overflow.ts';
 import { arpOverflow } from './arp-overflow.ts';
@@ -64,6 +66,8 @@ const all: readonly AnyRule[] = [
   fwInputDrop,
   fwReject,
   fwOutputDrop,
+  ipipBlocked,
+  vxlanBlocked,
   pathDrop,
   neighFailed,
   arpOverflow,

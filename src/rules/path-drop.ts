@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { At } from '../model/evidence.ts';
-import type { Capture, Connection, IcmpError } from '../model/facts.ts';
+import type { Capture, Connection, Facts, IcmpError } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { because } from './because.ts';
@@ -10,6 +10,7 @@ import { answersAttempt, isProhibited, isTimeExceeded, isUndeliverable } from '.
 import { sameAddress } from './ip-address.ts';
 import { findIn, hasLookalike, type Sighting } from './join-captures.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
+import { pingOf, tunnelLeftIn } from './tunnel-way.ts';
 
 /** What the captures say of one connect that the client got no answer to. */
 interface Trace {
@@ -20,6 +21,8 @@ interface Trace {
   readonly last: { readonly node: string; readonly left: boolean | null; readonly capture: Capture } | null;
   /** The last forwarder, from the target's side, that saw the answer. */
   readonly answerSeenBy: string | null;
+  /** The node that it left in a tunnel, and where to: outside of the tunnel that node answers pings. */
+  readonly tunnelled: { readonly node: string; readonly kind: string; readonly destination: string } | null;
 }
 
 /** F12: the packet dies between the nodes: security group, ACL, fabric. */
@@ -28,7 +31,7 @@ export const pathDrop = definePathRule({
   fault: 'F12',
   scope: 'path',
   needs: { client: ['capture'], target: [] },
-  optional: ['capture', 'probes', 'addresses', 'neighbours', 'routeGet'],
+  optional: ['capture', 'probes', 'addresses', 'neighbours', 'routeGet', 'pings'],
   params: z.strictObject({
     /** SYNs (or SYN+ACKs) that must be lost before it counts as proven. */
     minLost: z.number().int().min(1).default(3),
@@ -67,6 +70,8 @@ export const pathDrop = definePathRule({
       lastSeen: (v: { node: string }) =>
         `the SYNs were last seen at ${v.node}; its capture does not tell whether they left it`,
       norSeenBy: (v: { node: string }) => `${v.node} saw none of them either`,
+      tunnelled: (v: { node: string; kind: string; destination: string }) =>
+        `They left ${v.node} in ${v.kind} packets to ${v.destination}, which answers pings from there: the way is in order but for the tunnel, see ipip-blocked or vxlan-blocked`,
       few: (v: { lost: number; minLost: number }) =>
         `only ${v.lost} packets were lost, fewer than the ${v.minLost} that prove it`,
       rewritten:
@@ -104,6 +109,8 @@ export const pathDrop = definePathRule({
       diedIn: (v) => `SYN 进入了 ${v.node}，但没有看到它们离开：原因要看 ${v.node} 自己（转发、防火墙、路由）`,
       lastSeen: (v) => `SYN 最后出现在 ${v.node}；它的抓包看不出报文是否离开`,
       norSeenBy: (v) => `${v.node} 也一个都没有看到`,
+      tunnelled: (v) =>
+        `它们装在 ${v.kind} 报文里离开 ${v.node}，发往 ${v.destination}，而从那里 ping 它有应答：除隧道外路是通的，见 ipip-blocked 或 vxlan-blocked`,
       few: (v) => `只丢了 ${v.lost} 个包，少于可作为证据的 ${v.minLost} 个`,
       rewritten: '同一时刻那边有一个选项相同、来自其他地址的连接到达：不能排除有设备改写了地址和序号',
       arrived: (v) => `已到达：目标没有应答（${v.of} 次未应答的连接中有 ${v.arrived} 次在 ${v.to} 上看到到达${v.as}）`,
@@ -182,6 +189,9 @@ export const pathDrop = definePathRule({
       const syns = synsIn(lost.map((t) => t.here));
       const where = because(say.lost({ syns, connects: lost.length, of: traces.length, a, b }), at);
       const reasons = [left, where, ...notes, ...silentSentence];
+      const tunnelled = lost.find((t) => t.tunnelled !== null)?.tunnelled ?? null;
+      if (tunnelled !== null && heard === 0 && lost.every((t) => t.tunnelled !== null))
+        return likely([...reasons, because(say.tunnelled(tunnelled), at)]);
       if (syns < params.minLost) {
         return likely(
           [...reasons, because(say.few({ lost: syns, minLost: params.minLost }), capture.at)],
@@ -216,6 +226,8 @@ export const pathDrop = definePathRule({
         because(say.answerLost({ answers, connects: unheard.length, a: target.node, b: client.node }), there.at),
         ...silentSentence,
       ];
+      const tunnelled = unheard.find((t) => t.tunnelled !== null)?.tunnelled ?? null;
+      if (tunnelled !== null && heard === 0) return likely([...reasons, because(say.tunnelled(tunnelled), there.at)]);
       const seenBy = unheard.find((t) => t.answerSeenBy !== null)?.answerSeenBy ?? null;
       if (seenBy !== null) {
         const at = forwarders.find((f) => f.node === seenBy)?.facts.capture?.at ?? there.at;
@@ -243,11 +255,14 @@ export const pathDrop = definePathRule({
       const atTarget = there === undefined ? [] : findIn(there, here, ahead(target.node));
       let last: Trace['last'] = null;
       let answerSeenBy: string | null = null;
+      let tunnelled = tunnelledAt(client.node, client.facts.pings, [here]);
       for (const forwarder of forwarders) {
         const their = forwarder.facts.capture;
         if (their === undefined || blindness(their, say) !== null) continue;
         const sightings = findIn(their, here, ahead(forwarder.node));
         if (sightings.length === 0) continue;
+        const connections = sightings.map(({ connection }) => connection);
+        tunnelled ??= tunnelledAt(forwarder.node, forwarder.facts.pings, connections);
         const left = hasLeft(sightings);
         // "not seen to leave" argues from a missing packet
         last = {
@@ -260,7 +275,7 @@ export const pathDrop = definePathRule({
         }
       }
       const lookalike = there !== undefined && atTarget.length === 0 && hasLookalike(there, here, ahead(target.node));
-      return { here, atTarget, lookalike, last, answerSeenBy };
+      return { here, atTarget, lookalike, last, answerSeenBy, tunnelled };
     }
 
     /** ICMP of a device on the way that says that it threw the packet away. */
@@ -353,6 +368,21 @@ export const pathDrop = definePathRule({
     }
   },
 });
+
+/** The tunnel that it left a node in, where the node at the other end answers pings of that node outside of it. */
+function tunnelledAt(
+  node: string,
+  pings: Facts['pings'] | undefined,
+  connections: readonly Connection[],
+): Trace['tunnelled'] {
+  for (const connection of connections) {
+    const tunnel = tunnelLeftIn(connection, ['ipip', 'vxlan', 'geneve']);
+    const destination = tunnel?.outer?.destination;
+    if (tunnel === null || destination === undefined) continue;
+    if ((pingOf(pings, destination)?.received ?? 0) > 0) return { node, kind: tunnel.kind, destination };
+  }
+  return null;
+}
 
 /** SYN+ACKs and RSTs that the target was seen to send for it. */
 function answersOf(trace: Trace): number {

@@ -17,6 +17,7 @@ import {
   symptom,
   synAck,
 } from './facts.ts';
+import { near, ping, sentIn } from './tunnel-facts.ts';
 
 const nothing = capture([]);
 const sent = connection();
@@ -79,6 +80,22 @@ describe('path-drop', () => {
     const late = icmp({ from: '10.30.0.1', code: 1, name: 'host-unreachable', about: { sourcePort: 39_999 } });
     const facts = { capture: capture([seen], { icmpErrors: [late] }), probes: [probe()] };
     expect(judgePath(rule, { client: facts, target: { capture: capture([seen]) } }).verdict).toBe('ruledOut');
+  });
+
+  it('fires: only likely, and leaves it to the rules about tunnels, where all of it was lost in one', () => {
+    const inTunnel = sentIn('ipip');
+    const from = { capture: capture([inTunnel]), probes: [probe()], pings: [ping()] };
+    const found = judgePath(rule, { client: from, target: { capture: nothing } });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('They left node-12 in ipip packets to 192.168.7.50, which answers pings');
+    expect(found.remedies).toEqual([]);
+    // the way is dead, or nobody looked: then it is its own business
+    const { pings, ...unpinged } = from;
+    for (const one of [unpinged, { ...unpinged, pings: pings.map((reply) => ({ ...reply, received: 0 })) }])
+      expect(judgePath(rule, { client: one, target: { capture: nothing } }).verdict).toBe('confirmed');
+    // something passes the tunnel
+    const some = { ...from, capture: capture([inTunnel, answered(near('ipip', { server: 1 }))]) };
+    expect(judgePath(rule, { client: some, target: { capture: nothing } }).verdict).toBe('confirmed');
   });
 
   it('fires: rejected by a device on the way', () => {
