@@ -67,11 +67,12 @@ export const capture = defineCollector({
  * the other: IP in IP (RFC 2003), VXLAN (RFC 7348; 8472 is the port of flannel and Cilium) and Geneve without options
  * (RFC 8926). Inner headers without options are taken for granted: pcap filters cannot look inside.
  */
-function portInTunnels(port: number): readonly string[] {
+function portInTunnels(protocol: 'tcp' | 'udp', port: number): readonly string[] {
+  const number = protocol === 'tcp' ? 6 : 17;
   return [
-    `(ip proto 4 and ip[29]=6 and (ip[40:2]=${port} or ip[42:2]=${port}))`,
-    `(${vxlanPorts} and udp[28:2]=0x0800 and udp[39]=6 and (udp[50:2]=${port} or udp[52:2]=${port}))`,
-    `(${vxlanPorts} and udp[28:2]=0x86dd and udp[36]=6 and (udp[70:2]=${port} or udp[72:2]=${port}))`,
+    `(ip proto 4 and ip[29]=${number} and (ip[40:2]=${port} or ip[42:2]=${port}))`,
+    `(${vxlanPorts} and udp[28:2]=0x0800 and udp[39]=${number} and (udp[50:2]=${port} or udp[52:2]=${port}))`,
+    `(${vxlanPorts} and udp[28:2]=0x86dd and udp[36]=${number} and (udp[70:2]=${port} or udp[72:2]=${port}))`,
   ];
 }
 
@@ -96,7 +97,7 @@ export function filterOf({
     .map((server) => `(host ${server.address} and ${protocol} port ${server.port})`);
   // IPVS that forwards by tunnel leaves the asked address on the packet inside
   const inside = learned.servers.length === 0 ? [] : [target, ...learned.servers.map(({ address }) => address)];
-  const tunnels = [...tunnelFilters([...new Set(inside)]), ...(protocol === 'tcp' ? portInTunnels(port) : [])];
+  const tunnels = [...tunnelFilters([...new Set(inside)]), ...portInTunnels(protocol, port)];
   return [`(${flow})`, ...servers, ...tunnels, icmpErrors, icmp6Errors].join(' or ');
 }
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
 /** Whether nodes at the other end of a tunnel answer outside of it: tells a blocked tunnel from a dead way. */

@@ -109,6 +109,7 @@ function foldVariants(pattern: string): string {
   return pattern
     .replace(/ -s 160(?: --immediate-mode)?(?= )/, ' -s 160( --immediate-mode)?')
     .replace(/\((?:tcp|udp) port /, '((tcp|udp) port ')
+    .replaceAll(/((?:ip|udp)\\\[\d\d\\\])=(?:6|17) and /g, '$1=(6|17) and ')
     .replace(/(port \[0-9\]\{1,5\})(?: and host (\S+))?(?=\\\))/, '$1( and host [0-9a-f.:]{2,39})?')
     .replace(
       / or \\\(host \S+ and (?:tcp|udp) (port \S+\\\))/,

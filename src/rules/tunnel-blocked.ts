@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { At } from '../model/evidence.ts';
 import type { Capture, Connection, Facts } from '../model/facts.ts';
 import type { Plan } from '../model/plan.ts';

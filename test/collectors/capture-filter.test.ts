@@ -9,6 +9,13 @@ import type { Endpoint } from '../../src/model/facts.ts';
 import type { Role } from '../../src/model/plan.ts';
 
 const icmp = '(icmp and (icmp[0]=3 or icmp[0]=11)) or (icmp6 and (ip6[40]=1 or ip6[40]=2 or ip6[40]=3))';
+const vxlan = 'udp and (port 4789 or port 8472 or port 6081)';
+/** The port in question behind inner headers: IPv4 in IPIP, IPv4 and IPv6 in VXLAN or Geneve. */
+const inside = [
+  '(ip proto 4 and ip[29]=6 and (ip[40:2]=30170 or ip[42:2]=30170))',
+  `(${vxlan} and udp[28:2]=0x0800 and udp[39]=6 and (udp[50:2]=30170 or udp[52:2]=30170))`,
+  `(${vxlan} and udp[28:2]=0x86dd and udp[36]=6 and (udp[70:2]=30170 or udp[72:2]=30170))`,
+].join(' or ');
 const filter = (roles: readonly Role[], servers: readonly Endpoint[] = [], target = '10.51.2.2'): string =>
   filterOf({ target, port: 30_170, protocol: 'tcp', roles, learned: { ...nothingLearned, servers } });
 const pod = { address: '10.244.1.5', port: 8080 };
@@ -16,15 +23,15 @@ const most = Array.from({ length: mostServers }, (_one, i) => ({ address: `10.24
 
 describe('the filter of a capture', () => {
   it('is the port in question where nothing is known to stand behind it', () => {
-    expect(filter(['target'])).toBe(`(tcp port 30170) or ${icmp}`);
-    expect(filter(['client'])).toBe(`(tcp port 30170 and host 10.51.2.2) or ${icmp}`);
+    expect(filter(['target'])).toBe(`(tcp port 30170) or ${inside} or ${icmp}`);
+    expect(filter(['client'])).toBe(`(tcp port 30170 and host 10.51.2.2) or ${inside} or ${icmp}`);
   });
 
   it('takes the servers behind it too: bare, in IPIP and in VXLAN', () => {
-    const inside = (source: string, destination: string) =>
+    const either = (source: string, destination: string) =>
       ['0x0a330202', '0x0af40105'].map((one) => `${source}=${one} or ${destination}=${one}`).join(' or ');
     expect(filter(['target'], [pod])).toBe(
-      `(tcp port 30170) or (host 10.244.1.5 and tcp port 8080) or (ip proto 4 and (${inside('ip[32:4]', 'ip[36:4]')})) or ((udp dst port 4789 or udp dst port 8472) and (${inside('udp[42:4]', 'udp[46:4]')})) or ${icmp}`,
+      `(tcp port 30170) or (host 10.244.1.5 and tcp port 8080) or (ip proto 4 and (${either('ip[32:4]', 'ip[36:4]')})) or ((udp dst port 4789 or udp dst port 8472) and (${either('udp[42:4]', 'udp[46:4]')})) or ${inside} or ${icmp}`,
     );
   });
 

@@ -143,7 +143,7 @@ describe('the commands themselves', () => {
         ' or (icmp and (icmp[0]=3 or icmp[0]=11)) or (icmp6 and (ip6[40]=1 or ip6[40]=2 or ip6[40]=3))',
     );
     const udp = collectors.get('capture')?.commands({}, { ...context, protocol: 'udp' })[0];
-    expect(udp?.argv.at(-1)).not.toContain('udp[');
+    expect(udp?.argv.at(-1)).toContain('udp[39]=17 and');
     const client = collectors
       .get('capture')
       ?.commands({}, { ...context, roles: ['client'] })[0]
