@@ -61,6 +61,7 @@ const sampleContext: CollectContext = {
   clientAddresses: ['CLIENT'],
   ownAddresses: [],
   roles: ['target'],
+  targetNames: ['TARGET'],
   learned: unlearned(['TARGET', 'CLIENT']),
   budget: Budget.parse({}),
 };

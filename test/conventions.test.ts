@@ -105,12 +105,14 @@ describe('collectors', () => {
         clientAddresses: [],
         ownAddresses: [],
         roles: ['target'],
+        targetNames: ['node-50'],
         learned: {
           devices: ['eth0'],
           ways: [{ address: '198.51.100.7', device: 'eth0' }],
           listenerPids: ['4711'],
           servers: [],
           tunnelPeers: ['198.51.100.8'],
+          searchDomains: ['corp.example'],
         },
         budget: { wallMs: 1, windowMs: 1, maxPackets: 1, maxCaptureBytes: 1, maxOutputBytes: 1 },
       } as const;

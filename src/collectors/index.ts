@@ -35,6 +35,7 @@ import { socketOwners } from './socket-owners.ts';
 import { socketSummary } from './socket-summary.ts';
 import { sockets } from './sockets.ts';
 import { sysctl } from './sysctl.ts';
+import { targetName } from './target-name.ts';
 import { tcpMetrics } from './tcp-metrics.ts';
 import { tcpProbe } from './tcp-probe.ts';
 import { tunnelPing } from './tunnel-ping.ts';
@@ -75,6 +76,7 @@ export const collectors: ReadonlyMap<string, Collector> = new Map(
     pingSizes,
     tunnelPing,
     nameLookup,
+    targetName,
     arpProbe,
     routeGetIn,
     nics,

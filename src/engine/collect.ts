@@ -5,6 +5,7 @@ import type { Parser } from '../model/parser.ts';
 import { IpAddress } from '../model/inventory.ts';
 import type { Namespace } from '../model/node-facts.ts';
 import { nodeOfPlace } from '../model/netns.ts';
+import { targetNames } from '../model/target-names.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
 import { createLearner } from './learn.ts';
@@ -222,6 +223,7 @@ export function contextOf(
     ),
     ownAddresses: [address, ...node.serves],
     roles,
+    targetNames: targetNames(plan),
     learned,
     budget: plan.budget,
     ...(node.user !== undefined && uid !== undefined && uid !== 0 ? { loginUser: node.user } : {}),
@@ -339,6 +341,26 @@ async function window(
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
 ): Promise<'complete' | 'early'> {
   if (sessions.length === 0) return 'complete';
+  // Look-ups of names may take their time; what is watched beside them is watched for as long as ever.
+  const whole = createDeadline(plan.budget.windowMs, signal);
+  try {
+    return await probeAndWatch(plan, sessions, captures, collectors, { signal, onProgress, whole: whole.signal });
+  } finally {
+    whole.clear();
+  }
+}
+
+async function probeAndWatch(
+  plan: Plan,
+  sessions: readonly NodeSession[],
+  captures: readonly PlacedCapture[],
+  collectors: ReadonlyMap<string, Collector>,
+  {
+    signal,
+    onProgress,
+    whole,
+  }: { readonly signal: AbortSignal; readonly onProgress: OnProgress; readonly whole: AbortSignal },
+): Promise<'complete' | 'early'> {
   const probes = sessions.flatMap((session) =>
     stepsOf(plan, session, collectors)
       .filter(({ collector }) => collector.when === 'probe' && session.planned.roles.includes('client'))
@@ -363,6 +385,8 @@ async function window(
           if (status === '0') succeeded++;
           else failed++;
         }
+        // look-ups of names are no attempts
+        if (done === 0) return;
         onProgress({ type: 'probe', node: session.name, done, total: attempts ?? done, failed });
       });
     }),
@@ -383,7 +407,7 @@ async function window(
     return 'complete';
   }
   const enough = (): boolean => captures.some(({ capture }) => settled(capture.snapshot()));
-  return (await until(enough, plan.budget.windowMs, signal)) ? 'early' : 'complete';
+  return (await until(enough, null, whole)) ? 'early' : 'complete';
 }
 
 /** Longest begin of a line of the probe script that is kept until its end comes, characters. */
@@ -399,8 +423,8 @@ function settled(capture: Capture): boolean {
   return outcomes.length >= 3 && outcomes.some((connection) => !answered(connection));
 }
 
-/** Waits until a condition holds, at most so long; tells whether it held. */
-async function until(condition: () => boolean, atMostMs: number, signal: AbortSignal): Promise<boolean> {
+/** Waits until a condition holds, at most so long (null: until the signal); tells whether it held. */
+async function until(condition: () => boolean, atMostMs: number | null, signal: AbortSignal): Promise<boolean> {
   const end = createDeadline(atMostMs, signal);
   try {
     while (!condition()) {

@@ -43,9 +43,10 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     );
   if (findings.length === 0 && unseen.length === 0) unseen.push(say.nothingJudged);
   const wholeWindow = record.ended === 'complete' || record.ended === 'early';
-  // Only TCP connections are counted.
+  // Only TCP connections are counted, and only where they are the question: a playbook about names makes none.
+  const isOfNames = !plan.steps.some(({ collector }) => collector === 'tcp-probe') && looksNamesUp(knowledge);
   const { protocol } = plan.symptom;
-  if (wholeWindow && protocol === 'tcp' && !failures.probed && failures.total === 0)
+  if (wholeWindow && protocol === 'tcp' && !isOfNames && !failures.probed && failures.total === 0)
     unseen.push(say.passive(Math.round(plan.budget.windowMs / 1000)));
 
   const open = findings.filter(({ verdict }) => verdict === 'unknown' || verdict === 'error').length;
@@ -105,6 +106,10 @@ function headline(
   if (verdict === 'clear') return say.clear(target, port);
   const open = findings.filter((finding) => finding.verdict === 'unknown' || finding.verdict === 'error');
   return say.inconclusive(target, port, unseen[0] ?? open[0]?.missing[0]?.why ?? say.somethingUnseen(open.length));
+}
+
+function looksNamesUp(knowledge: ReadonlyMap<string, NodeKnowledge>): boolean {
+  return [...knowledge.values()].some(({ facts }) => facts.nameLookups !== undefined);
 }
 
 function unseenNodes(knowledge: ReadonlyMap<string, NodeKnowledge>, say: EngineText): string[] {

@@ -1,12 +1,15 @@
 import { type Learned, nothingLearned } from '../model/command.ts';
+import { DnsName } from '../model/dns-name.ts';
 import type { Evidence } from '../model/evidence.ts';
 import type { FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from '../model/facts.ts';
 import { IpAddress } from '../model/inventory.ts';
-import type { FdbEntry } from '../model/node-facts.ts';
+import type { FdbEntry, ResolverConfig } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { type Asked, serversBehind } from './servers-behind.ts';
 
 const most = 4;
+/** What resolvers have used of a search list for decades (resolv.conf(5)); each domain costs a few questions. */
+const mostDomains = 6;
 /** What the kernel takes for the name of a device (dev_valid_name, net/core/dev.c), without what shells look at. */
 const deviceName = /^[A-Za-z0-9_.:-]{1,15}$/;
 const ipvsKinds = ['ipvsadm', 'proc-net-ip-vs', 'ipvsadm-connections', 'proc-net-ip-vs-conn'] as const;
@@ -14,7 +17,8 @@ const firewallKinds = ['iptables-save', 'ip6tables-save', 'nft-json'] as const;
 
 /**
  * What a run has found out on a node that later commands are made from: the devices of the way (from the kernel's own
- * route decision), the processes that listen on the port, the servers behind it, the nodes behind tunnels.
+ * route decision), the processes that listen on the port, the servers behind it, the nodes behind tunnels, the search
+ * domains of names.
  */
 export function createLearner(
   parsers: ReadonlyMap<string, Parser>,
@@ -77,11 +81,16 @@ function learn(values: Values, port: number): Omit<Learned, 'servers'> {
   const pids = listeners
     .filter((listener) => listener.port === port)
     .flatMap(({ process }) => /(?:^|, )pid ([1-9]\d{0,6})$/.exec(process ?? '')?.[1] ?? []);
+  const domains = values<ResolverConfig>('resolv-conf')
+    .flatMap(({ search }) => search)
+    .map((domain) => domain.replace(/\.$/, ''))
+    .filter((domain) => DnsName.safeParse(domain).success);
   return {
     devices: [...new Set(ways.map(({ device }) => device))].slice(0, most),
     ways,
     listenerPids: [...new Set(pids)].slice(0, most),
     tunnelPeers: tunnelPeersOf(routes, values),
+    searchDomains: [...new Set(domains)].slice(0, mostDomains),
   };
 }
 

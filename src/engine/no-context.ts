@@ -9,6 +9,7 @@ export const noContext: CollectContext = {
   clientAddresses: [],
   ownAddresses: [],
   roles: [],
+  targetNames: [],
   learned: nothingLearned,
   budget: Budget.parse({}),
 };

@@ -39,6 +39,8 @@ export interface CollectContext {
   /** Addresses of this node where known. */
   readonly ownAddresses: readonly string[];
   readonly roles: readonly Role[];
+  /** Names that programs may use for the target; none where it was asked for by address. At most two. */
+  readonly targetNames: readonly string[];
   /** What the run has found out on this node so far; empty before anything was read. */
   readonly learned: Learned;
   /** The account on the node, where it is known and is not root; for `tcpdump -Z`. */
@@ -58,8 +60,17 @@ export interface Learned {
   readonly servers: readonly Endpoint[];
   /** Nodes at the other end of the tunnels on these ways (VXLAN, IP in IP): the addresses outside. At most four. */
   readonly tunnelPeers: readonly string[];
+  /** Search domains of resolv.conf, in order, without the dot at the end. At most six. */
+  readonly searchDomains: readonly string[];
 }
-export const nothingLearned: Learned = { devices: [], ways: [], listenerPids: [], servers: [], tunnelPeers: [] };
+export const nothingLearned: Learned = {
+  devices: [],
+  ways: [],
+  listenerPids: [],
+  servers: [],
+  tunnelPeers: [],
+  searchDomains: [],
+};
 
 /** A capture filter has room for so many servers of a Service; kernels take at most 4096 instructions (BPF_MAXINSNS). */
 export const mostServers = 16;

@@ -1,13 +1,14 @@
 import * as z from 'zod';
 import type { Capture } from '../model/facts.ts';
 import type { DnsExchange } from '../model/packet-facts.ts';
-import type { Because, Remedy } from '../model/report.ts';
+import type { Because } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { dnsText, dnsWeakness, hasAddress, nameOf, withoutDns } from './dns-in-capture.ts';
 import { missedNames, type SearchSeries, searchSeries } from './dns-search-series.ts';
 import { groupBy } from './group-by.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { searchDomainRemedies, searchDomainText } from './search-domain-remedies.ts';
 import { worstFirst } from './worst-first.ts';
 
 /** Last labels that only names on the internet have, so that a name that ends in one is complete. */
@@ -35,12 +36,13 @@ export const dnsSearchHijack = defineCaptureRule({
   }),
   sources: [
     'resolv.conf(5): search, ndots',
-    'field report 0: `search` of another environment on the node',
+    'field report 1: `search` of another environment on the node',
     'Kubernetes documentation, "DNS for Services and Pods": the search list of the node is appended',
   ],
   text: {
     en: {
       ...dnsText.en,
+      ...searchDomainText.en,
       title: 'A search domain answers in place of the name that was meant',
       answered: (v: {
         client: string;
@@ -61,19 +63,10 @@ export const dnsSearchHijack = defineCaptureRule({
       none: 'no lookup in the capture went through a search list',
       fine: (v: { lookups: number }) =>
         `${v.lookups} lookups went through a search list, and none took the address of another name`,
-      find: 'Compare the name with and without the dot at its end, and find where the search domain comes from (NetworkManager, DHCP, cloud-init write /etc/resolv.conf anew)',
-      temporary:
-        'Write the name with a dot at its end in the configuration of the application: no search domain is tried',
-      permanent: (v: { suffix: string }) =>
-        `Take ${v.suffix} out of the \`search\` line of the nodes (NetworkManager: \`ipv4.ignore-auto-dns yes\` and an empty \`ipv4.dns-search\`), or the wildcard record out of that zone`,
-      kubernetes:
-        'Pods inherit the search list of the node (dnsPolicy ClusterFirst and Default): point kubelet `--resolv-conf` at a file without it, or set `dnsConfig.searches` with dnsPolicy None; start the pods again',
-      riskLook: 'None: it only looks',
-      riskName: 'Low',
-      riskPermanent: 'Medium: short names that relied on this domain stop working',
     },
     zh: {
       ...dnsText.zh,
+      ...searchDomainText.zh,
       title: '搜索域劫持：补上搜索域的域名被当成了要找的域名',
       answered: (v) =>
         `${v.client} 要解析 ${v.name}，${v.missed > 0 ? `搜索域里另外 ${v.missed} 个域名都不存在，` : ''}而 ${v.name}.${v.suffix} 返回了 ${v.addresses}（第 ${v.frame} 帧）：解析器会把它当成结果`,
@@ -83,15 +76,6 @@ export const dnsSearchHijack = defineCaptureRule({
       wouldConfirm: (v) => `抓包中没有查询 ${v.name} 本身。要坐实：分别解析末尾加点和不加点的域名，两个结果不同`,
       none: '抓包中没有经过搜索域的解析',
       fine: (v) => `有 ${v.lookups} 次解析经过搜索域，没有一次拿到别的域名的地址`,
-      find: '分别解析末尾加点和不加点的域名进行比较，并找出搜索域的来源（NetworkManager、DHCP、cloud-init 会重写 /etc/resolv.conf）',
-      temporary: '应用配置里的域名末尾加点：不再尝试搜索域',
-      permanent: (v) =>
-        `从节点的 \`search\` 行去掉 ${v.suffix}（NetworkManager：\`ipv4.ignore-auto-dns yes\`，并清空 \`ipv4.dns-search\`），或删除该域的泛解析记录`,
-      kubernetes:
-        'Pod 会继承节点的搜索域（dnsPolicy 为 ClusterFirst 或 Default）：让 kubelet 的 `--resolv-conf` 指向不含该域的文件，或用 dnsPolicy None 加 `dnsConfig.searches`；然后重建 Pod',
-      riskLook: '无：只是查看',
-      riskName: '低',
-      riskPermanent: '中：依赖该搜索域的短名将无法解析',
     },
   },
   evaluate({ capture, place, params, say }) {
@@ -103,25 +87,8 @@ export const dnsSearchHijack = defineCaptureRule({
     if (found.length > 0) {
       const shown = worstFirst(certain.length > 0 ? certain : found, ({ alike }) => alike);
       const reasons = shown.flatMap((hijack) => sentencesOf(hijack));
-      const suffixes = [...new Set(shown.map(({ series }) => series.suffix))].join(', ');
-      const remedies: Remedy[] = [
-        {
-          kind: 'temporary',
-          text: say.find,
-          commands: ['grep -n search /etc/resolv.conf'],
-          undo: [],
-          risk: say.riskLook,
-        },
-        { kind: 'application', text: say.temporary, commands: [], undo: [], risk: say.riskName },
-        {
-          kind: 'permanent',
-          text: say.permanent({ suffix: suffixes }),
-          commands: [],
-          undo: [],
-          risk: say.riskPermanent,
-        },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskPermanent },
-      ];
+      const suffixes = [...new Set(shown.map(({ series }) => series.suffix))];
+      const remedies = searchDomainRemedies({ domains: suffixes, names: [], say });
       return certain.length > 0 ? confirmed(reasons, remedies) : likely(reasons, remedies);
     }
     const weak = dnsWeakness(capture, say);

@@ -3,6 +3,7 @@ import { captureRules } from './capture-rules.ts';
 import { acceptQueueOverflow } from './accept-queue-overflow.ts';
 import { bridgeNfOff } from './bridge-nf-off.ts';
 import { cniMtuMismatch } from './cni-mtu-mismatch.ts';
+import { dnsNameElsewhere } from './dns-name-elsewhere.ts';
 import { dnsNsswitch } from './dns-nsswitch.ts';
 import { dnsResolvconfLimits } from './dns-resolvconf-limits.ts';
 import { expect } from './expect.ts';
@@ -86,6 +87,7 @@ const all: readonly AnyRule[] = [
   fragDrop,
   kubeProxyStale,
   iptablesSplitBrain,
+  dnsNameElsewhere,
   dnsNsswitch,
   dnsResolvconfLimits,
   ephemeralExhaustion,

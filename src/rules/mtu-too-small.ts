@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import type { Connection, Link } from '../model/facts.ts';
+import type { Capture, Connection, Link } from '../model/facts.ts';
 import type { Place } from '../model/packet-facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
-import { defineNodeRule } from '../model/rule.ts';
+import { defineNodeRule, type Outcome, type Undecided } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { connectionText } from './endpoint-text.ts';
@@ -34,7 +34,10 @@ export const mtuTooSmall = defineNodeRule({
   roles: ['forwarder', 'target', 'client'],
   needs: ['capture', 'links'],
   optional: ['counters'],
-  params: z.strictObject({}),
+  params: z.strictObject({
+    /** Only where data is lost: where the question is why connects fail, what large segments may meet is none. */
+    effectOnly: z.boolean().default(false),
+  }),
   sources: [
     'field report 2 (tunl0 1440, segments of 1398 bytes)',
     'RFC 9293 section 3.7.1 (MSS counts no options: packet <= MSS + 40, IPv6 + 60)',
@@ -64,6 +67,13 @@ export const mtuTooSmall = defineNodeRule({
       failed: (v: { count: number }) => `Ip FragFails +${v.count} in the window: packets were too large to be sent on`,
       harmless: 'No large segment was sent yet in this capture: the fault shows when one is',
       relies: 'It works only as long as ICMP "fragmentation needed" reaches the sender',
+      handshakeOnly: (v: { connects: number; device: string; mtu: number }) =>
+        `${v.connects} connects fail in the handshake, whose packets have less than 100 bytes; the smallest MTU here is ${v.mtu} (${v.device}): a small MTU is not the cause`,
+      nothingLost: (v: { connections: number; device: string; mtu: number }) =>
+        `${v.connections} connections here, and no segment is missing because of its size; the smallest MTU here is ${v.mtu} (${v.device})`,
+      holes: (v: { connection: string; bytes: number }) =>
+        `${v.connection} misses ${v.bytes} bytes that were sent again in vain, and by which device is not known: playbook large-transfers-hang looks closer`,
+      noConnection: 'no packet of these connections came by here',
       passed: (v: { connection: string; packet: number; fits: number }) =>
         `${v.connection}: packets of up to ${v.packet} bytes were agreed on, and ${v.fits} and more fit on every device that they left by`,
       temporary: 'Lowers the MSS of new connections that pass here to what the device takes',
@@ -90,6 +100,13 @@ export const mtuTooSmall = defineNodeRule({
       failed: (v) => `窗口内 Ip FragFails +${v.count}：有报文太大而无法转发`,
       harmless: '抓包中还没有发过大报文：一旦发送就会出问题',
       relies: '只有 ICMP“需要分片”能到达发送方时才能正常工作',
+      handshakeOnly: (v) =>
+        `${v.connects} 个连接失败在握手阶段，握手包不到 100 字节；这里最小的 MTU 是 ${v.mtu}（${v.device}）：MTU 小不是原因`,
+      nothingLost: (v) =>
+        `这里有 ${v.connections} 个连接，没有报文段因为大小而丢失；这里最小的 MTU 是 ${v.mtu}（${v.device}）`,
+      holes: (v) =>
+        `${v.connection} 有 ${v.bytes} 字节反复重发都没有到达，经过哪个设备还不清楚：用剧本 large-transfers-hang 细查`,
+      noConnection: '这些连接的包没有经过这里',
       passed: (v) =>
         `${v.connection}：协商的报文最大 ${v.packet} 字节，它们经过的每个发送设备都能放下 ${v.fits} 字节以上`,
       temporary: '把经过这里的新连接的 MSS 降到该设备能承载的值',
@@ -102,7 +119,7 @@ export const mtuTooSmall = defineNodeRule({
       permanentRisk: 'Pod 重建后才会得到新的 MTU；设得过大会把黑洞移到别处',
     },
   },
-  evaluate({ node, facts, symptom, say }) {
+  evaluate({ node, facts, symptom, params, say }) {
     if (symptom.protocol !== 'tcp') return notApplicable(because(say.tcpOnly, askedAt));
     const { capture, links } = facts;
     const blind = blindness(capture, say);
@@ -111,14 +128,25 @@ export const mtuTooSmall = defineNodeRule({
       const mss = agreedMss(connection);
       return mss === null ? [] : [{ connection, mss, packet: mss + (isV6(connection) ? 60 : 40) }];
     });
-    if (agreed.length === 0) return undecided('capture', node, say.noHandshake);
     const judged = agreed.flatMap((one) => {
       const egress = narrowest(one.connection, links);
       return egress === null ? [] : [{ ...one, egress }];
     });
-    const [any] = judged;
-    if (any === undefined) return undecided('capture', node, say.noDevice);
     const predictions: Prediction[] = judged.filter(({ packet, egress }) => packet > egress.fits);
+    const lost = predictions.flatMap(({ connection, egress }) =>
+      sidesOf([connection]).flatMap(({ flow }) =>
+        flow.holes
+          .filter(({ filledMs, retransmits, length }) => {
+            const headers = isV6(connection) ? 60 : 40;
+            return filledMs === null && retransmits >= 2 && length + headers > egress.fits - 12;
+          })
+          .map((hole) => ({ connection, hole })),
+      ),
+    );
+    const [hole] = lost;
+    if (params.effectOnly && hole === undefined) return withoutEffect(capture);
+    const [any] = judged;
+    if (any === undefined) return undecided('capture', node, agreed.length === 0 ? say.noHandshake : say.noDevice);
     const [worst] = [...predictions].sort((a, b) => a.egress.fits - b.egress.fits);
     if (worst === undefined)
       return ruledOut(
@@ -145,17 +173,6 @@ export const mtuTooSmall = defineNodeRule({
       ),
       ...(predictions.length > 1 ? [because(say.more({ connections: predictions.length }), capture.at)] : []),
     ];
-    const lost = predictions.flatMap(({ connection, egress }) =>
-      sidesOf([connection]).flatMap(({ flow }) =>
-        flow.holes
-          .filter(({ filledMs, retransmits, length }) => {
-            const headers = isV6(connection) ? 60 : 40;
-            return filledMs === null && retransmits >= 2 && length + headers > egress.fits - 12;
-          })
-          .map((hole) => ({ connection, hole })),
-      ),
-    );
-    const [hole] = lost;
     if (hole !== undefined)
       reasons.push(
         because(
@@ -188,6 +205,24 @@ export const mtuTooSmall = defineNodeRule({
       [...reasons, because(errors.length > 0 || failed ? say.relies : say.harmless, capture.at)],
       remedies(worst),
     );
+
+    /** What the connects themselves say, with the smallest MTU of this node's devices that are up. */
+    function withoutEffect({ connections, at }: Capture): Outcome | Undecided {
+      if (connections.length === 0) return notApplicable(because(say.noConnection, at));
+      const open = sidesOf(connections).flatMap(({ connection, flow }) =>
+        flow.holes
+          .filter(({ filledMs, retransmits, length }) => filledMs === null && retransmits >= 2 && length >= 500)
+          .map(({ length }) => ({ connection: connectionText(connection), bytes: length })),
+      );
+      if (open[0] !== undefined) return undecided('capture', node, say.holes(open[0]));
+      const up = links.filter(({ name, state, flags }) => name !== 'lo' && state !== 'DOWN' && flags.includes('UP'));
+      const [smallest] = [...(up.length > 0 ? up : links)].sort((a, b) => a.mtu - b.mtu);
+      const values = { device: smallest?.name ?? '?', mtu: smallest?.mtu ?? 0 };
+      const failed = connections.filter(({ handshake }) => handshake === 'unanswered' || handshake === 'icmpError');
+      return failed.length > 0
+        ? ruledOut(because(say.handshakeOnly({ connects: failed.length, ...values }), smallest?.at ?? at))
+        : ruledOut(because(say.nothingLost({ connections: connections.length, ...values }), smallest?.at ?? at));
+    }
 
     function remedies({ connection, egress }: Prediction): Remedy[] {
       return [

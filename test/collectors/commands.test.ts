@@ -12,6 +12,7 @@ const context: CollectContext = {
   clientAddresses: ['198.51.100.7'],
   ownAddresses: [],
   roles: ['target'],
+  targetNames: ['node-50'],
   learned: {
     devices: ['eth0'],
     ways: [
@@ -21,6 +22,7 @@ const context: CollectContext = {
     listenerPids: ['4711'],
     servers: [],
     tunnelPeers: ['192.0.2.60'],
+    searchDomains: ['corp.example'],
   },
   budget: Budget.parse({}),
 };
@@ -105,6 +107,14 @@ describe('the words of commands that a run fills in', () => {
 
   it('names are looked up with and without a dot at the end, each once', () => {
     expect(argvsOf('name-lookup', {}, { names: ['a.b', 'a.b.'] })).toEqual(['getent ahosts a.b', 'getent ahosts a.b.']);
+    expect(argvsOf('target-name')).toEqual([
+      'getent ahosts node-50',
+      'getent ahosts node-50.',
+      'getent ahosts node-50.corp.example.',
+      'getent ahosts netcheck-probe.corp.example.',
+    ]);
+    expect(argvsOf('target-name', { targetNames: [] })).toEqual([]);
+    expect(argvsOf('target-name', { targetNames: [`${'x.'.repeat(125)}x`] })).toHaveLength(3);
     for (const name of ['-h', 'a b', '$(x)', 'a;b', ''])
       expect(collectors.get('name-lookup')?.params.safeParse({ names: [name] }).success, name).toBe(false);
   });

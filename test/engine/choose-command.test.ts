@@ -14,6 +14,7 @@ const context: CollectContext = {
   clientAddresses: [],
   ownAddresses: [],
   roles: ['target'],
+  targetNames: [],
   learned: nothingLearned,
   budget: Budget.parse({}),
 };

@@ -75,12 +75,14 @@ describe('a command in a network namespace', () => {
       clientAddresses: ['192.0.2.2'],
       ownAddresses: [],
       roles: ['target'],
+      targetNames: [],
       learned: {
         devices: ['eth0'],
         ways: [{ address: '192.0.2.2', device: 'eth0' }],
         listenerPids: ['77'],
         servers: [],
         tunnelPeers: [],
+        searchDomains: [],
       },
       budget: Budget.parse({}),
     } as const;

@@ -28,6 +28,7 @@ describe('what later commands are made from', () => {
       listenerPids: [],
       servers: [],
       tunnelPeers: [],
+      searchDomains: [],
     });
   });
 
@@ -76,6 +77,14 @@ tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",p
         route('10.9.0.9', '10.9.0.9 via 192.168.7.1 dev eth0 src 192.168.7.12 uid 0 \n    cache \n'),
       ).tunnelPeers,
     ).toEqual(['192.168.7.50', '192.168.7.51']);
+  });
+
+  it('the search domains of resolv.conf, as far as they are names, without the dot at the end', () => {
+    const text = `search guoyutec.com. $(reboot) guoyutec.com svc.cluster.local .\nnameserver 10.96.0.10\n`;
+    const read = evidenceOf({ kind: 'resolv-conf', argv: ['cat', '/etc/resolv.conf'] }, text);
+    expect(learn(read).searchDomains).toEqual(['guoyutec.com', 'svc.cluster.local']);
+    const many = evidenceOf({ kind: 'resolv-conf', argv: ['cat'] }, 'search a b c d e f g h\n');
+    expect(learn(many).searchDomains).toHaveLength(6);
   });
 
   it('at most four of each', () => {

@@ -91,4 +91,37 @@ describe('mtu-too-small', () => {
     expect(judge([passing(1460, 1410, { places: [] })]).said).toContain('does not tell by which devices');
     expect(judgeNode(rule, { facts: { capture: capture([passing(1460, 1410)]) } }).verdict).toBe('unknown');
   });
+
+  describe('asked why connects fail (effectOnly)', () => {
+    const judgeConnects = (connections: readonly Connection[]) =>
+      judgeNode(rule, {
+        node: 'node-12',
+        facts: { capture: capture(connections), links: [link(), link({ name: 'cali1', index: 7, mtu: 1430 })] },
+        params: { effectOnly: true },
+      });
+    it('stays silent: a SYN is small, whatever the MTU, which is named', () => {
+      const found = judgeConnects([connection(), connection()]);
+      expect(found.verdict).toBe('ruledOut');
+      expect(found.said).toContain('2 connects fail in the handshake');
+      expect(found.said).toContain('the smallest MTU here is 1430 (cali1)');
+    });
+    it('stays silent: large segments were agreed on, and none is missing', () => {
+      expect(judgeConnects([passing(1460, 1410)]).verdict).toBe('ruledOut');
+      expect(judgeConnects([]).verdict).toBe('notApplicable');
+    });
+    it('fires: a segment of that size is missing', () => {
+      const found = judgeNode(rule, {
+        facts: {
+          capture: capture([passing(1460, 1410, { flow: { client: flow({ holes: [hole] }), server: flow() } })]),
+          links,
+        },
+        params: { effectOnly: true },
+      });
+      expect(found.verdict).toBe('confirmed');
+    });
+    it('missing evidence: a segment is missing, and its device is not known', () => {
+      const lost = talk({ flow: { client: flow({ holes: [hole] }), server: flow() } });
+      expect(judgeConnects([lost]).verdict).toBe('unknown');
+    });
+  });
 });
