@@ -132,6 +132,8 @@ export const twRecycle = defineNodeRule({
         `${v.source} was answered with TSval ${v.higher} ${v.earlierSec} s before the unanswered SYN (frame ${v.frame}) with ${v.tsval}, ${v.behind} behind it`,
       share: (v: { proved: number; unanswered: number }) =>
         `${v.proved} of ${v.unanswered} unanswered connects carry a timestamp that the kernel rejects`,
+      falseLeads:
+        'What is usually blamed is not it: the SYNs arrived, so neither network, card nor MTU lost them; they are dropped before the application; and client kernels from 4.10 on only bring it to light, by a random timestamp offset for each connection',
       noProof:
         'No remembered timestamp explains the unanswered SYNs (no entry younger than 60 s in tcp_metrics, no higher TSval in the capture), so the link is not proven',
       notTied: (v: { why: string }) => `It is not tied to this port: ${v.why}`,
@@ -177,6 +179,8 @@ export const twRecycle = defineNodeRule({
       seen: (v) =>
         `${v.source} 在 ${v.earlierSec} 秒前以 TSval ${v.higher} 建连成功，随后未被应答的 SYN（第 ${v.frame} 帧）是 ${v.tsval}，落后 ${v.behind}`,
       share: (v) => `${v.unanswered} 次未被应答的连接中，有 ${v.proved} 次带着会被内核拒绝的时间戳`,
+      falseLeads:
+        '常被怀疑的都不是原因：SYN 已经到达，不是网络、网卡或 MTU 丢的；丢弃发生在应用之前；4.10 以后的客户端内核（每个连接使用随机的时间戳偏移）只是让问题暴露出来',
       noProof:
         '没有找到能解释这些 SYN 的历史时间戳（tcp_metrics 里没有 60 秒内的记录，抓包里也没有更大的 TSval），因果关系还没有坐实',
       notTied: (v) => `无法对应到这个端口：${v.why}`,
@@ -270,7 +274,9 @@ export const twRecycle = defineNodeRule({
     const share = because(say.share({ proved: proofs.length, unanswered: unanswered.length }), capture.at);
     const reasons = [setting, counted, ...arrived, because(proofSentence(best, say), best.at), share];
     const weak = weakness(capture, say);
-    return weak === null ? confirmed(reasons, remedies) : likely([...reasons, because(weak, capture.at)], remedies);
+    return weak === null
+      ? confirmed([...reasons, because(say.falseLeads, capture.at)], remedies)
+      : likely([...reasons, because(weak, capture.at)], remedies);
   },
 });
 

@@ -49,6 +49,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'no-route-back': ['syn-unanswered'],
   'path-drop': ['syn-unanswered'],
   'port-closed': ['connect-refused'],
+  'report-1': ['syn-unanswered'],
   'route-blackhole': ['syn-unanswered'],
   'route-unreachable': [],
   'rp-filter-drop': ['syn-unanswered'],

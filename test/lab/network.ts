@@ -15,13 +15,27 @@ export interface LabInterface {
   readonly address: string;
 }
 
-/** An HTTP server that answers every request with its node's name and closes first. */
+/** What a name server of the lab knows. */
+export interface LabNames {
+  /** Name, or `*.domain`, -> IPv4 addresses. A name that is in neither form does not exist. */
+  readonly records?: Readonly<Record<string, readonly string[]>>;
+  /** Answers every question with this instead. */
+  readonly always?: 'SERVFAIL' | 'REFUSED';
+  /** Time that it takes for an answer. */
+  readonly delayMs?: number;
+}
+
+/**
+ * An HTTP server that answers every request with its node's name and closes first; with `dns` a name server on UDP and
+ * TCP.
+ */
 export interface LabService {
   readonly name: string;
   readonly address: string;
   readonly port: number;
   /** The backlog given to listen(); 511 (Node's and nginx's own) unless told otherwise. */
   readonly backlog?: number;
+  readonly dns?: LabNames;
 }
 
 /** A network namespace with everything that makes it a machine of its own. */
@@ -38,6 +52,8 @@ export interface LabNode {
   readonly management?: string;
   /** The account that netcheck uses; root unless told otherwise. */
   readonly login?: { readonly user: string; readonly sudoers: string };
+  /** Text of /etc/resolv.conf; no name server unless told otherwise. */
+  readonly resolver?: string;
   /** Imitates a kernel that has tcp_tw_recycle. */
   readonly oldKernel?: OldKernel;
 }
@@ -329,7 +345,13 @@ async function startNode({
   await Promise.all([must(['cp', '-a', etc, join(dir, 'etc')]), makeKey(join(dir, 'host_key'), node.name)]);
   await Promise.all([mkdir(join(dir, 'home')), mkdir(join(dir, 'home-user'))]);
   await Promise.all([
-    copyFile(fileURLToPath(new URL('./service.mjs', import.meta.url)), join(dir, 'service.mjs')),
+    ...['service.mjs', 'dns-server.mjs'].map((file) =>
+      copyFile(fileURLToPath(new URL(`./${file}`, import.meta.url)), join(dir, file)),
+    ),
+    // a link on many machines, to a file that is not there inside
+    rm(join(dir, 'etc/resolv.conf'), { force: true }).then(() =>
+      writeFile(join(dir, 'etc/resolv.conf'), node.resolver ?? '# no name server\n'),
+    ),
     writeFile(join(dir, 'authorized_keys'), publicKey),
     writeFile(join(dir, 'sysctl.conf'), sysctlFile({ ...baseline, ...node.sysctls })),
     writeFile(join(dir, 'setup.ip'), `${ipLines(node).join('\n')}\n`),
@@ -381,9 +403,10 @@ async function startNode({
     exec,
     async start(service) {
       const [tool = '', ...argv] = inside;
-      const server = spawn(tool, [...argv, process.execPath, join(labRoot, 'service.mjs'), JSON.stringify(service)], {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
+      const script = join(labRoot, service.dns === undefined ? 'service.mjs' : 'dns-server.mjs');
+      const { address, port, backlog, dns } = service;
+      const options = JSON.stringify({ address, port, backlog, ...dns });
+      const server = spawn(tool, [...argv, process.execPath, script, options], { stdio: ['ignore', 'pipe', 'pipe'] });
       const [, pid = ''] = await said(server, 'stdout', /^listening (\d+)$/m, `${node.name}: ${service.name}`);
       services.set(service.name, { process: server, pid });
     },

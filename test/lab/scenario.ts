@@ -97,6 +97,12 @@ export const on50 = (...run: string[]): LabStep => ({ on: 'node-50', run });
 export const onRouter = (...run: string[]): LabStep => ({ on: 'r1', run });
 export const sysctl = (on: string, setting: string): LabStep => ({ on, run: ['sysctl', '-qw', setting] });
 
+/** Writes /etc/resolv.conf of a node. */
+export const resolverOf = (on: string, ...lines: readonly string[]): LabStep => ({
+  on,
+  run: ['sh', '-c', `printf '%s\\n' "$@" > /etc/resolv.conf`, 'sh', ...lines],
+});
+
 /** Connects in the background that stay until the far end answers or the limit is over; the command itself returns. */
 export const connectMany = (on: string, port: number, count: number, seconds: number): LabStep => ({
   on,

@@ -1,4 +1,4 @@
-import type { LabDefinition, LabNode, LabService } from './network.ts';
+import type { LabDefinition, LabNames, LabNode, LabService } from './network.ts';
 
 /** What node-50 and node-51 both serve: the application is the same, so it is not the application. */
 export const http: LabService = { name: 'http', address: '0.0.0.0', port: 1301 };
@@ -74,5 +74,71 @@ export const reportZero: LabDefinition = {
     router,
     { ...server(50), oldKernel: { remembers: ['10.0.12.2'] } },
     server(51),
+  ],
+};
+
+const nameServer = (number: 53 | 54, dns: LabNames): LabNode => ({
+  name: `ns-${number}`,
+  management: `10.255.0.${number}`,
+  interfaces: [{ network: 'lan-50', device: 'eth0', address: `172.16.0.${number}/24` }],
+  routes: [['default', '172.16.0.1']],
+  services: [{ name: 'dns', address: '0.0.0.0', port: 53, dns }],
+});
+
+/** What both name servers of the lab know. `*.guoyutec.com` leads to another cluster, whatever the name. */
+export const names: LabNames = {
+  records: {
+    'node-50': ['172.16.0.50'],
+    nacos: ['172.16.0.50'],
+    'kubernetes.default.svc.cluster.local': ['10.96.0.1'],
+    'www.example.com': ['198.51.100.1'],
+    'api.example.com': ['198.51.100.2'],
+    'cdn.example.com': ['198.51.100.3'],
+    'big.example.com': Array.from({ length: 200 }, (_one, i) => `198.51.100.${i + 1}`),
+    '*.guoyutec.com': ['10.99.0.9'],
+  },
+};
+export const dnsService: LabService = { name: 'dns', address: '0.0.0.0', port: 53, dns: names };
+
+/** The plain topology with two name servers beside node-50; node-12 asks ns-53 first, then ns-54. */
+export const withNames: LabDefinition = {
+  name: 'names',
+  nodes: [
+    pod('pod-a', 0, '1'),
+    // fragments that do not all come are given up within the time of a run (30 s elsewhere)
+    {
+      ...node12,
+      sysctls: { ...node12.sysctls, 'net.ipv4.ipfrag_time': '2' },
+      interfaces: node12.interfaces.slice(0, 2),
+      resolver: 'nameserver 172.16.0.53\nnameserver 172.16.0.54\n',
+    },
+    router,
+    server(50),
+    nameServer(53, names),
+    nameServer(54, names),
+  ],
+};
+
+const nacosService: LabService = { name: 'nacos', address: '0.0.0.0', port: 8848 };
+const cniMtu = (device: string): readonly string[] => ['ip', 'link', 'set', device, 'mtu', '1430'];
+
+/**
+ * Field report 1. nacos imitates a 3.10-like kernel with tcp_tw_recycle=1 (see {@link reportZero}), and has ip_forward=0;
+ * the pods' MTU is 1430; resolv.conf of node-12 has `search guoyutec.com`, a domain with a wildcard.
+ */
+export const reportOne: LabDefinition = {
+  name: 'report-1',
+  nodes: [
+    { ...pod('pod-a', 0, '1'), setup: [cniMtu('eth0')] },
+    { ...pod('pod-b', 1, '2'), setup: [cniMtu('eth0')] },
+    {
+      ...node12,
+      sysctls: { ...node12.sysctls, 'net.ipv4.tcp_timestamps': '2' },
+      setup: [...(node12.setup ?? []), cniMtu('veth-a'), cniMtu('veth-b')],
+      resolver: 'search guoyutec.com\nnameserver 172.16.0.53\n',
+    },
+    router,
+    { ...server(50), name: 'nacos', services: [nacosService], oldKernel: { remembers: ['10.0.12.2'] } },
+    nameServer(53, names),
   ],
 };

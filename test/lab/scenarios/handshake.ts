@@ -1,5 +1,5 @@
-import { connectMany, sysctl, target, type Scenario } from '../scenario.ts';
-import { http, plain, reportZero, shortQueue } from '../topologies.ts';
+import { connectMany, resolverOf, sysctl, target, type Scenario } from '../scenario.ts';
+import { http, plain, reportOne, reportZero, shortQueue } from '../topologies.ts';
 
 /** Refused, unanswered, or queued: what the target itself does with a SYN. */
 export const handshakeScenarios: readonly Scenario[] = [
@@ -19,6 +19,49 @@ export const handshakeScenarios: readonly Scenario[] = [
       remedy: { node: 'node-50', command: 'sysctl -w net.ipv4.tcp_tw_recycle=0' },
     },
     mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
+  },
+  {
+    id: 'report-0',
+    fault: 'field report 0',
+    about:
+      'Pod A gets through now and then, pod B and the node itself do not; asked as in the report, without a client. The 4.9 kernel of node-50 is imitated, see tw-recycle.',
+    definition: reportZero,
+    break: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=1')],
+    ask: 'node-50 port 1301',
+    felt: { from: 'pod-b', to: target, port: 1301, as: 'timedOut' },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'tw-recycle', node: 'node-50' }],
+      mayBeLikely: [],
+      headline: /^node-50: tcp_tw_recycle throws SYNs away/,
+      remedy: { node: 'node-50', command: 'sysctl -w net.ipv4.tcp_tw_recycle=0' },
+    },
+    mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
+  },
+  {
+    id: 'report-1',
+    inTests: true,
+    fault: 'field report 1',
+    about:
+      'Two faults at once: nacos drops SYNs by their timestamp (its 4.9 kernel is imitated, see tw-recycle), and the search domain of node-12 leads its name to another cluster (real resolver, real name server). MTU 1430 of the pods and ip_forward=0 of nacos are the false leads of the report.',
+    definition: reportOne,
+    break: [
+      sysctl('nacos', 'net.ipv4.tcp_tw_recycle=1'),
+      resolverOf('node-12', 'search guoyutec.com', 'nameserver 172.16.0.53'),
+    ],
+    ask: 'nacos port 8848 from node-12 时通时不通',
+    felt: { from: 'node-12', to: target, port: 8848, as: 'timedOut' },
+    expect: {
+      verdict: 'found',
+      confirmed: [
+        { rule: 'tw-recycle', node: 'nacos' },
+        { rule: 'dns-name-elsewhere', path: { from: 'node-12', to: 'nacos' } },
+      ],
+      mayBeLikely: [],
+      headline: /^nacos: tcp_tw_recycle throws SYNs away/,
+      remedy: { node: 'nacos', command: 'sysctl -w net.ipv4.tcp_tw_recycle=0' },
+    },
+    mend: [sysctl('nacos', 'net.ipv4.tcp_tw_recycle=0'), resolverOf('node-12', 'nameserver 172.16.0.53')],
   },
   {
     id: 'healthy-twin',
