@@ -59,7 +59,7 @@ function answer(message, { records = {}, always }, tcp) {
 
 function serve(options) {
   const { address, port, delayMs = 0 } = options;
-  const later = (send) => (delayMs > 0 ? setTimeout(send, delayMs) : send());
+  const later = (send) => setTimeout(() => send(), delayMs);
   const udp = createSocket({ type: 'udp4', reuseAddr: true });
   udp.on('message', (message, from) => {
     if (message.length < 17) return;
