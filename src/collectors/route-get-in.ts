@@ -12,17 +12,25 @@ export const routeGetIn = defineCollector({
   params: z.strictObject({}),
   when: 'last',
   provides: ['routeGet'],
-  commands: (_params, { target, clientAddresses, learned }) =>
-    learned.ways
-      .filter(({ address }) => address !== target && clientAddresses.includes(address))
-      .filter(({ address }) => address.includes(':') === target.includes(':'))
-      .slice(0, 4)
-      .map(({ address, device }) => ({
-        argv: ['ip', 'route', 'get', target, 'from', address, 'iif', device],
-        privilege: 'none' as const,
-        timeoutMs: 5000,
-        maxBytes: 16_384,
-        kind: 'ip-route-get',
-        tool: 'ip',
-      })),
+  commands: (_params, { target, clientAddresses, learned }) => {
+    // what is sent to a Service is routed by the address of the server that is chosen for it
+    const servers = [...new Set(learned.servers.map(({ address }) => address))].filter((one) => one !== target);
+    return [target, ...servers.slice(0, mostAsked)].flatMap((to) =>
+      learned.ways
+        .filter(({ address }) => address !== target && clientAddresses.includes(address))
+        .filter(({ address }) => address.includes(':') === to.includes(':'))
+        .slice(0, 4)
+        .map(({ address, device }) => ({
+          argv: ['ip', 'route', 'get', to, 'from', address, 'iif', device],
+          privilege: 'none' as const,
+          timeoutMs: 5000,
+          maxBytes: 16_384,
+          kind: 'ip-route-get',
+          tool: 'ip',
+        })),
+    );
+  },
 });
+
+/** Servers of a Service whose route is looked up. */
+const mostAsked = 2;

@@ -5,7 +5,7 @@ import type { FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from
 import { IpAddress } from '../model/inventory.ts';
 import type { FdbEntry, ResolverConfig } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
-import { type Asked, serversBehind } from './servers-behind.ts';
+import { type Asked, serversBehind } from '../rules/servers-behind.ts';
 
 const most = 4;
 /** What resolvers have used of a search list for decades (resolv.conf(5)); each domain costs a few questions. */

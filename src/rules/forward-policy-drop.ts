@@ -3,10 +3,12 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { type Flow, forwardHooks, isTranslated, type ReachedRule, reachedRules } from './firewall-match.ts';
+import { endpointText } from './endpoint-text.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { ingressDevices } from './ingress-device.ts';
 import { lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { serversBehind } from './servers-behind.ts';
 
 interface Candidate {
   readonly found: ReachedRule;
@@ -40,6 +42,7 @@ export const forwardPolicyDrop = defineNodeRule({
         `${v.address} is this node's own address: packets to it are not forwarded, so the FORWARD chain does not see them`,
       rule: (v: { tool: string; table: string; chain: string; rule: string; counted: string }) =>
         `${v.tool}, table ${v.table}, chain ${v.chain}: "${v.rule}" ${v.counted}`,
+      sentOn: (v: { servers: string }) => `a nat rule sends what comes for it on to ${v.servers}`,
       plus: (v: { packets: number }) => `+${v.packets} packets in the window`,
       noCounter: 'without a counter',
       takesAll: 'Nothing in front of it lets this traffic through',
@@ -67,6 +70,7 @@ export const forwardPolicyDrop = defineNodeRule({
       title: 'FORWARD 链丢弃了需要本节点转发的报文',
       local: (v) => `${v.address} 是本节点自己的地址：发往它的包不经过转发，也就不经过 FORWARD 链`,
       rule: (v) => `${v.tool}，表 ${v.table}，链 ${v.chain}：“${v.rule}” ${v.counted}`,
+      sentOn: (v) => `nat 规则把发往它的连接转给 ${v.servers}`,
       plus: (v) => `窗口内 +${v.packets} 个包`,
       noCounter: '没有计数器',
       takesAll: '前面没有放行这些流量的规则',
@@ -112,33 +116,44 @@ export const forwardPolicyDrop = defineNodeRule({
     if (lost.kind === 'lost' && stuck.length === 0)
       return ruledOut(because(say.passedOn({ connects: sentOn.length }), lost.at));
 
+    // behind prerouting the packet has the address and port of the server that it is sent on to
+    const servers =
+      owned === undefined
+        ? []
+        : serversBehind({ ...target, protocol: symptom.protocol, isHere: true }, {}, firewall.rules);
+    const destinations = servers.map(({ address, port }) => ({ ...plain, destination: address, port }));
     const sources = [...new Set(stuck.map((c) => c.client.address))].slice(0, most);
-    const flows: readonly Flow[] =
+    const flows: readonly Flow[] = (destinations.length === 0 ? [plain] : destinations).flatMap((flow) =>
       sources.length === 0
-        ? [plain]
+        ? [flow]
         : sources.map((source) => {
             const own = stuck.filter((c) => c.client.address === source);
             const devices = ingressDevices(own, facts.links);
             return {
-              ...plain,
+              ...flow,
               source,
               inDevice: devices.length === 1 ? (devices[0] ?? null) : null,
               packets: own.reduce((sum, c) => sum + c.syns.length, 0),
             };
-          });
+          }),
+    );
+    const onward: Because[] =
+      servers.length === 0
+        ? []
+        : [because(say.sentOn({ servers: servers.slice(0, 3).map(endpointText).join(', ') }), firewallAt)];
     const candidates = flows
       .flatMap((flow) =>
         reachedRules(firewall, flow, ['drop'], forwardHooks).map((found): Candidate => ({ found, flow })),
       )
       .sort((a, b) => score(b) - score(a));
     const best = candidates[0];
-    if (best === undefined) return ruledOut(because(say.none({ rules: firewall.rules.length }), firewallAt));
+    if (best === undefined) return ruledOut(...onward, because(say.none({ rules: firewall.rules.length }), firewallAt));
 
     const rise = riseOf(best);
     const { tool, table, chain, text, at } = best.found.rule;
     const counted = rise === null ? say.noCounter : say.plus({ packets: rise });
     const shown = because(say.rule({ tool, table, chain, rule: text, counted }), at);
-    const sure = isSure(best) && !translated;
+    const sure = isSure(best) && (!translated || destinations.length > 0);
     const certainty = because(sure ? say.takesAll : say.maybe, at);
     if (rise !== null && rise <= 0) {
       const rules = new Set(candidates.map((c) => c.found.rule.id)).size;
@@ -152,7 +167,7 @@ export const forwardPolicyDrop = defineNodeRule({
         ? likely([shown, certainty, unseen, because(say.shared, at)], remedies())
         : undecided('capture', node, lost.why);
     }
-    const reasons: Because[] = [shown, certainty, lost.because];
+    const reasons: Because[] = [...onward, shown, certainty, lost.because];
     if (rise === null) return likely(reasons, remedies());
     if (rise < best.flow.packets)
       return sure
@@ -167,17 +182,18 @@ export const forwardPolicyDrop = defineNodeRule({
         { kind: 'permanent', node, text: say.permanent, commands: [], undo: [], risk: say.risk },
         { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
       ];
-      if (rule.tool === 'nft' || base.chain !== 'FORWARD' || translated) return rest;
+      if (rule.tool === 'nft' || base.chain !== 'FORWARD' || (translated && servers.length === 0)) return rest;
+      const passed = best?.flow.destination ?? target.address;
       const program = familyOf(target.address) === 6 ? rule.tool.replace('iptables', 'ip6tables') : rule.tool;
       const change = (action: string): string[] => [
-        `${program} ${action} FORWARD -d ${target.address} -j ACCEPT`,
-        `${program} ${action} FORWARD -s ${target.address} -j ACCEPT`,
+        `${program} ${action} FORWARD -d ${passed} -j ACCEPT`,
+        `${program} ${action} FORWARD -s ${passed} -j ACCEPT`,
       ];
       return [
         {
           kind: 'temporary',
           node,
-          text: say.accept({ address: target.address }),
+          text: say.accept({ address: passed }),
           commands: change('-I'),
           undo: change('-D'),
           risk: say.risk,

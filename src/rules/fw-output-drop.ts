@@ -4,8 +4,11 @@ import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { captureText, weakness } from './capture-weakness.ts';
 import { type Flow, outboundHooks, reachedRules } from './firewall-match.ts';
-import { familyOf, sameAddress } from './ip-address.ts';
+import { familyOf } from './ip-address.ts';
+import { isEndpoint } from './ipvs-service.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
+import { serversBehind } from './servers-behind.ts';
+import { withoutTranslatedLegs } from './translated-legs.ts';
 
 /** F11: the client's own firewall drops its packets before they leave, and connect() times out. */
 export const fwOutputDrop = defineNodeRule({
@@ -14,7 +17,7 @@ export const fwOutputDrop = defineNodeRule({
   scope: 'node',
   roles: ['client'],
   needs: ['probes'],
-  optional: ['capture', 'firewall', 'counters'],
+  optional: ['capture', 'firewall', 'counters', 'ipvs'],
   params: z.strictObject({}),
   sources: [
     'net/ipv4/ip_output.c __ip_local_out; net/ipv4/tcp_output.c tcp_connect (a refused SYN is tried again)',
@@ -80,10 +83,12 @@ export const fwOutputDrop = defineNodeRule({
     const { probes, capture } = facts;
     const to = { address: target.address, port: target.port };
     const firstProbe = probes[0];
-    const sent =
-      capture?.connections.filter(
-        (c) => c.server.port === target.port && sameAddress(c.server.address, target.address),
-      ) ?? [];
+    // what is for a Service leaves with the address and port of a pod where this node's kube-proxy translates it
+    const asked = { ...target, protocol: symptom.protocol, isHere: false };
+    const servers = [target, ...serversBehind(asked, facts.ipvs ?? {}, facts.firewall?.rules ?? [])];
+    const sent = withoutTranslatedLegs(
+      capture?.connections.filter((c) => servers.some((server) => isEndpoint(c.server, server))) ?? [],
+    );
     if (capture !== undefined && sent.length > 0) {
       const syns = sent.reduce((sum, c) => sum + c.syns.length, 0);
       return ruledOut(because(say.left({ syns, ...to }), capture.at));
@@ -108,9 +113,10 @@ export const fwOutputDrop = defineNodeRule({
       inDevice: null,
       packets: timedOut.length,
     };
-    const reached = reachedRules(firewall, flow, ['drop'], outboundHooks).toSorted(
-      (a, b) => (b.rule.packets?.delta ?? 0.5) - (a.rule.packets?.delta ?? 0.5),
-    );
+    const flows = servers.map(({ address, port }): Flow => ({ ...flow, destination: address, port }));
+    const reached = flows
+      .flatMap((one) => reachedRules(firewall, one, ['drop'], outboundHooks))
+      .toSorted((a, b) => (b.rule.packets?.delta ?? 0.5) - (a.rule.packets?.delta ?? 0.5));
     const best = reached[0];
     if (best === undefined)
       return ruledOut(because(say.none({ rules: firewall.rules.length }), fileOf(firewall.rules)));

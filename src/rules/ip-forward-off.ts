@@ -1,12 +1,16 @@
 import * as z from 'zod';
+import type { IpvsService } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { captureText, weakness } from './capture-weakness.ts';
 import { handshakesOf } from './handshakes.ts';
+import { endpointText } from './endpoint-text.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { likely, confirmed, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { serversBehind } from './servers-behind.ts';
 import { permanentSysctl, temporarySysctl } from './sysctl-remedies.ts';
+import { withoutTranslatedLegs } from './translated-legs.ts';
 
 /** A name that is fit to stand in a sysctl key: Linux allows more, nobody uses it. */
 const deviceName = /^[A-Za-z0-9_-]{1,15}$/;
@@ -18,7 +22,7 @@ export const ipForwardOff = defineNodeRule({
   scope: 'node',
   roles: ['forwarder', 'target'],
   needs: ['sysctl'],
-  optional: ['routeGet', 'addresses', 'counters', 'capture'],
+  optional: ['routeGet', 'addresses', 'counters', 'capture', 'firewall', 'ipvs'],
   params: z.strictObject({}),
   sources: [
     'net/ipv4/route.c ip_error (InAddrErrors where forwarding is off)',
@@ -34,6 +38,8 @@ export const ipForwardOff = defineNodeRule({
         `whether ${v.address} is this node's own address is not known (no route verdict, no addresses)`,
       local: (v: { address: string; key: string; value: string }) =>
         `${v.address} is this node's own address: packets to it are delivered here, not forwarded, so ${v.key} (here ${v.value}) does not matter`,
+      sentOn: (v: { address: string; port: number; servers: string }) =>
+        `${v.address}:${v.port} is this node's own address, and what comes for it is sent on to ${v.servers}`,
       on: (v: { key: string; value: string }) => `${v.key} = ${v.value}`,
       onWithVerdict: (v: { key: string; value: string; to: string; via: string }) =>
         `${v.key} = ${v.value}, and the kernel would forward to ${v.to}${v.via}`,
@@ -62,6 +68,7 @@ export const ipForwardOff = defineNodeRule({
       localityUnknown: (v) => `无法确定 ${v.address} 是不是本节点自己的地址（没有路由判定，也没有地址列表）`,
       local: (v) =>
         `${v.address} 是本节点自己的地址：发往它的包在本机收下，不经过转发，所以 ${v.key}（这里是 ${v.value}）与此无关`,
+      sentOn: (v) => `${v.address}:${v.port} 是本节点自己的地址，发往它的连接被转给 ${v.servers}`,
       on: (v) => `${v.key} = ${v.value}`,
       onWithVerdict: (v) => `${v.key} = ${v.value}，内核会转发到 ${v.to}${v.via}`,
       off: (v) => `这个节点需要转发，但 ${v.key} = ${v.value}`,
@@ -78,7 +85,7 @@ export const ipForwardOff = defineNodeRule({
       riskDevice: '低：只影响从该网卡进来的包',
     },
   },
-  evaluate({ node, facts, target, plan, say }) {
+  evaluate({ node, facts, symptom, target, plan, say }) {
     const v6 = familyOf(target.address) === 6;
     const globalKey = v6 ? 'net.ipv6.conf.all.forwarding' : 'net.ipv4.ip_forward';
     const setting = facts.sysctl[globalKey];
@@ -89,18 +96,37 @@ export const ipForwardOff = defineNodeRule({
     const localVerdict = toTarget.find((r) => r.verdict === 'local');
     const ownAddress = facts.addresses?.find((a) => sameAddress(a.address, target.address));
     const ownedAt = localVerdict?.at ?? ownAddress?.at;
-    if (ownedAt !== undefined) {
+    const isOwn = (address: string): boolean =>
+      sameAddress(address, target.address) || (facts.addresses ?? []).some((a) => sameAddress(a.address, address));
+    const servers =
+      ownedAt === undefined
+        ? []
+        : serversBehind(
+            { ...target, protocol: symptom.protocol, isHere: true },
+            { services: (facts.ipvs?.services ?? []).map(onlyTranslating) },
+            facts.firewall?.rules ?? [],
+          ).filter(({ address }) => !isOwn(address));
+    const sentOn: Because[] =
+      ownedAt === undefined || servers.length === 0
+        ? []
+        : [because(say.sentOn({ ...target, servers: servers.slice(0, 3).map(endpointText).join(', ') }), ownedAt)];
+    if (ownedAt !== undefined && sentOn.length === 0) {
       const words = say.local({ address: target.address, key: globalKey, value: setting.value.trim() });
       return notApplicable(because(words, ownedAt));
     }
-    const isForwarder = plan.nodes.some((n) => n.node.name === node && n.roles.includes('forwarder'));
+    const isForwarder =
+      sentOn.length > 0 || plan.nodes.some((n) => n.node.name === node && n.roles.includes('forwarder'));
     const globalOn = setting.value.trim() !== '0';
-    if (!globalOn && !isForwarder && toTarget.length === 0) {
+    const routes =
+      sentOn.length === 0
+        ? toTarget
+        : (facts.routeGet ?? []).filter((r) => servers.some(({ address }) => sameAddress(r.to, address)));
+    if (!globalOn && !isForwarder && routes.length === 0) {
       return undecided('routeGet', node, say.localityUnknown({ address: target.address }));
     }
 
     // the kernel asks the device that the packet comes in by; ip_forward only sets all of them
-    const asked = toTarget.find((r) => r.iif !== undefined);
+    const asked = routes.find((r) => r.iif !== undefined);
     const device = asked?.iif !== undefined && deviceName.test(asked.iif) ? asked.iif : undefined;
     const deviceKey = device === undefined ? undefined : `net.${v6 ? 'ipv6' : 'ipv4'}.conf.${device}.forwarding`;
     const perDevice = deviceKey === undefined ? undefined : facts.sysctl[deviceKey];
@@ -111,15 +137,16 @@ export const ipForwardOff = defineNodeRule({
           ? { key: globalKey, value: setting.value.trim(), at: setting.at }
           : null;
     if (off === null) {
-      const forwards = toTarget.find((r) => r.verdict === 'ok');
+      const forwards = routes.find((r) => r.verdict === 'ok');
       return ruledOut(
+        ...sentOn,
         forwards === undefined
           ? because(say.on({ key: globalKey, value: setting.value.trim() }), setting.at)
           : because(
               say.onWithVerdict({
                 key: globalKey,
                 value: setting.value.trim(),
-                to: target.address,
+                to: forwards.to,
                 via: `${forwards.via === undefined ? '' : ` via ${forwards.via}`}${forwards.device === undefined ? '' : ` dev ${forwards.device}`}`,
               }),
               setting.at,
@@ -134,9 +161,9 @@ export const ipForwardOff = defineNodeRule({
       permanentSysctl(node, 'ip-forward', change, { text: say.permanent, risk }),
       { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk },
     ];
-    const reasons: Because[] = [because(say.off({ key: off.key, value: off.value }), off.at)];
+    const reasons: Because[] = [...sentOn, because(say.off({ key: off.key, value: off.value }), off.at)];
 
-    const refused = toTarget.find((r) => r.iif !== undefined && r.verdict === 'no-route-to-host');
+    const refused = routes.find((r) => r.iif !== undefined && r.verdict === 'no-route-to-host');
     if (refused !== undefined) {
       const from = refused.from === undefined ? '' : ` from ${refused.from}`;
       reasons.push(because(say.refuses({ to: refused.to, from, iif: refused.iif ?? '' }), refused.at));
@@ -150,7 +177,7 @@ export const ipForwardOff = defineNodeRule({
     const sound = weakness(facts.capture, say) === null ? facts.capture : undefined;
     if (sound !== undefined) {
       // whatever the capture's filter let in concerns this question; NAT may have changed the addresses
-      const seen = handshakesOf(sound, () => true, 200);
+      const seen = handshakesOf({ ...sound, connections: withoutTranslatedLegs(sound.connections) }, () => true, 200);
       if (seen.syns === 0) {
         return likely([...reasons, because(say.notHere({ ...target }), sound.at)], remedies);
       }
@@ -161,3 +188,8 @@ export const ipForwardOff = defineNodeRule({
     return likely([...reasons, because(say.noEffect, discards?.at ?? off.at)], remedies);
   },
 });
+
+/** By direct routing and by tunnel the answers do not come back through the node (ipvsadm(8), packet-forwarding-method). */
+function onlyTranslating(service: IpvsService): IpvsService {
+  return { ...service, servers: service.servers.filter(({ forward }) => /^masq/i.test(forward)) };
+}

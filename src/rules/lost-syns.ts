@@ -6,6 +6,7 @@ import { because } from './because.ts';
 import { type CaptureSentences, captureText, weakness } from './capture-weakness.ts';
 import { handshakesOf } from './handshakes.ts';
 import { sameAddress } from './ip-address.ts';
+import { withoutTranslatedLegs } from './translated-legs.ts';
 
 /** Sentences of every rule that compares a counter with the SYNs of this question that were lost. */
 export const lostSynText = {
@@ -76,7 +77,8 @@ export function lostSynsAt(input: {
   const concerns = (c: Connection): boolean =>
     (!isTarget && roles.includes('forwarder')) ||
     (c.server.port === target.port && sameAddress(c.server.address, target.address));
-  const seen = handshakesOf(capture, concerns, isTarget ? 200 : 1000);
+  const legs = withoutTranslatedLegs(capture.connections);
+  const seen = handshakesOf({ ...capture, connections: legs }, concerns, isTarget ? 200 : 1000);
   const connections = [...seen.unanswered, ...seen.answered.filter((c) => lostBefore(c) > 0)];
   const syns = connections.reduce((sum, c) => sum + lostBefore(c), 0);
   if (syns > 0) {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { Neighbour, RouteVerdict } from '../model/facts.ts';
+import type { Neighbour, Probe, RouteVerdict } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
@@ -16,6 +16,8 @@ const deviceName = /^[A-Za-z0-9_.@-]{1,15}$/;
  * after about 3 s. While an earlier look-up still runs it fails sooner; a firewall or a route refuses at once.
  */
 const arpFailsAfterMs = 900;
+/** A connect that hung longer than this did not wait for ARP: it would have failed by then. */
+const arpGivesUpMs = 3500;
 
 /** F23: the next hop, or the target on its own link, does not answer ARP (or neighbour discovery). */
 export const neighFailed = defineNodeRule({
@@ -162,7 +164,7 @@ export const neighFailed = defineNodeRule({
         found.push(because(say.sentIcmp({ count: own.length, from: sender.from, target: target.address }), capture.at));
       }
       const tried = facts.probes?.length ?? 0;
-      const failed = facts.probes?.every((p) => p.outcome !== 'connected') ?? false;
+      const failed = facts.probes?.every(isFailureOfArp) ?? false;
       if (tried > 0 && failed && weakness(capture, say) === null && sentSyns() === 0) {
         found.push(because(say.neverLeft({ probes: tried }), capture.at));
       }
@@ -217,6 +219,11 @@ export const neighFailed = defineNodeRule({
     }
   },
 });
+
+/** A firewall or a used-up port range also keep SYNs from leaving; those connects time out later, or fail with another error. */
+function isFailureOfArp({ outcome, tookMs }: Probe): boolean {
+  return outcome === 'noRoute' || (outcome === 'timedOut' && tookMs < arpGivesUpMs);
+}
 
 function entryOf(
   neighbours: readonly Neighbour[],

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { At } from '../model/evidence.ts';
-import type { Capture, Connection, Facts, IcmpError } from '../model/facts.ts';
+import type { Capture, Connection, Endpoint, Facts, IcmpError } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { because } from './because.ts';
@@ -8,8 +8,11 @@ import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { handshakesOf, synsIn } from './handshakes.ts';
 import { answersAttempt, isProhibited, isTimeExceeded, isUndeliverable } from './icmp-meaning.ts';
 import { sameAddress } from './ip-address.ts';
+import { isEndpoint } from './ipvs-service.ts';
 import { findIn, hasLookalike, type Sighting } from './join-captures.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
+import { serversBehind } from './servers-behind.ts';
+import { withoutTranslatedLegs } from './translated-legs.ts';
 import { pingOf, tunnelLeftIn } from './tunnel-way.ts';
 
 /** What the captures say of one connect that the client got no answer to. */
@@ -31,7 +34,7 @@ export const pathDrop = definePathRule({
   fault: 'F12',
   scope: 'path',
   needs: { client: ['capture'], target: [] },
-  optional: ['capture', 'probes', 'addresses', 'neighbours', 'routeGet', 'pings'],
+  optional: ['capture', 'probes', 'addresses', 'neighbours', 'routeGet', 'pings', 'firewall', 'ipvs'],
   params: z.strictObject({
     /** SYNs (or SYN+ACKs) that must be lost before it counts as proven. */
     minLost: z.number().int().min(1).default(3),
@@ -133,9 +136,11 @@ export const pathDrop = definePathRule({
     const blind = blindness(capture, say);
     if (blind !== null) return undecided('capture', client.node, blind);
 
-    const concerns = (c: Connection): boolean =>
-      c.server.port === target.port && sameAddress(c.server.address, target.address);
-    const seen = handshakesOf(capture, concerns, 1000);
+    // kube-proxy on the client sends what is for a Service to a pod before it leaves
+    const servers = [target, ...serversHere()];
+    const concerns = (c: Connection): boolean => servers.some((server) => isEndpoint(c.server, server));
+    const legs = withoutTranslatedLegs(capture.connections.filter(concerns));
+    const seen = handshakesOf({ ...capture, connections: legs }, () => true, 1000);
 
     const onTheWay = reportedOnTheWay();
     if (onTheWay !== null) return onTheWay;
@@ -161,12 +166,13 @@ export const pathDrop = definePathRule({
       say.left({ syns: seen.unansweredSyns, connects: seen.unanswered.length, from: client.node, to }),
       capture.at,
     );
-    const lost = traces.filter((t) => t.atTarget.length === 0);
-    const stuck = lost.find((t) => t.last !== null && t.last.left === false);
+    const missed = traces.filter((t) => t.atTarget.length === 0);
+    // those that a forwarder took in and did not send on were not lost between nodes: that forwarder says why
+    const lost = missed.filter((t) => t.last?.left !== false);
+    const held = missed.find((t) => t.last?.left === false)?.last ?? null;
+    const heldSentence = held === null ? [] : [because(say.diedIn({ node: held.node }), held.capture.at)];
     if (targetBlind !== null || targetCapture === undefined) {
-      if (stuck?.last !== undefined && stuck.last !== null) {
-        return likely([left, because(say.diedIn({ node: stuck.last.node }), stuck.last.capture.at)]);
-      }
+      if (lost.length === 0) return ruledOut(left, ...heldSentence);
       return undecided('capture', target.node, targetBlind ?? say.noCapture);
     }
 
@@ -177,18 +183,15 @@ export const pathDrop = definePathRule({
 
     if (lost.length > 0) return judgeLost(targetCapture);
     if (unheard.length > 0) return judgeAnswers(targetCapture);
-    return ruledOut(...silentSentence);
+    return ruledOut(...(held === null ? [] : [left]), ...heldSentence, ...silentSentence);
 
     function judgeLost(there: Capture) {
-      if (stuck?.last !== undefined && stuck.last !== null) {
-        return likely([left, because(say.diedIn({ node: stuck.last.node }), stuck.last.capture.at), ...silentSentence]);
-      }
       const weak = weakness(there, say);
       if (weak !== null) return undecided('capture', target.node, weak);
       const { a, b, at, notes } = whereLost(there);
       const syns = synsIn(lost.map((t) => t.here));
       const where = because(say.lost({ syns, connects: lost.length, of: traces.length, a, b }), at);
-      const reasons = [left, where, ...notes, ...silentSentence];
+      const reasons = [left, where, ...notes, ...heldSentence, ...silentSentence];
       const tunnelled = lost.find((t) => t.tunnelled !== null)?.tunnelled ?? null;
       if (tunnelled !== null && heard === 0 && lost.every((t) => t.tunnelled !== null))
         return likely([...reasons, because(say.tunnelled(tunnelled), at)]);
@@ -333,7 +336,12 @@ export const pathDrop = definePathRule({
       return names.some((name) => name !== undefined && sameAddress(name, address));
     }
 
-    /** No SYN in the client's own capture. */
+    function serversHere(): readonly Endpoint[] {
+      const { firewall, ipvs } = client.facts;
+      return serversBehind({ ...target, protocol: 'tcp', isHere: false }, ipvs ?? {}, firewall?.rules ?? []);
+    }
+
+    /** No SYN in the client's own capture: whatever holds them, they were never on the way. */
     function nothingSent() {
       const tried = client.facts.probes ?? [];
       const failed = tried.filter((p) => p.outcome !== 'connected');
@@ -349,8 +357,8 @@ export const pathDrop = definePathRule({
         return ruledOut(never, because(say.neverLeftNeighbour({ hop, state: neighbour.state }), neighbour.at));
       }
       return ['noRoute', 'netUnreachable', 'notPermitted'].includes(first.outcome)
-        ? likely([never, because(say.neverLeftRoute({ message: first.message }), first.at)])
-        : likely([never]);
+        ? ruledOut(never, because(say.neverLeftRoute({ message: first.message }), first.at))
+        : ruledOut(never);
     }
 
     function remedies(text: (v: { port: number }) => string): Remedy[] {

@@ -37,6 +37,8 @@ export const portClosed = defineNodeRule({
       outRsts: (v: { count: number }) => `Tcp OutRsts +${v.count} in the window`,
       silent: (v: { syns: number; port: number }) =>
         `but ${v.syns} SYNs to port ${v.port} got no answer at all, not even an RST: something else drops them first`,
+      onlySilent: (v: { syns: number; port: number }) =>
+        `${v.syns} SYNs to port ${v.port} got no answer at all; a closed port answers with RST`,
       notTried: (v: { why: string }) => `No refused connect was seen: ${v.why}`,
       noneSeen: 'no connect to the port came in the window',
       answered: (v: { connects: number; port: number }) =>
@@ -44,7 +46,7 @@ export const portClosed = defineNodeRule({
       ipvs: (v: { address: string; port: number; servers: number }) =>
         `${v.address}:${v.port} is an IPVS service with ${v.servers} real servers: no process on this node needs to listen`,
       translated: (v: { port: number }) =>
-        `A nat rule of the node names port ${v.port}: connects may be meant to go on to a container or a pod, and the RST may come from there`,
+        `A nat rule of the node names port ${v.port}: connects may be meant to go on to a container or a pod, and what answers may stand there`,
       application: (v: { port: number }) =>
         `Start the application, or correct the port; see whether it logged a failed bind (two with hostNetwork cannot share port ${v.port})`,
       kubernetes:
@@ -63,6 +65,7 @@ export const portClosed = defineNodeRule({
       portUnreachable: (v) => `收到 ${v.count} 个来自 ${v.address} 的 ICMP port-unreachable`,
       outRsts: (v) => `窗口内 Tcp OutRsts +${v.count}`,
       silent: (v) => `但到端口 ${v.port} 的 ${v.syns} 个 SYN 完全没有应答，连 RST 都没有：是别的原因先丢弃了它们`,
+      onlySilent: (v) => `到端口 ${v.port} 的 ${v.syns} 个 SYN 完全没有应答；关闭的端口会回 RST`,
       notTried: (v) => `没有看到被拒绝的连接：${v.why}`,
       noneSeen: '窗口内没有到该端口的连接',
       answered: (v) =>
@@ -159,6 +162,12 @@ export const portClosed = defineNodeRule({
         : likely([nothing, ...effect, ...translation], remedies);
     }
     if (capture !== undefined && seen !== null && seen.unansweredSyns > 0) {
+      // a port that nobody listens on answers, and one that is sent on needs nobody
+      if (translation.length > 0)
+        return notApplicable(
+          ...translation,
+          because(say.onlySilent({ syns: seen.unansweredSyns, port: target.port }), capture.at),
+        );
       const silent = because(say.silent({ syns: seen.unansweredSyns, port: target.port }), capture.at);
       return likely([nothing, silent, ...translation], remedies);
     }

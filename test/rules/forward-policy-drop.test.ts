@@ -40,6 +40,51 @@ describe('forward-policy-drop', () => {
     expect(judge(blind).verdict).toBe('likely');
   });
 
+  const nodePort = firewallRule({
+    table: 'nat',
+    chain: 'PREROUTING',
+    verdict: 'other',
+    text: '-A PREROUTING -p tcp --dport 1301 -j DNAT --to-destination 10.244.1.5:8080',
+    match: port1301,
+  });
+  const own = [routeVerdict({ verdict: 'local', device: 'lo' })];
+
+  it('fires: a NodePort of the node itself, followed with the address and port that it is sent on to', () => {
+    const podPort = { protocol: 'tcp', destinationPorts: [{ from: 8080, to: 8080 }] };
+    const drop = firewallRule({
+      chain: 'FORWARD',
+      text: '-A FORWARD -p tcp --dport 8080 -j DROP',
+      match: podPort,
+      rose: 3,
+    });
+    const found = judge({ ...dropping, routeGet: own, firewall: firewall(nodePort, drop) }, 'node-50');
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('a nat rule sends what comes for it on to 10.244.1.5:8080');
+    expect(found.remedies[0]?.commands[0]).toBe('iptables -I FORWARD -d 10.244.1.5 -j ACCEPT');
+  });
+
+  it('stays silent: the translated packet was seen to leave, though the one that came in was not', () => {
+    const translated = {
+      ...connection({ syn: { sightings: [{ interfaceIndex: 3, direction: 'out' }] } }),
+      server: { address: '10.244.1.5', port: 8080 },
+    };
+    const leg = {
+      ...translated,
+      syns: translated.syns.map((syn, i) => ({ ...syn, sequence: stuck.syns[i]?.sequence ?? 0 })),
+    };
+    const facts = {
+      ...dropping,
+      routeGet: own,
+      firewall: firewall(nodePort, policy(3)),
+      capture: capture([stuck, leg]),
+    };
+    const found = judge(facts, 'node-50');
+    expect(found.verdict).toBe('ruledOut');
+    expect(found.said).toContain('1 of these connects were seen leaving this node');
+    expect(judge(facts, 'router-30').verdict).toBe('ruledOut');
+    expect(judge({ ...facts, capture: capture([stuck]) }, 'node-50').verdict).toBe('confirmed');
+  });
+
   it('stays silent: the policy is flat, an accept takes the traffic, or everything is answered', () => {
     expect(judge({ ...dropping, firewall: firewall(policy(0)) }).verdict).toBe('ruledOut');
     const accept = firewallRule({ chain: 'FORWARD', verdict: 'accept', text: '-A FORWARD -j ACCEPT', rose: 3 });

@@ -35,6 +35,30 @@ describe('fw-output-drop', () => {
     expect(judge({ ...dropping, probes: [probe({ outcome: 'noRoute' })] }).verdict).toBe('ruledOut');
   });
 
+  const clusterIp = firewallRule({
+    table: 'nat',
+    chain: 'OUTPUT',
+    verdict: 'other',
+    text: '-A OUTPUT -d 10.51.2.2/32 -p tcp --dport 1301 -j DNAT --to-destination 10.244.1.5:8080',
+    match: { ...port1301, destinations: ['10.51.2.2/32'] },
+  });
+  it('stays silent: what is for a Service left for one of its pods', () => {
+    const leg = { ...connection(), server: { address: '10.244.1.5', port: 8080 } };
+    const facts = { ...dropping, firewall: firewall(clusterIp, drop(6)), capture: capture([leg]) };
+    expect(judge(facts).verdict).toBe('ruledOut');
+    expect(judge({ ...facts, firewall: firewall(drop(6)) }).verdict).toBe('confirmed');
+  });
+  it('fires: the rule drops what goes to the pod, behind the translation', () => {
+    const podPort = { protocol: 'tcp', destinationPorts: [{ from: 8080, to: 8080 }] };
+    const podDrop = firewallRule({
+      chain: 'OUTPUT',
+      text: '-A OUTPUT -p tcp --dport 8080 -j DROP',
+      match: podPort,
+      rose: 6,
+    });
+    expect(judge({ ...dropping, firewall: firewall(clusterIp, podDrop) }).verdict).toBe('confirmed');
+  });
+
   it('stays silent: no rule of the output hooks, or none that counted', () => {
     expect(judge({ ...dropping, firewall: firewall(firewallRule({ match: port1301, rose: 6 })) }).verdict).toBe(
       'ruledOut',

@@ -1,6 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { ipForwardOff as rule } from '../../src/rules/ip-forward-off.ts';
-import { at, answered, capture, connection, counters, judgeNode, routeVerdict, sysctls, target } from './facts.ts';
+import {
+  at,
+  answered,
+  capture,
+  connection,
+  counters,
+  firewall,
+  firewallRule,
+  judgeNode,
+  routeVerdict,
+  sysctls,
+  target,
+} from './facts.ts';
+import { ipvs, service } from './ipvs-facts.ts';
 
 const off = sysctls({ 'net.ipv4.ip_forward': '0' });
 const on = sysctls({ 'net.ipv4.ip_forward': '1' });
@@ -69,6 +82,45 @@ describe('ip-forward-off', () => {
     ];
     expect(judgeNode(rule, { facts: { sysctl: off, addresses: byAddress } as never }).verdict).toBe('notApplicable');
     expect(router({ sysctl: off, routeGet: [local] }, 'zh').said).toContain('本节点自己的地址');
+  });
+
+  const nodePort = firewallRule({
+    table: 'nat',
+    chain: 'PREROUTING',
+    verdict: 'other',
+    text: '-A PREROUTING -p tcp --dport 1301 -j DNAT --to-destination 10.244.1.5:8080',
+    match: { protocol: 'tcp', destinationPorts: [{ from: 1301, to: 1301 }] },
+  });
+  const own = routeVerdict({ verdict: 'local', device: 'lo' });
+
+  it("fires: the address is the node's own, and its port is sent on to a pod (NodePort)", () => {
+    const refuses = routeVerdict({ to: '10.244.1.5', verdict: 'no-route-to-host', from: '10.12.1.2', iif: 'eth0' });
+    const facts = { sysctl: off, routeGet: [own, refuses], capture: passing, firewall: firewall(nodePort) };
+    const found = judgeNode(rule, { facts });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('what comes for it is sent on to 10.244.1.5:8080');
+    expect(found.said).toContain('ip route get 10.244.1.5 from 10.12.1.2 iif eth0: No route to host');
+    const forwards = routeVerdict({ to: '10.244.1.5', device: 'cni0' });
+    expect(judgeNode(rule, { facts: { ...facts, sysctl: on, routeGet: [own, forwards] } }).verdict).toBe('ruledOut');
+  });
+
+  it('fires: an IPVS service that translates; not one that forwards by routing or tunnel', () => {
+    const facts = (forward: string) => ({
+      sysctl: off,
+      counters: discarding,
+      capture: passing,
+      routeGet: [own],
+      ipvs: ipvs({ services: [service({ servers: [{ forward }] })] }),
+    });
+    expect(judgeNode(rule, { facts: facts('Masq') }).verdict).toBe('confirmed');
+    expect(judgeNode(rule, { facts: facts('Route') }).verdict).toBe('notApplicable');
+    expect(judgeNode(rule, { facts: facts('Tunnel') }).verdict).toBe('notApplicable');
+  });
+
+  it('stays silent: the port is redirected to another one of the node', () => {
+    const redirect = { ...nodePort, text: '-A PREROUTING -p tcp --dport 1301 -j REDIRECT --to-ports 8080' };
+    const facts = { sysctl: off, routeGet: [own], capture: passing, firewall: firewall(redirect) };
+    expect(judgeNode(rule, { facts }).verdict).toBe('notApplicable');
   });
 
   it('missing evidence: the setting, or whose address it is', () => {

@@ -35,6 +35,22 @@ describe('neigh-failed', () => {
     expect(found.said).toContain('no SYN left the node');
   });
 
+  it('stays silent: no SYN left, and not for ARP: the connects hung longer, or failed with another error', () => {
+    const facts = (neighbours: unknown, values: object) => ({
+      neighbours,
+      routeGet: [viaGateway],
+      probes: [probe(values)],
+      capture: capture([]),
+    });
+    const hung = { outcome: 'timedOut', tookMs: 4000 };
+    const noPort = { outcome: 'other', tookMs: 2, message: 'Cannot assign requested address' };
+    expect(client(facts([], hung)).verdict).toBe('ruledOut');
+    expect(client(facts([], noPort)).verdict).toBe('ruledOut');
+    expect(client(facts([], { outcome: 'timedOut', tookMs: 2000 })).verdict).toBe('likely');
+    // a dead entry is a fault of its own, not proven to be this one
+    expect(client(facts([deadGateway], hung)).verdict).toBe('likely');
+  });
+
   it('fires: on the last router, by the ICMP that it sends', () => {
     const unreachable = icmp({ from: '10.51.2.254', code: 1, name: 'host-unreachable', atMs: 4060 });
     const found = router({

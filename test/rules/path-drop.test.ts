@@ -7,10 +7,13 @@ import {
   capture,
   clientAddress,
   connection,
+  firewall,
+  firewallRule,
   icmp,
   judgePath,
   neighbour,
   otherAddress,
+  port1301,
   probe,
   refused,
   routeVerdict,
@@ -119,18 +122,29 @@ describe('path-drop', () => {
     expect(rejectedBy('10.30.0.1').said).toContain('That is router-30');
   });
 
-  it('fires: only likely, and names the forwarder, where the SYN went in and not out', () => {
+  it('stays silent: the SYN went in at a forwarder and not out; that node says why', () => {
     const found = judgePath(rule, {
       client,
       target: { capture: nothing },
       forwarders: [router(capture([going(sent, 'in')]))],
     });
-    expect(found.verdict).toBe('likely');
+    expect(found.verdict).toBe('ruledOut');
     expect(found.said).toContain('came in at router-30 and were not seen to leave it');
     // also where the target could not be captured
     expect(judgePath(rule, { client, target: {}, forwarders: [router(capture([going(sent, 'in')]))] }).verdict).toBe(
-      'likely',
+      'ruledOut',
     );
+    // one that is only missing hides nothing: others went on and were lost behind it
+    const other = connection({ startMs: 2000 });
+    const both = { capture: capture([sent, other]), probes: [probe()] };
+    const half = judgePath(rule, {
+      client: both,
+      target: { capture: nothing },
+      forwarders: [router(capture([going(sent, 'in'), going(other, 'in', 'out')]))],
+    });
+    expect(half.verdict).toBe('confirmed');
+    expect(half.said).toContain('lost between router-30 and node-50: 3 SYNs of 1 of 2 unanswered connects');
+    expect(half.said).toContain('came in at router-30 and were not seen to leave it');
   });
 
   it('fires: names the stretch, when the forwarder sent it on, or never saw it', () => {
@@ -148,14 +162,31 @@ describe('path-drop', () => {
     expect(vague.said).toContain('last seen at router-30');
   });
 
-  it('fires: only likely when the SYN never left the client', () => {
+  it('stays silent: the SYN never left the client, whatever holds it there', () => {
     const found = judgePath(rule, { client: { capture: nothing, probes: [probe()] }, target: { capture: nothing } });
-    expect(found.verdict).toBe('likely');
+    expect(found.verdict).toBe('ruledOut');
     expect(found.said).toContain('never left the client: 1 connects were tried on node-12');
     const refusedAtOnce = probe({ outcome: 'netUnreachable', message: 'Network is unreachable' });
     expect(judgePath(rule, { client: { capture: nothing, probes: [refusedAtOnce] }, target: {} }).said).toContain(
       'refused them at once (Network is unreachable)',
     );
+  });
+
+  const clusterIp = firewallRule({
+    table: 'nat',
+    chain: 'OUTPUT',
+    verdict: 'other',
+    text: '-A OUTPUT -d 10.51.2.2/32 -p tcp --dport 1301 -j DNAT --to-destination 10.244.1.5:8080',
+    match: { ...port1301, destinations: ['10.51.2.2/32'] },
+  });
+  it("stays silent, and fires: the client's own kube-proxy gave it the address of a pod before it left", () => {
+    const leg = { ...connection(), server: { address: '10.244.1.5', port: 8080 } };
+    const facts = { capture: capture([leg]), probes: [probe()], firewall: firewall(clusterIp) };
+    const lost = judgePath(rule, { client: facts, target: { capture: nothing } });
+    expect(lost.verdict).toBe('confirmed');
+    expect(lost.said).not.toContain('never left');
+    const { firewall: _unread, ...without } = facts;
+    expect(judgePath(rule, { client: without, target: { capture: nothing } }).said).toContain('never left');
   });
 
   it('fires: only likely where a device that rewrites everything cannot be excluded', () => {

@@ -57,6 +57,9 @@ describe('port-closed', () => {
     });
     const facts = { listeners: [], capture: capture([refused()]), firewall: firewall(dnat) };
     expect(judgeNode(rule, { facts }).verdict).toBe('likely');
+    const silent = judgeNode(rule, { facts: { ...facts, capture: capture([connection()]) } });
+    expect(silent.verdict).toBe('notApplicable');
+    expect(silent.said).toContain('a closed port answers with RST');
   });
 
   it('stays silent: somebody listens', () => {

@@ -1,8 +1,8 @@
 import { mostServers } from '../model/command.ts';
 import type { Endpoint, FirewallRule, Ipvs, IpvsService } from '../model/facts.ts';
 import { IpAddress } from '../model/inventory.ts';
-import { reachedRules } from '../rules/firewall-match.ts';
-import { sameAddress } from '../rules/ip-address.ts';
+import { reachedRules } from './firewall-match.ts';
+import { sameAddress } from './ip-address.ts';
 
 /** What the question is about, as one node sees it. */
 export interface Asked extends Endpoint {

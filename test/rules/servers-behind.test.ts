@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { serversBehind } from '../../src/engine/servers-behind.ts';
+import { serversBehind } from '../../src/rules/servers-behind.ts';
 import { mostServers } from '../../src/model/command.ts';
 import type { FirewallRule, IpvsService } from '../../src/model/facts.ts';
 import { iptablesSave } from '../../src/parsers/iptables-save.ts';
