@@ -150,7 +150,11 @@ function joinFirewall(readings: readonly Reading[], own: readonly Evidence[]): F
   const before = new Map(rulesOf(false).map((rule) => [rule.id, rule]));
   const after = rulesOf(true);
   if (after.length === 0) return { rules: [...before.values()] };
+  // A rule that only moved within its chain is still there.
+  const still = new Set(after.map(({ table, chain, text }) => [table, chain, text].join(' ')));
+  const gone = [...before.values()].filter(({ table, chain, text }) => !still.has([table, chain, text].join(' ')));
   return {
+    ...(before.size > 0 ? { gone } : {}),
     rules: after.map((rule) => {
       const first = before.get(rule.id)?.packets?.after ?? null;
       const second = rule.packets?.after ?? null;

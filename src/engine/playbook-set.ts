@@ -22,8 +22,8 @@ export interface Registries {
 }
 
 /**
- * The playbook that was named, or those whose symptom words stand in the question (longest match first), or the
- * default. One playbook is chosen; the report says which and by what.
+ * The playbook that was named, or the one whose symptom words stand in the question (longest match first; the default
+ * only where no other has one), or the default. One playbook is chosen; the report says which and by what.
  *
  * @throws NetcheckError `ask/unknown-playbook`
  */
@@ -41,10 +41,13 @@ export function choosePlaybook(
     );
   }
   const text = symptom.text.toLowerCase();
-  let best: { playbook: Playbook; word: string } | undefined;
+  let best: { playbook: Playbook; word: string; weight: number } | undefined;
   for (const playbook of playbooks.values())
-    for (const word of [...playbook.words.en, ...playbook.words.zh])
-      if (contains(text, word.toLowerCase()) && word.length > (best?.word.length ?? 0)) best = { playbook, word };
+    for (const word of [...playbook.words.en, ...playbook.words.zh]) {
+      // the default needs no word: "timed out" says less than "rolling update", however long it is
+      const weight = playbook.id === defaultPlaybook ? 0 : word.length;
+      if (contains(text, word.toLowerCase()) && weight > (best?.weight ?? -1)) best = { playbook, word, weight };
+    }
   if (best) return { playbook: best.playbook, because: best.word };
   const fallback = playbooks.get(defaultPlaybook) ?? [...playbooks.values()][0];
   if (!fallback)

@@ -286,6 +286,8 @@ export interface FirewallRule {
 }
 export interface Firewall {
   readonly rules: readonly FirewallRule[];
+  /** Rules of the first reading that the second no longer had; absent where there were no two readings. */
+  readonly gone?: readonly FirewallRule[];
 }
 
 export interface IpvsService {

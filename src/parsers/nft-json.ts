@@ -5,10 +5,11 @@ import { type Json, jsonDocument, listMember, member, numberMember, textMember }
 import { type NamedSets, readNftRule } from './nft-rule.ts';
 import { problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
+import { readVerdictMap } from './nft-verdict-map.ts';
 
 /**
- * Rules and policies of base chains from `nft -j list ruleset` (libnftables-json(5)), one reading: the count is in
- * `packets.after`. A policy has no counter, and neither has a rule without `counter`.
+ * Rules, policies of base chains and elements of verdict maps from `nft -j list ruleset` (libnftables-json(5)), one
+ * reading: the count is in `packets.after`. A policy has no counter, and neither has a rule without `counter`.
  */
 export const nftJson: Parser<readonly FirewallRule[]> = {
   kind: 'nft-json',
@@ -37,6 +38,10 @@ export const nftJson: Parser<readonly FirewallRule[]> = {
     for (const item of list) {
       const policy = readPolicy(member(item, 'chain'), at);
       if (policy !== undefined) rules.push(policy);
+      const map = member(item, 'map');
+      const mapped = placeOf(map, 'name');
+      if (mapped !== undefined)
+        for (const one of readVerdictMap(map, mapped, familyOf(mapped.family), at)) rules.push(one);
       const json = member(item, 'rule');
       if (json === undefined) continue;
       const place = placeOf(json, 'chain');

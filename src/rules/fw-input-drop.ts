@@ -7,6 +7,7 @@ import { behindVerdictMap, type Flow, type ReachedRule, reachedRules } from './f
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
 import { handshakesTo } from './handshakes.ts';
 import { inboundFlows } from './inbound-flow.ts';
+import { isForWantOfPods } from './kube-service.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 
 interface Candidate {
@@ -105,8 +106,9 @@ export const fwInputDrop = defineNodeRule({
     },
   },
   evaluate({ node, facts, symptom, target, plan, say }) {
-    const { firewall } = facts;
-    const firewallAt = fileOf(firewall.rules);
+    // what kube-proxy drops because no pod is there is no firewall's doing: see etp-local-no-endpoint
+    const firewall = { rules: facts.firewall.rules.filter((rule) => !isForWantOfPods(rule)) };
+    const firewallAt = fileOf(facts.firewall.rules);
     const blind = symptom.protocol === 'udp' ? say.noCapture : blindness(facts.capture, say);
     const capture = blind === null ? facts.capture : undefined;
     const seen = capture === undefined ? null : handshakesTo(capture, target);
@@ -127,7 +129,7 @@ export const fwInputDrop = defineNodeRule({
         ? null
         : undecided('firewall', node, say.verdictMap({ rule: hidden.text }));
     if (best === undefined) {
-      return verdictMap ?? ruledOut(because(say.none({ rules: firewall.rules.length }), firewallAt));
+      return verdictMap ?? ruledOut(because(say.none({ rules: facts.firewall.rules.length }), firewallAt));
     }
 
     const weak = weakness(facts.capture, say);

@@ -51,6 +51,13 @@ import { rxRingOverflow } from './rx-ring-overflow.ts';
 import { softirqStarved } from './softirq-starved.ts';
 import { tcpMemPressure } from './tcp-mem-pressure.ts';
 import { twBucketOverflow } from './tw-bucket-overflow.ts';
+import { backendRst } from './backend-rst.ts';
+import { deadPeerRetries2 } from './dead-peer-retries2.ts';
+import { etpLocalNoEndpoint } from './etp-local-no-endpoint.ts';
+import { lbLoopback } from './lb-loopback.ts';
+import { masqNodeportClash } from './masq-nodeport-clash.ts';
+import { rolloutEndpointLag } from './rollout-endpoint-lag.ts';
+import { udpStaleConntrack } from './udp-stale-conntrack.ts';
 
 const all: readonly AnyRule[] = [
   twRecycle,
@@ -77,9 +84,16 @@ const all: readonly AnyRule[] = [
   badChecksum,
   conntrackInvalidRst,
   ipvsIdleTimeout,
+  etpLocalNoEndpoint,
   noEndpoints,
   ipvsStaleRs,
   ipvs1sConnect,
+  rolloutEndpointLag,
+  backendRst,
+  udpStaleConntrack,
+  masqNodeportClash,
+  lbLoopback,
+  deadPeerRetries2,
   mtuTooSmall,
   cniMtuMismatch,
   netdevDown,

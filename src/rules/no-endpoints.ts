@@ -5,9 +5,10 @@ import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { endpointText } from './endpoint-text.ts';
-import { inPrefix } from './ip-address.ts';
 import { attemptsTo, failedOf } from './ipvs-attempts.ts';
+import { isNodePortAddress } from './etp-local-no-endpoint.ts';
 import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
+import { hasKubeRules, isForService } from './kube-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 
 /** F66: a Service has no endpoint that is ready. */
@@ -17,7 +18,7 @@ export const noEndpoints = defineNodeRule({
   scope: 'node',
   roles: ['target', 'client', 'forwarder'],
   needs: ['features'],
-  optional: ['ipvs', 'firewall', 'capture', 'probes', 'kernelLog'],
+  optional: ['ipvs', 'firewall', 'capture', 'probes', 'kernelLog', 'addresses'],
   params: z.strictObject({}),
   sources: [
     'net/netfilter/ipvs/ip_vs_core.c ip_vs_leave (ICMP port unreachable where no server can be chosen)',
@@ -42,6 +43,8 @@ export const noEndpoints = defineNodeRule({
       probes: (v: { failed: number; total: number; message: string }) =>
         `${v.failed} of ${v.total} probes failed from here${v.message}`,
       log: (v: { time: string; message: string }) => `kernel log ${v.time}: ${v.message}`,
+      maybeLocal:
+        'The address is one of the node itself (NodePort): with externalTrafficPolicy Local only pods of this node count, and other nodes may have some (see etp-local-no-endpoint)',
       kubernetes:
         'Find out why no pod is ready: the selector must match the pods, they must be Ready, and targetPort must name a port that they have',
       risk: 'None: it only looks',
@@ -59,6 +62,8 @@ export const noEndpoints = defineNodeRule({
       failed: (v) => `窗口内到 ${v.service} 的 ${v.connects} 次连接失败`,
       probes: (v) => `从这里发起的 ${v.total} 次探测失败了 ${v.failed} 次${v.message}`,
       log: (v) => `内核日志 ${v.time}：${v.message}`,
+      maybeLocal:
+        '该地址是节点自己的地址（NodePort）：externalTrafficPolicy 为 Local 时只算本节点的 Pod，其他节点可能有（见 etp-local-no-endpoint）',
       kubernetes: '查明为什么没有就绪的 Pod：selector 要匹配 Pod，Pod 要处于 Ready，targetPort 要是 Pod 真正的端口',
       risk: '无：只是查看',
     },
@@ -74,7 +79,7 @@ export const noEndpoints = defineNodeRule({
       if (here.how === 'unread') return undecided('ipvs', node, say.ipvsNotRead);
       if (facts.firewall === undefined && here.how === 'absent') return undecided('firewall', node, say.noIpvs);
       const at = here.how === 'unlooked' ? facts.features.at : here.at;
-      return facts.firewall?.rules.some(({ chain }) => chain.startsWith('KUBE-')) === true
+      return facts.firewall !== undefined && hasKubeRules(facts.firewall)
         ? ruledOut(because(say.noReject, at))
         : notApplicable(because(say.neither, at));
     }
@@ -122,6 +127,8 @@ export const noEndpoints = defineNodeRule({
     );
     const log = line === undefined ? [] : [because(say.log({ time: line.time, message: line.message }), line.at)];
     const all = [...reasons, ...effects, ...log];
+    if (virtual !== null && reject === undefined && isNodePortAddress(facts.addresses ?? [], target.address))
+      return likely([...all, because(say.maybeLocal, virtual.at)], remedies());
     return effects.length > 0 || rejected > 0 ? confirmed(all, remedies()) : likely(all, remedies());
 
     function remedies(): Remedy[] {
@@ -141,17 +148,19 @@ export const noEndpoints = defineNodeRule({
   },
 });
 
-/** `-A KUBE-SERVICES -d 10.96.0.9/32 … --comment "ns/name has no endpoints" … -j REJECT` */
+/**
+ * `-A KUBE-SERVICES -d 10.96.0.9/32 … --comment "ns/name has no endpoints" … -j REJECT`, or in nftables mode an element
+ * of a map: `10.96.0.9 . tcp . 80 : goto reject-chain`.
+ */
 function rejectsService(
-  { text, verdict, chain, match }: FirewallRule,
+  rule: FirewallRule,
   target: { readonly address: string; readonly port: number },
   protocol: string,
 ): boolean {
-  if (verdict !== 'reject' || !chain.startsWith('KUBE-') || !text.includes('has no endpoints')) return false;
-  const { destinations, destinationPorts } = match;
-  return (
-    (match.protocol === undefined || match.protocol === protocol) &&
-    (destinations === undefined || destinations.some((one) => inPrefix(target.address, one) === true)) &&
-    destinationPorts?.some(({ from, to }) => from <= target.port && target.port <= to) === true
-  );
+  const { tool, table, text, verdict, chain, jumpTo } = rule;
+  const rejects =
+    tool === 'nft'
+      ? table === 'kube-proxy' && chain.startsWith('map no-endpoint-') && jumpTo === 'reject-chain'
+      : verdict === 'reject' && chain.startsWith('KUBE-') && text.includes('has no endpoints');
+  return rejects && isForService(rule, target, protocol);
 }

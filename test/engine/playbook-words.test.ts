@@ -29,6 +29,13 @@ describe('words of idle connections, large transfers, DNS, tunnels and Services 
     ['跨节点访问失败', 'tunnel-check'],
     ['nodeport refused sometimes', 'service-check'],
     ['服务ip不通', 'service-check'],
+    ['lb 有时超时 负载均衡', 'service-check'],
+    ['no route to host during rolling update', 'rollout-errors'],
+    ['connection refused after deploy', 'rollout-errors'],
+    ['滚动更新时 No route to host', 'rollout-errors'],
+    ['发布时连接被拒绝', 'rollout-errors'],
+    ['发布后偶尔超时', 'rollout-errors'],
+    ['resets during a rolling update', 'rollout-errors'],
   ])('%s -> %s', (words, id) => {
     expect(chosen(words)).toBe(id);
   });

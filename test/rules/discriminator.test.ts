@@ -381,8 +381,19 @@ const rows: readonly Row[] = [
       sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
       features: features(),
       ipvs: ipvs({ services: [service({ servers: [] })] }),
+      addresses: [{ ...ownAddress('10.51.2.2'), device: 'kube-ipvs0' }],
     },
     accuses: { 'no-endpoints': 'confirmed' },
+  },
+  {
+    moves: 'nothing, and IPVS has no server behind a NodePort: no pod at all, or none on this node',
+    target: {
+      ...base,
+      sysctl: sysctls({ ...settings, 'net.ipv4.tcp_tw_recycle': '0' }),
+      features: features(),
+      ipvs: ipvs({ services: [service({ servers: [] })] }),
+    },
+    accuses: { 'no-endpoints': 'likely', 'etp-local-no-endpoint': 'likely' },
   },
   {
     moves: 'nothing, and a server that IPVS has with weight 0 drains',
