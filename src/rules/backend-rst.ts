@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Connection, Reset, Socket } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
