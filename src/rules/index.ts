@@ -26,6 +26,7 @@ import { pathDrop } from './path-drop.ts';
 import { portClosed } from './port-closed.ts';
 import { synQueueOverflow } from './syn-queue-overflow.ts';
 import { vxlanBlocked } from './vxlan-blocked.ts';
+import { vxlanFdb } from './vxlan-fdb.ts';
 import { twRecycle } from './tw-recycle.ts';
 import { abortOnOverflow } from './abort-on-overflow.ts';
 import { arpOverflow } from './arp-overflow.ts';
@@ -76,6 +77,7 @@ const all: readonly AnyRule[] = [
   fwOutputDrop,
   ipipBlocked,
   vxlanBlocked,
+  vxlanFdb,
   pathDrop,
   neighFailed,
   arpOverflow,

@@ -8,6 +8,7 @@ import { handshakesOf } from './handshakes.ts';
 import { isUndeliverable } from './icmp-meaning.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { tunnelKindOf } from './tunnel-way.ts';
 
 const deadStates = ['FAILED', 'INCOMPLETE'];
 const deviceName = /^[A-Za-z0-9_.@-]{1,15}$/;
@@ -58,6 +59,8 @@ export const neighFailed = defineNodeRule({
       wentOut: (v: { syns: number; hop: string }) => `${v.syns} SYNs left towards ${v.hop}: its link address was known`,
       noFailure: (v: { probes: number }) => `none of ${v.probes} connects failed the way an unanswered ARP fails`,
       noEffectSeen: 'neither a probe nor a capture shows what became of the connects',
+      overlay: (v: { device: string }) =>
+        `${v.device} is a tunnel of the pod network, whose agent fills this table: see vxlan-fdb`,
       noEffect: 'No connect was seen to fail for it in this window',
       start: (v: { hop: string }) =>
         `Bring ${v.hop} back: start the host, or correct the address, the cable or the VLAN; if it was replaced, correct what still points to it`,
@@ -86,6 +89,7 @@ export const neighFailed = defineNodeRule({
       wentOut: (v) => `有 ${v.syns} 个 SYN 发往 ${v.hop}：链路层地址是已知的`,
       noFailure: (v) => `${v.probes} 次连接中没有一次像 ARP 无应答那样失败`,
       noEffectSeen: '没有探测结果也没有抓包，看不到连接的结果',
+      overlay: (v) => `${v.device} 是 Pod 网络的隧道，这张表由它的代理程序填写：见 vxlan-fdb`,
       noEffect: '本次窗口内没有看到连接因此失败',
       start: (v) => `恢复 ${v.hop}：启动主机，或改正地址、网线、VLAN；如果它已被替换，改掉仍指向它的配置`,
       kubernetes: '如果它是已删除的 Pod 或节点的地址：清理残留的 endpoint（查 kube-proxy 或 IPVS 为什么还往那里发）',
@@ -123,6 +127,9 @@ export const neighFailed = defineNodeRule({
           route?.at ?? neighbour.at,
         ),
       ];
+      const { device } = neighbour;
+      if (device !== undefined && tunnelKindOf({ name: device }) === 'vxlan')
+        return likely([...mechanism, because(say.overlay({ device }), neighbour.at), ...effects]);
       return effects.length > 0
         ? confirmed([...mechanism, ...effects], remedies(hop, neighbour.device))
         : likely([...mechanism, because(say.noEffect, neighbour.at)], remedies(hop, neighbour.device));
