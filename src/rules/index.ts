@@ -26,6 +26,7 @@ import { pathDrop } from './path-drop.ts';
 import { portClosed } from './port-closed.ts';
 import { synQueueOverflow } from './syn-queue-overflow.ts';
 import { vxlanBlocked } from './vxlan-blocked.ts';
+import { vxlanCsum63s } from './vxlan-csum-63s.ts';
 import { vxlanFdb } from './vxlan-fdb.ts';
 import { twRecycle } from './tw-recycle.ts';
 import { abortOnOverflow } from './abort-on-overflow.ts';
@@ -78,6 +79,7 @@ const all: readonly AnyRule[] = [
   ipipBlocked,
   vxlanBlocked,
   vxlanFdb,
+  vxlanCsum63s,
   pathDrop,
   neighFailed,
   arpOverflow,

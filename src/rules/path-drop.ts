@@ -13,7 +13,9 @@ import { findIn, hasLookalike, type Sighting } from './join-captures.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 import { serversBehind } from './servers-behind.ts';
 import { withoutTranslatedLegs } from './translated-legs.ts';
-import { pingOf, tunnelLeftIn } from './tunnel-way.ts';
+import { pingOf, tunnelKindOf, tunnelLeftIn, wayTo } from './tunnel-way.ts';
+
+const podTunnels = ['ipip', 'vxlan', 'geneve'] as const;
 
 /** What the captures say of one connect that the client got no answer to. */
 interface Trace {
@@ -26,6 +28,8 @@ interface Trace {
   readonly answerSeenBy: string | null;
   /** The node that it left in a tunnel, and where to: outside of the tunnel that node answers pings. */
   readonly tunnelled: { readonly node: string; readonly kind: string; readonly destination: string } | null;
+  /** It was seen to leave a node in a tunnel. */
+  readonly inTunnel: boolean;
 }
 
 /** F12: the packet dies between the nodes: security group, ACL, fabric. */
@@ -75,6 +79,8 @@ export const pathDrop = definePathRule({
       norSeenBy: (v: { node: string }) => `${v.node} saw none of them either`,
       tunnelled: (v: { node: string; kind: string; destination: string }) =>
         `They left ${v.node} in ${v.kind} packets to ${v.destination}, which answers pings from there: the way is in order but for the tunnel, see ipip-blocked or vxlan-blocked`,
+      intoTunnel: (v: { device: string; node: string }) =>
+        `They went into the tunnel device ${v.device} of ${v.node}, and were not seen to come out of it: whether they left the node is not known, see vxlan-fdb`,
       few: (v: { lost: number; minLost: number }) =>
         `only ${v.lost} packets were lost, fewer than the ${v.minLost} that prove it`,
       rewritten:
@@ -114,6 +120,8 @@ export const pathDrop = definePathRule({
       norSeenBy: (v) => `${v.node} 也一个都没有看到`,
       tunnelled: (v) =>
         `它们装在 ${v.kind} 报文里离开 ${v.node}，发往 ${v.destination}，而从那里 ping 它有应答：除隧道外路是通的，见 ipip-blocked 或 vxlan-blocked`,
+      intoTunnel: (v) =>
+        `它们进入了 ${v.node} 的隧道设备 ${v.device}，没有看到从隧道出来：不知道是否离开了该节点，见 vxlan-fdb`,
       few: (v) => `只丢了 ${v.lost} 个包，少于可作为证据的 ${v.minLost} 个`,
       rewritten: '同一时刻那边有一个选项相同、来自其他地址的连接到达：不能排除有设备改写了地址和序号',
       arrived: (v) => `已到达：目标没有应答（${v.of} 次未应答的连接中有 ${v.arrived} 次在 ${v.to} 上看到到达${v.as}）`,
@@ -195,6 +203,8 @@ export const pathDrop = definePathRule({
       const tunnelled = lost.find((t) => t.tunnelled !== null)?.tunnelled ?? null;
       if (tunnelled !== null && heard === 0 && lost.every((t) => t.tunnelled !== null))
         return likely([...reasons, because(say.tunnelled(tunnelled), at)]);
+      const into = intoTunnel();
+      if (into !== null) return likely([...reasons, into]);
       if (syns < params.minLost) {
         return likely(
           [...reasons, because(say.few({ lost: syns, minLost: params.minLost }), capture.at)],
@@ -206,6 +216,17 @@ export const pathDrop = definePathRule({
       // seen at a forwarder whose capture tells no directions: it may have died inside it
       const vague = lost.some((t) => t.last?.left === null);
       return vague ? likely(reasons, remedies(say.open)) : confirmed(reasons, remedies(say.open));
+    }
+
+    /** The tunnel device that the lost SYNs went into, where none of them was seen to leave it. */
+    function intoTunnel(): Because | null {
+      if (lost.some((t) => t.inTunnel)) return null;
+      for (const { node, facts } of [...forwarders, client]) {
+        const way = wayTo(facts.routeGet, target.address);
+        if (way?.device !== undefined && tunnelKindOf({ name: way.device }) !== null)
+          return because(say.intoTunnel({ device: way.device, node }), way.at);
+      }
+      return null;
     }
 
     /** The last place that saw the lost SYNs, and the first that did not. */
@@ -259,12 +280,14 @@ export const pathDrop = definePathRule({
       let last: Trace['last'] = null;
       let answerSeenBy: string | null = null;
       let tunnelled = tunnelledAt(client.node, client.facts.pings, [here]);
+      let inTunnel = tunnelLeftIn(here, podTunnels) !== null;
       for (const forwarder of forwarders) {
         const their = forwarder.facts.capture;
         if (their === undefined || blindness(their, say) !== null) continue;
         const sightings = findIn(their, here, ahead(forwarder.node));
         if (sightings.length === 0) continue;
         const connections = sightings.map(({ connection }) => connection);
+        inTunnel ||= connections.some((one) => tunnelLeftIn(one, podTunnels) !== null);
         tunnelled ??= tunnelledAt(forwarder.node, forwarder.facts.pings, connections);
         const left = hasLeft(sightings);
         // "not seen to leave" argues from a missing packet
@@ -278,7 +301,7 @@ export const pathDrop = definePathRule({
         }
       }
       const lookalike = there !== undefined && atTarget.length === 0 && hasLookalike(there, here, ahead(target.node));
-      return { here, atTarget, lookalike, last, answerSeenBy, tunnelled };
+      return { here, atTarget, lookalike, last, answerSeenBy, tunnelled, inTunnel };
     }
 
     /** ICMP of a device on the way that says that it threw the packet away. */
@@ -384,7 +407,7 @@ function tunnelledAt(
   connections: readonly Connection[],
 ): Trace['tunnelled'] {
   for (const connection of connections) {
-    const tunnel = tunnelLeftIn(connection, ['ipip', 'vxlan', 'geneve']);
+    const tunnel = tunnelLeftIn(connection, podTunnels);
     const destination = tunnel?.outer?.destination;
     if (tunnel === null || destination === undefined) continue;
     if ((pingOf(pings, destination)?.received ?? 0) > 0) return { node, kind: tunnel.kind, destination };

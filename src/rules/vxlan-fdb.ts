@@ -247,7 +247,7 @@ export const vxlanFdb = definePathRule({
     }
 
     function remediesFor({ near, far, device, way, address }: Direction): readonly Remedy[] {
-      const agent = /^flannel/.test(device)
+      const agent = device.startsWith('flannel')
         ? 'kubectl -n kube-flannel delete pod -l app=flannel --field-selector spec.nodeName='
         : 'kubectl -n calico-system delete pod -l k8s-app=calico-node --field-selector spec.nodeName=';
       const remedies: Remedy[] = [

@@ -424,6 +424,8 @@ interface PathCase {
   readonly client: Facts;
   readonly target: Facts;
   readonly forwarders?: readonly { readonly node: string; readonly facts: Facts }[];
+  /** Of the target, where it is another one than usual. */
+  readonly address?: string;
   readonly clockOffsetsMs?: Readonly<Record<string, number>>;
   readonly symptom?: Symptom;
   readonly plan?: Plan;
@@ -443,7 +445,12 @@ export function judgePath(rule: AnyRule, input: PathCase): Judged {
   return judged(
     evaluate({
       client: { node: 'node-12', facts: only(input.client, [...client, ...rule.optional]) },
-      target: { node: 'node-50', ...target, facts: only(input.target, [...asked, ...rule.optional]) },
+      target: {
+        node: 'node-50',
+        ...target,
+        ...(input.address === undefined ? {} : { address: input.address }),
+        facts: only(input.target, [...asked, ...rule.optional]),
+      },
       forwarders: (input.forwarders ?? []).map((f) => ({ node: f.node, facts: only(f.facts, rule.optional) })),
       symptom: input.symptom ?? symptom(),
       plan: input.plan ?? plan(),
