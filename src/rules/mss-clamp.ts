@@ -6,11 +6,22 @@ import type { Remedy } from '../model/report.ts';
  */
 export function mssClamp(
   node: string,
-  { mtu, family }: { readonly mtu: number; readonly family: 4 | 6 },
+  size: { readonly mtu: number; readonly family: 4 | 6 },
   words: { readonly text: string; readonly risk: string },
 ): Remedy {
+  return { kind: 'temporary', node, text: words.text, ...clampCommands(size), risk: words.risk };
+}
+
+/** The commands of {@link mssClamp} alone, where it is not known which node they are for. */
+export function clampCommands({
+  mtu,
+  family,
+}: {
+  readonly mtu: number;
+  readonly family: 4 | 6;
+}): Pick<Remedy, 'commands' | 'undo'> {
   const mss = mtu - (family === 6 ? 60 : 40);
   const rule = (what: '-A' | '-D'): string =>
     `${family === 6 ? 'ip6tables' : 'iptables'} -t mangle ${what} POSTROUTING -p tcp --tcp-flags SYN,RST SYN -m tcpmss --mss ${mss + 1}:65535 -j TCPMSS --set-mss ${mss}`;
-  return { kind: 'temporary', node, text: words.text, commands: [rule('-A')], undo: [rule('-D')], risk: words.risk };
+  return { commands: [rule('-A')], undo: [rule('-D')] };
 }

@@ -8,6 +8,7 @@ import { hasData, type Side, sidesOf } from './capture-counts.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { groupBy } from './group-by.ts';
+import { clampCommands } from './mss-clamp.ts';
 import { notSeen } from './not-seen.ts';
 import { confirmed, likely, notApplicable, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
@@ -67,8 +68,8 @@ export const mtuBlackhole = defineCaptureRule({
         `${v.connection}: the receiver has later bytes and lacks ${v.bytes} bytes from ${v.start} on (SACK, frame ${v.frame}); ${v.sender} sent them ${v.resent} times again in ${v.seconds} s and they never arrived`,
       stuck: (v: { connection: string; sender: string; resent: number; upTo: number }) =>
         `${v.connection}: ${v.sender} sent segments of up to ${v.upTo} bytes ${v.resent} times again without any acknowledgement, while the other side was alive and answered other connections`,
-      passes: (v: { passes: number; upTo: number }) =>
-        `Only segments of more than ${v.passes} bytes are lost, up to ${v.upTo} (payload; 40 to 72 more in the packet): smaller ones pass`,
+      passes: (v: { passes: number; upTo: number; packet: number }) =>
+        `Only segments of more than ${v.passes} bytes are lost, up to ${v.upTo} (payload; packets of ${v.packet} bytes): smaller ones pass`,
       seen: 'The segment passed this place: it is lost after it, towards the receiver',
       unseen: 'The segment was not seen here: it is lost before this place',
       mss: (v: { mss: number; packet: number }) =>
@@ -80,6 +81,8 @@ export const mtuBlackhole = defineCaptureRule({
       count: (v: { stuck: number }) => `In all ${v.stuck} connections are stuck like this`,
       none: 'no segment was repeated in vain while smaller ones passed',
       clamp: 'On the device before the narrow hop: clamp the MSS of new connections (value: its MTU less 40)',
+      clampTo: (v: { from: string; mtu: number }) =>
+        `On ${v.from}: clamp the MSS of new connections to what its MTU of ${v.mtu} takes`,
       clampRisk: 'New connections only; segments become smaller. Remove it when the MTUs are right',
       permanent:
         'Make the MTUs agree: tunnel MTU at most NIC MTU less the overhead (IPIP 20, GRE 24, VXLAN 50, WireGuard 60), pod MTU at most tunnel MTU; and let ICMP type 3 code 4 (ICMPv6 type 2) through',
@@ -94,7 +97,7 @@ export const mtuBlackhole = defineCaptureRule({
       stuck: (v) =>
         `${v.connection}：${v.sender} 把不超过 ${v.upTo} 字节的报文段重发了 ${v.resent} 次，一直没有确认，而对端是活着的，还在应答其他连接`,
       passes: (v) =>
-        `只有超过 ${v.passes} 字节的报文段丢失，最大 ${v.upTo}（载荷，整个报文还要多 40 到 72 字节）：更小的能通过`,
+        `只有超过 ${v.passes} 字节的报文段丢失，最大 ${v.upTo}（载荷，整个报文 ${v.packet} 字节）：更小的能通过`,
       seen: '该报文段经过了这里：丢在这里之后、接收方之前',
       unseen: '这里没有看到该报文段：丢在到达这里之前',
       mss: (v) => `两端协商的报文最大为 ${v.packet} 字节（MSS ${v.mss}），而路上某个设备容不下`,
@@ -104,6 +107,7 @@ export const mtuBlackhole = defineCaptureRule({
       count: (v) => `共有 ${v.stuck} 条连接这样卡住`,
       none: '没有出现“小包能过、某个大包反复重传无果”的情况',
       clamp: '在较窄一跳之前的设备上：为新连接钳制 MSS（取其 MTU 减 40）',
+      clampTo: (v) => `在 ${v.from} 上：把新连接的 MSS 钳制到其 MTU ${v.mtu} 能承载的值`,
       clampRisk: '只影响新连接；报文段会变小。MTU 改好后请删除',
       permanent:
         '让各处 MTU 一致：隧道 MTU 不大于网卡 MTU 减去开销（IPIP 20、GRE 24、VXLAN 50、WireGuard 60），Pod MTU 不大于隧道 MTU；并放行 ICMP 类型 3 代码 4（ICMPv6 类型 2）',
@@ -132,10 +136,11 @@ export const mtuBlackhole = defineCaptureRule({
       const connection = connectionText(side.connection);
       const sender = endpointText(side.sender);
       const mss = leastMss(side);
+      const payload = Math.min(size.upTo, side.flow.largestPayload);
       const [error] = errors;
       return [
         hole === null
-          ? say.stuck({ connection, sender, resent, upTo: Math.min(size.upTo, side.flow.largestPayload) })
+          ? say.stuck({ connection, sender, resent, upTo: payload })
           : say.hole({
               connection,
               sender,
@@ -145,7 +150,7 @@ export const mtuBlackhole = defineCaptureRule({
               resent: hole.retransmits,
               seconds: secondsText(side.connection.lastAtMs - hole.firstSeenMs),
             }),
-        ...(passes > 0 ? [say.passes({ passes, upTo: Math.min(size.upTo, side.flow.largestPayload) })] : []),
+        ...(passes > 0 ? [say.passes({ passes, upTo: payload, packet: payload + headersOf(side) })] : []),
         ...(hole === null ? [] : [hole.originalSeen ? say.seen : say.unseen]),
         ...(error === undefined
           ? []
@@ -162,16 +167,21 @@ export const mtuBlackhole = defineCaptureRule({
     }
 
     function remedies(): Remedy[] {
-      return [
-        {
-          kind: 'temporary',
-          text: say.clamp,
-          commands: ['iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu'],
-          undo: ['iptables -t mangle -D FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu'],
-          risk: say.clampRisk,
-        },
-        { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.permanentRisk },
-      ];
+      const [narrow] = stuck
+        .flatMap(({ errors }) => errors)
+        .flatMap(({ from, mtu = 0, version }) => (mtu > 0 ? [{ from, mtu, family: version }] : []))
+        .sort((a, b) => a.mtu - b.mtu);
+      const clamp: Remedy =
+        narrow === undefined
+          ? {
+              kind: 'temporary',
+              text: say.clamp,
+              commands: ['iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu'],
+              undo: ['iptables -t mangle -D FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu'],
+              risk: say.clampRisk,
+            }
+          : { kind: 'temporary', text: say.clampTo(narrow), ...clampCommands(narrow), risk: say.clampRisk };
+      return [clamp, { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.permanentRisk }];
     }
   },
 });
@@ -265,9 +275,15 @@ function below(size: SizeClass, bySize: readonly SizeClass[]): number {
 }
 
 /** The errors whose MTU the segments of this size do not fit. */
-function tooLarge(errors: readonly IcmpError[], { upTo }: SizeClass, { flow }: Side): readonly IcmpError[] {
-  const payload = Math.min(upTo, flow.largestPayload);
-  return errors.filter(({ mtu = 0, version }) => payload + (version === 6 ? 60 : 40) > mtu);
+function tooLarge(errors: readonly IcmpError[], { upTo }: SizeClass, side: Side): readonly IcmpError[] {
+  const packet = Math.min(upTo, side.flow.largestPayload) + headersOf(side);
+  return errors.filter(({ mtu = 0 }) => packet > mtu);
+}
+
+/** IP and TCP header with the options of every segment (RFC 7323 section 3.2: time stamps are in all or in none). */
+function headersOf({ sender, connection: { options } }: Side): number {
+  const stamped = options.client?.timestamps === true && options.server?.timestamps === true;
+  return (sender.address.includes(':') ? 60 : 40) + (stamped ? 12 : 0);
 }
 
 function leastMss({ connection: { options } }: Side): number | null {

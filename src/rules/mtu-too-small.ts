@@ -5,7 +5,8 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule, type Outcome, type Undecided } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
-import { connectionText } from './endpoint-text.ts';
+import { connectionText, endpointText } from './endpoint-text.ts';
+import { ipvsFor, isEndpoint } from './ipvs-service.ts';
 import { mssClamp } from './mss-clamp.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { byFlow, keyOfSide, sizeErrors } from './size-errors.ts';
@@ -26,6 +27,9 @@ interface Prediction {
   readonly egress: Egress;
 }
 
+/** One SYN before and behind translation is seen twice within this, milliseconds. */
+const sameSynMs = 1000;
+
 /** F40 before any data is lost: both ends agreed on segments that a device of this node cannot send on. */
 export const mtuTooSmall = defineNodeRule({
   id: 'mtu-too-small',
@@ -33,7 +37,7 @@ export const mtuTooSmall = defineNodeRule({
   scope: 'node',
   roles: ['forwarder', 'target', 'client'],
   needs: ['capture', 'links'],
-  optional: ['counters'],
+  optional: ['counters', 'features', 'ipvs'],
   params: z.strictObject({
     /** Only where data is lost: where the question is why connects fail, what large segments may meet is none. */
     effectOnly: z.boolean().default(false),
@@ -49,6 +53,8 @@ export const mtuTooSmall = defineNodeRule({
       ...tcpOnlyText.en,
       title: 'A device on the way has a smaller MTU than the two ends agreed on',
       noHandshake: 'the capture holds no handshake with the MSS of both ends',
+      otherLeg: (v: { service: string; servers: string }) =>
+        `IPVS sends ${v.service} on to ${v.servers}, and that part of the way is not in the capture`,
       noDevice: 'the capture does not tell by which devices the packets left, or they are not in the list of devices',
       predicted: (v: {
         connection: string;
@@ -90,6 +96,7 @@ export const mtuTooSmall = defineNodeRule({
       ...tcpOnlyText.zh,
       title: '路径上有设备的 MTU 小于两端协商的大小',
       noHandshake: '抓包中没有带两端 MSS 的握手',
+      otherLeg: (v) => `IPVS 把 ${v.service} 转发到 ${v.servers}，而抓包里没有这一段`,
       noDevice: '抓包看不出报文从哪些设备发出，或设备列表里没有它们',
       predicted: (v) =>
         `${v.connection}：MSS 为 ${v.mss}，报文最大 ${v.packet} 字节；而 ${v.device} 最多只能发 ${v.fits}${v.wrapped}`,
@@ -119,7 +126,7 @@ export const mtuTooSmall = defineNodeRule({
       permanentRisk: 'Pod 重建后才会得到新的 MTU；设得过大会把黑洞移到别处',
     },
   },
-  evaluate({ node, facts, symptom, params, say }) {
+  evaluate({ node, facts, symptom, target, params, say }) {
     if (symptom.protocol !== 'tcp') return notApplicable(because(say.tcpOnly, askedAt));
     const { capture, links } = facts;
     const blind = blindness(capture, say);
@@ -133,8 +140,8 @@ export const mtuTooSmall = defineNodeRule({
       return egress === null ? [] : [{ ...one, egress }];
     });
     const predictions: Prediction[] = judged.filter(({ packet, egress }) => packet > egress.fits);
-    const lost = predictions.flatMap(({ connection, egress }) =>
-      sidesOf([connection]).flatMap(({ flow }) =>
+    const lost = predictions.flatMap(({ connection: own, egress }) =>
+      sidesOf(legsOf(own, capture.connections)).flatMap(({ flow, connection }) =>
         flow.holes
           .filter(({ filledMs, retransmits, length }) => {
             const headers = isV6(connection) ? 60 : 40;
@@ -148,13 +155,25 @@ export const mtuTooSmall = defineNodeRule({
     const [any] = judged;
     if (any === undefined) return undecided('capture', node, agreed.length === 0 ? say.noHandshake : say.noDevice);
     const [worst] = [...predictions].sort((a, b) => a.egress.fits - b.egress.fits);
-    if (worst === undefined)
+    if (worst === undefined) {
+      const here = ipvsFor(facts, target, 'tcp');
+      const sentOn = here.how === 'service' && isEndpoint(here.service, target) ? here.service.servers : [];
+      if (
+        sentOn.length > 0 &&
+        !judged.some(({ connection }) => sentOn.some((one) => isEndpoint(one, connection.server)))
+      )
+        return undecided(
+          'capture',
+          node,
+          say.otherLeg({ service: endpointText(target), servers: sentOn.slice(0, 5).map(endpointText).join(', ') }),
+        );
       return ruledOut(
         because(
           say.passed({ connection: connectionText(any.connection), packet: any.packet, fits: any.egress.fits }),
           capture.at,
         ),
       );
+    }
 
     const reasons: Because[] = [
       because(
@@ -185,9 +204,9 @@ export const mtuTooSmall = defineNodeRule({
         ),
       );
     const flows = byFlow(sizeErrors(capture));
-    const errors = sidesOf(predictions.map(({ connection }) => connection)).flatMap(
-      (side) => flows.get(keyOfSide(side)) ?? [],
-    );
+    const errors = sidesOf([
+      ...new Set(predictions.flatMap(({ connection }) => legsOf(connection, capture.connections))),
+    ]).flatMap((side) => flows.get(keyOfSide(side)) ?? []);
     const [error] = errors;
     if (error !== undefined)
       reasons.push(
@@ -247,6 +266,21 @@ function agreedMss({ options, handshake }: Connection): number | null {
   const { client, server } = options;
   if (handshake !== 'complete' || typeof client?.mss !== 'number' || typeof server?.mss !== 'number') return null;
   return Math.min(client.mss, server.mss);
+}
+
+/**
+ * The connection before and behind address translation, itself included: the translation leaves the sequence number and
+ * the time stamp of the SYN alone. What does not fit a device is seen only before it.
+ */
+function legsOf(connection: Connection, all: readonly Connection[]): readonly Connection[] {
+  const [syn] = connection.syns;
+  if (syn === undefined) return [connection];
+  const isSame = ({ syns: [other] }: Connection): boolean =>
+    other !== undefined &&
+    other.sequence === syn.sequence &&
+    other.tsval === syn.tsval &&
+    Math.abs(other.atMs - syn.atMs) < sameSynMs;
+  return [connection, ...all.filter((other) => other !== connection && isSame(other))];
 }
 
 /** Of the devices that the connection's packets left this node by, the one that takes least. */

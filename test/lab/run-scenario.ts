@@ -180,7 +180,7 @@ async function startTraffic(
   });
   await node.exec(['sh', '-c', `until [ -s ${pidFile} ]; do sleep 0.05; done`], { timeoutMs: 5000 });
   return async () => {
-    const { code } = await node.exec(['sh', '-c', `kill -KILL -- -$(cat ${pidFile})`]);
+    const { code } = await node.exec(['sh', '-c', `kill -KILL -$(cat ${pidFile})`]);
     const { stderr } = await ended;
     if (code !== 0) throw new Error(`${run.join(' ')} on ${on} had ended by itself: ${stderr}`);
   };

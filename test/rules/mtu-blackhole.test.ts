@@ -68,6 +68,31 @@ describe('mtu-blackhole', () => {
     expect(found.said).not.toContain('No ICMP');
   });
 
+  it('fires: the numbers of field report 2: 1398 bytes are 1450 with headers and time stamps, and 1440 fit', () => {
+    const one = stuck({
+      bySize: [
+        { upTo: 536, sent: 2, retransmitted: 0 },
+        { upTo: 1340, sent: 1, retransmitted: 0 },
+        { upTo: 1400, sent: 6, retransmitted: 5 },
+      ],
+      largestPayload: 1398,
+      holes: [{ ...hole, length: 1398 }],
+    });
+    const found = judgeOnCapture(mtuBlackhole, capture([one], { icmpErrors: [tooLarge(one)] }));
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('lacks 1398 bytes');
+    expect(found.said).toContain('up to 1398 (payload; packets of 1450 bytes)');
+    expect(found.remedies[0]).toMatchObject({
+      commands: [
+        'iptables -t mangle -A POSTROUTING -p tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1401:65535 -j TCPMSS --set-mss 1400',
+      ],
+    });
+    // without time stamps they are 1438, and fit: the error must be about something else
+    const plain = { ...both, timestamps: false };
+    const unstamped = { ...one, options: { client: plain, server: plain } };
+    expect(judgeOnCapture(mtuBlackhole, capture([unstamped], { icmpErrors: [tooLarge(one)] })).verdict).toBe('likely');
+  });
+
   it('fires: a hole of several full segments is one hole', () => {
     const several = [
       { upTo: 536, sent: 2, retransmitted: 0 },

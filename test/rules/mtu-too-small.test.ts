@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Connection, Link } from '../../src/model/facts.ts';
 import type { Place } from '../../src/model/packet-facts.ts';
 import { mtuTooSmall as rule } from '../../src/rules/mtu-too-small.ts';
-import { capture, connection, counters, flow, icmp, judgeNode, link, symptom, talk } from './facts.ts';
+import { capture, connection, counters, flow, icmp, judgeNode, link, symptom, syn, talk } from './facts.ts';
+import { features, ipvs, service } from './ipvs-facts.ts';
 
 const place = (interfaceIndex: number, direction: Place['direction'], tunnel: string | null = null): Place => ({
   interfaceIndex,
@@ -50,6 +51,24 @@ describe('mtu-too-small', () => {
     expect(found.said).toContain('1398 bytes were sent 5 times again');
   });
 
+  it('fires: confirmed where the hole is seen before address translation and the small device behind it', () => {
+    const same = [syn({ sequence: 77, tsval: 900 })];
+    const front = talk({
+      syns: same,
+      server: { address: '10.51.2.2', port: 30_170 },
+      places: [place(2, 'in'), place(2, 'out')],
+      options: { client: mss(1460), server: mss(1410) },
+      flow: { client: flow({ holes: [hole] }), server: flow() },
+    });
+    const behind = passing(1460, 1410, { syns: same, server: { address: '10.244.3.2', port: 8080 } });
+    const found = judge([front, behind]);
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('> 10.51.2.2:30170: 1398 bytes were sent 5 times again');
+    // another connection with such a hole proves nothing about this one
+    const other = { ...front, syns: [syn({ sequence: 78, tsval: 900 })] };
+    expect(judge([other, behind]).verdict).toBe('likely');
+  });
+
   it('fires: only likely where the sender is told; with the header of the tunnel on the card; IPv6', () => {
     const one = passing(1460, 1460);
     const error = icmp({
@@ -84,6 +103,19 @@ describe('mtu-too-small', () => {
     expect(judge([passing(1460, 1460, { places: [place(5, 'in'), place(2, 'out')] })]).verdict).toBe('ruledOut');
     const udp = judgeNode(rule, { facts: { capture: capture([]), links }, symptom: symptom({ protocol: 'udp' }) });
     expect(udp.verdict).toBe('notApplicable');
+  });
+
+  it('missing evidence: IPVS sends the connections on, and only the way to it was captured', () => {
+    const table = { features: features(), ipvs: ipvs({ services: [service()] }) };
+    const before = passing(1460, 1410, { places: [place(2, 'in'), place(2, 'out')] });
+    const found = judge([before], table);
+    expect(found.verdict).toBe('unknown');
+    expect(found.said).toContain('that part of the way is not in the capture');
+    const [server] = service().servers;
+    const behind = { ...passing(1460, 1410), ...(server === undefined ? {} : { server }) };
+    expect(judge([before, behind], table).verdict).toBe('likely');
+    const fits = { ...passing(1400, 1400), ...(server === undefined ? {} : { server }) };
+    expect(judge([before, fits], table).verdict).toBe('ruledOut');
   });
 
   it('missing evidence: no handshake, no devices in the capture, no list of devices', () => {

@@ -63,7 +63,8 @@ export async function startGuestLab(definition: GuestLabDefinition): Promise<Lab
   try {
     const identityFile = join(dir, 'identity');
     await makeKey(identityFile, 'netcheck');
-    const files = { 'service.pl': await readFile(new URL('./service.pl', import.meta.url), 'utf8') };
+    const read = (name: string) => readFile(new URL(`./${name}`, import.meta.url), 'utf8');
+    const files = { 'service.pl': await read('service.pl'), 'talk.pl': await read('talk.pl') };
     const booted = await Promise.allSettled(
       definition.nodes.map(async (node) => {
         const guest = await startGuest({ ...guestOf(node, switches), identityFile, files });

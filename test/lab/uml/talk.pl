@@ -1,0 +1,60 @@
+#!/usr/bin/perl
+# A client that talks to service.pl over one connection, step by step, and says where it failed.
+# Usage: talk.pl ADDRESS PORT STEP...
+#   get           a small request, and its answer         upload N,M,…  a request with N, M … bytes in writes of their own
+#   sleep S       says nothing for that long              keepalive S   SO_KEEPALIVE with that idle time and interval
+# Exit status: 0, or another one with the kernel's word (Connection reset by peer …) or "no answer" after 6 s.
+use strict;
+use warnings;
+use IO::Socket::INET;
+use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_KEEPALIVE SO_LINGER);
+
+my ($address, $port, @steps) = @ARGV;
+$SIG{PIPE} = 'IGNORE';
+$| = 1;
+my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port, Proto => 'tcp', Timeout => 5)
+    or die "connect: $@\n";
+$socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
+
+sub say_bytes {
+    my ($bytes) = @_;
+    syswrite($socket, $bytes) // die "write: $!\n";
+}
+
+sub answer {
+    my ($text, $want) = ('', undef);
+    local $SIG{ALRM} = sub {
+        # a kernel that goes on repeating what it cannot get through would disturb whoever looks later
+        $socket->setsockopt(SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0);
+        die "no answer\n";
+    };
+    alarm 6;
+    until (defined $want && length $text >= $want) {
+        my $got = sysread($socket, $text, 65536, length $text);
+        die "read: $!\n" unless defined $got;
+        die "closed by the server\n" if $got == 0;
+        $want = $+[0] + $1 if !defined $want && $text =~ /content-length: *(\d+).*?\r\n\r\n/si;
+    }
+    alarm 0;
+}
+
+while (defined(my $step = shift @steps)) {
+    if ($step eq 'get') {
+        say_bytes("GET / HTTP/1.1\r\nConnection: keep-alive\r\n\r\n");
+        answer();
+    } elsif ($step eq 'upload') {
+        my @sizes = split /,/, shift @steps;
+        my $sum = 0;
+        $sum += $_ for @sizes;
+        say_bytes("POST / HTTP/1.1\r\nConnection: keep-alive\r\nContent-Length: $sum\r\n\r\n");
+        for my $size (@sizes) { select undef, undef, undef, 0.05; say_bytes('x' x $size) }
+        answer();
+    } elsif ($step eq 'sleep') {
+        select undef, undef, undef, shift @steps;
+    } elsif ($step eq 'keepalive') {
+        my $seconds = shift @steps;
+        $socket->setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);
+        $socket->setsockopt(IPPROTO_TCP, $_, $seconds) for 4, 5;    # TCP_KEEPIDLE, TCP_KEEPINTVL
+    } else { die "there is no step $step\n" }
+}
+print "well\n";
