@@ -13,6 +13,7 @@ import {
   type LabService,
   labRoot,
   makeKey,
+  must,
   type SteppedNode,
   whyOutside,
 } from '../network.ts';
@@ -38,6 +39,8 @@ export interface GuestLabDefinition {
   readonly name: string;
   readonly kernel: 'guests';
   readonly nodes: readonly GuestNode[];
+  /** Run once before the nodes boot, where the switches are: what the network between them always does to packets. */
+  readonly fabric?: readonly (readonly string[])[];
 }
 
 /** Steps on this name are done where the switches are: what the network between the nodes does to packets. */
@@ -58,6 +61,7 @@ export async function startGuestLab(definition: GuestLabDefinition): Promise<Lab
   const stop = async () => {
     await Promise.all(guests.map((guest) => guest.stop()));
     for (const { name } of switches.values()) await command(['ip', 'link', 'del', name]);
+    if (definition.fabric !== undefined) await command(['nft', 'flush', 'ruleset']);
     await rm(dir, { recursive: true, force: true });
   };
   try {
@@ -65,6 +69,7 @@ export async function startGuestLab(definition: GuestLabDefinition): Promise<Lab
     await makeKey(identityFile, 'netcheck');
     const read = (name: string) => readFile(new URL(`./${name}`, import.meta.url), 'utf8');
     const files = { 'service.pl': await read('service.pl'), 'talk.pl': await read('talk.pl') };
+    for (const argv of definition.fabric ?? []) await must(argv);
     const booted = await Promise.allSettled(
       definition.nodes.map(async (node) => {
         const guest = await startGuest({ ...guestOf(node, switches), identityFile, files });

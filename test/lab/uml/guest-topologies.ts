@@ -36,7 +36,11 @@ const client: GuestNode = {
   modules: ['nf_conntrack'],
 };
 
-/** kube-proxy in IPVS mode, made by hand: NodePort 30170 and ClusterIP 10.96.0.44:80, both with masquerade. */
+/** In the mangle table of node-2: no segment is larger than what tunl0 takes. */
+export const clamp = (what: '-A' | '-D'): string =>
+  `iptables -t mangle ${what} POSTROUTING -p tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1401:65535 -j TCPMSS --set-mss 1400`;
+
+/** kube-proxy in IPVS mode, made by hand: NodePort 30170 with masquerade, and ClusterIP 10.96.0.44:80. */
 const director: GuestNode = {
   name: 'node-2',
   management: '10.254.0.2',
@@ -61,6 +65,7 @@ const director: GuestNode = {
       'ip addr add 10.96.0.44/32 dev kube-ipvs0',
       'iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 30170 -j MARK --set-mark 0x4000',
       'iptables -t nat -A POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE',
+      clamp('-A'),
       'ipvsadm -A -t 172.16.0.2:30170 -s rr',
       `ipvsadm -a -t 172.16.0.2:30170 -r ${web.address}:${web.port} -m`,
       'ipvsadm -A -t 10.96.0.44:80 -s rr',
@@ -86,6 +91,13 @@ const server: GuestNode = {
   services: [web, twin],
 };
 
+/** The network between the nodes forgets "fragmentation needed", as a load balancer in front does. */
+const forgetful = [
+  'nft add table bridge fabric',
+  'nft add chain bridge fabric forward { type filter hook forward priority 0; }',
+  'nft add rule bridge fabric forward icmp type destination-unreachable icmp code frag-needed drop',
+].map((line) => line.split(' '));
+
 /**
  * ```
  *              NodePort 30170                     tunl0 (MTU 1440)
@@ -98,4 +110,5 @@ export const cluster: GuestLabDefinition = {
   name: 'cluster',
   kernel: 'guests',
   nodes: [client, director, server],
+  fabric: forgetful,
 };

@@ -52,7 +52,7 @@ while (defined(my $step = shift @steps)) {
     } elsif ($step eq 'sleep') {
         select undef, undef, undef, shift @steps;
     } elsif ($step eq 'keepalive') {
-        my $seconds = shift @steps;
+        my $seconds = 0 + shift @steps;    # a string would be taken for packed bytes
         $socket->setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);
         $socket->setsockopt(IPPROTO_TCP, $_, $seconds) for 4, 5;    # TCP_KEEPIDLE, TCP_KEEPINTVL
     } else { die "there is no step $step\n" }
