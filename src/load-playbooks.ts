@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeIssue, readYaml, tellingFirst } from './config.ts';
+import { includePlaybooks } from './engine/include-playbooks.ts';
 import { lintPlaybook, type Registries } from './engine/playbook-set.ts';
 import { Playbook } from './model/playbook.ts';
 
@@ -31,6 +32,11 @@ export function readPlaybooks(
   const playbooks = new Map<string, Playbook>();
   const files = new Map<string, string>();
   const problems: PlaybookProblem[] = [];
+  const read: ReadPlaybook[] = [];
+  const keep = ({ file }: ReadPlaybook, playbook: Playbook): void => {
+    playbooks.set(playbook.id, playbook);
+    files.set(playbook.id, file);
+  };
   for (const directory of [ownPlaybooks, ...directories]) {
     if (!existsSync(directory)) {
       problems.push({ text: `${directory}: there is no such directory` });
@@ -53,19 +59,43 @@ export function readPlaybooks(
             describeIssue(issue, shown, positionOf, Playbook).map((text) => ({ text })),
           ),
         );
-      else {
-        const found = lintPlaybook(parsed.data, registries);
-        const place = (message: string): string => {
-          const step = /^(collect|rules)\[(\d+)\]/.exec(message);
-          const { line, column } = positionOf(step ? [step[1] ?? '', Number(step[2])] : []);
-          return `${shown}:${line}:${column}: ${message}`;
-        };
-        problems.push(...found.map((message) => ({ text: place(message) })));
-        if (found.length > 0) continue;
-        playbooks.set(parsed.data.id, parsed.data);
-        files.set(parsed.data.id, file);
-      }
+      else
+        read.push({
+          playbook: parsed.data,
+          file,
+          place: (at, message) => {
+            const { line, column } = positionOf(at);
+            return { text: `${shown}:${line}:${column}: ${message}` };
+          },
+        });
     }
   }
+  const whole = read.filter(({ playbook }) => playbook.include.length === 0);
+  const including = read.filter(({ playbook }) => playbook.include.length > 0);
+  for (const one of whole) {
+    const found = lintPlaybook(one.playbook, registries);
+    problems.push(...found.map((message) => one.place(stepOf(message), message)));
+    if (found.length === 0) keep(one, one.playbook);
+  }
+  const all = new Map([...playbooks, ...including.map(({ playbook }) => [playbook.id, playbook] as const)]);
+  for (const one of including) {
+    const included = includePlaybooks(one.playbook, all);
+    const found = 'problem' in included ? [included.problem] : lintPlaybook(included.playbook, registries);
+    // numbers in what lint says are those of the whole lists, not of the file
+    problems.push(...found.map((message) => one.place(['include'], message)));
+    if ('playbook' in included && found.length === 0) keep(one, included.playbook);
+  }
   return { playbooks, files, problems };
+}
+
+interface ReadPlaybook {
+  readonly playbook: Playbook;
+  readonly file: string;
+  readonly place: (at: readonly (string | number)[], message: string) => PlaybookProblem;
+}
+
+/** `collect[3] (sysctl): …` is about that step. */
+function stepOf(message: string): readonly (string | number)[] {
+  const step = /^(collect|rules)\[(\d+)\]/.exec(message);
+  return step === null ? [] : [step[1] ?? '', Number(step[2])];
 }

@@ -52,6 +52,7 @@ function addressesOf(plan: Plan): readonly string[] {
 export function unlearned(addresses: readonly string[]): Learned {
   return {
     devices: ['DEV'],
+    addressed: ['DEV'],
     ways: addresses.map((address) => ({ address, device: 'DEV' })),
     listenerPids: ['PID'],
     // shown without: which servers stand behind the port is only known there

@@ -1,13 +1,14 @@
 import { type Learned, nothingLearned } from '../model/command.ts';
 import { DnsName } from '../model/dns-name.ts';
 import type { Evidence } from '../model/evidence.ts';
-import type { FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from '../model/facts.ts';
+import type { Address, FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from '../model/facts.ts';
 import { IpAddress } from '../model/inventory.ts';
 import type { FdbEntry, ResolverConfig } from '../model/node-facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { type Asked, serversBehind } from '../rules/servers-behind.ts';
 
 const most = 4;
+const mostAddressed = 8;
 /** What resolvers have used of a search list for decades (resolv.conf(5)); each domain costs a few questions. */
 const mostDomains = 6;
 /** What the kernel takes for the name of a device (dev_valid_name, net/core/dev.c), without what shells look at. */
@@ -85,8 +86,13 @@ function learn(values: Values, port: number): Omit<Learned, 'servers'> {
     .flatMap(({ search }) => search)
     .map((domain) => domain.replace(/\.$/, ''))
     .filter((domain) => DnsName.safeParse(domain).success);
+  const devices = [...new Set(ways.map(({ device }) => device))];
+  const addresses = values<readonly Address[]>('ip-addr').flat();
+  const others = addresses.map(({ device }) => device).filter((device) => device !== 'lo' && deviceName.test(device));
   return {
-    devices: [...new Set(ways.map(({ device }) => device))].slice(0, most),
+    devices: devices.slice(0, most),
+    // packets also come in by devices that no way back uses: those are the interesting ones
+    addressed: [...new Set([...devices, ...others])].slice(0, mostAddressed),
     ways,
     listenerPids: [...new Set(pids)].slice(0, most),
     tunnelPeers: tunnelPeersOf(routes, values),

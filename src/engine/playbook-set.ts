@@ -74,6 +74,8 @@ export function lintPlaybook(
   { collectors, rules }: Pick<Registries, 'collectors' | 'rules'>,
 ): readonly string[] {
   const problems: string[] = [];
+  if (playbook.collect.length === 0) problems.push('it collects nothing');
+  if (playbook.rules.length === 0) problems.push('it has no rules');
   const provided: Record<Role, Set<FactName>> = {
     target: new Set(alwaysProvided),
     client: new Set(alwaysProvided),

@@ -70,6 +70,7 @@ function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): Co
     targetNames: [],
     learned: {
       devices: [stand.device],
+      addressed: [stand.device],
       ways: [{ address: stand.target, device: stand.device }],
       listenerPids: [stand.pid],
       servers: [{ address: stand.target, port: stand.serverPort }],

@@ -52,6 +52,8 @@ export interface CollectContext {
 export interface Learned {
   /** Devices that the way to the target and back to the clients uses, without lo. At most four. */
   readonly devices: readonly string[];
+  /** Devices of the node that have an address, those of the way first, without lo. At most eight. */
+  readonly addressed: readonly string[];
   /** Address that was looked up -> device that leads there. */
   readonly ways: readonly { readonly address: string; readonly device: string }[];
   /** Processes that listen on the port, as far as they may be seen. At most four. */
@@ -65,6 +67,7 @@ export interface Learned {
 }
 export const nothingLearned: Learned = {
   devices: [],
+  addressed: [],
   ways: [],
   listenerPids: [],
   servers: [],

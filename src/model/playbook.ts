@@ -3,6 +3,9 @@ import { Role } from './plan.ts';
 
 const Id = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'an id is kebab-case: letters, digits and "-"');
 
+/** Other playbooks whose lists come first: see `includePlaybooks`. */
+const Include = z.array(Id).max(8);
+
 /**
  * One file of `playbooks/`: which collectors on which roles, which rules, with which parameters. No conditions, no
  * loops, no templates. `with` is parsed by the collector's or rule's own schema.
@@ -12,6 +15,11 @@ export const Playbook = z.strictObject({
   title: z.strictObject({ en: z.string().min(1), zh: z.string().min(1) }),
   /** Words that choose it when nobody named a playbook. */
   words: z.strictObject({ en: z.array(z.string().min(1)), zh: z.array(z.string().min(1)) }).default({ en: [], zh: [] }),
+  /**
+   * Playbooks whose steps and rules come first. A step here with the same collector on the same roles is the included
+   * one with other parameters (lists add up, other values take the place); a rule of the same id likewise.
+   */
+  include: Include.default([]),
   collect: z
     .array(
       z.strictObject({
@@ -20,7 +28,7 @@ export const Playbook = z.strictObject({
         with: z.record(z.string(), z.unknown()).default({}),
       }),
     )
-    .min(1),
-  rules: z.array(z.strictObject({ use: Id, with: z.record(z.string(), z.unknown()).default({}) })).min(1),
+    .default([]),
+  rules: z.array(z.strictObject({ use: Id, with: z.record(z.string(), z.unknown()).default({}) })).default([]),
 });
 export type Playbook = z.infer<typeof Playbook>;

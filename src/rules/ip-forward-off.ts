@@ -13,7 +13,7 @@ import { permanentSysctl, temporarySysctl } from './sysctl-remedies.ts';
 import { withoutTranslatedLegs } from './translated-legs.ts';
 
 /** A name that is fit to stand in a sysctl key: Linux allows more, nobody uses it. */
-const deviceName = /^[A-Za-z0-9_-]{1,15}$/;
+const deviceName = /^[A-Za-z0-9_.-]{1,15}$/;
 
 /** F07: a node that has to pass packets on does not. Says nothing about a node that is their destination. */
 export const ipForwardOff = defineNodeRule({
@@ -128,7 +128,8 @@ export const ipForwardOff = defineNodeRule({
     // the kernel asks the device that the packet comes in by; ip_forward only sets all of them
     const asked = routes.find((r) => r.iif !== undefined);
     const device = asked?.iif !== undefined && deviceName.test(asked.iif) ? asked.iif : undefined;
-    const deviceKey = device === undefined ? undefined : `net.${v6 ? 'ipv6' : 'ipv4'}.conf.${device}.forwarding`;
+    const deviceKey =
+      device === undefined ? undefined : `net.${v6 ? 'ipv6' : 'ipv4'}.conf.${device.replaceAll('.', '/')}.forwarding`;
     const perDevice = deviceKey === undefined ? undefined : facts.sysctl[deviceKey];
     const off =
       perDevice?.value?.trim() === '0' && deviceKey !== undefined

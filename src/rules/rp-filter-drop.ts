@@ -12,7 +12,7 @@ import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedie
 const counter = 'TcpExt.IPReversePathFilter';
 const allKey = 'net.ipv4.conf.all.rp_filter';
 /** A name that is fit to stand in a sysctl key. */
-const deviceName = /^[A-Za-z0-9_-]{1,15}$/;
+const deviceName = /^[A-Za-z0-9_.-]{1,15}$/;
 const refusals = ['no-route-to-host', 'network-unreachable', 'invalid-argument', 'prohibited'];
 
 /** F05: the reverse-path filter drops packets that come in by another device than the one that leads back. */
@@ -180,7 +180,7 @@ export const rpFilterDrop = defineNodeRule({
     }
 
     function keyOf(name: string): string {
-      return `net.ipv4.conf.${name}.rp_filter`;
+      return `net.ipv4.conf.${name.replaceAll('.', '/')}.rp_filter`;
     }
 
     function remedies(): Remedy[] {

@@ -15,6 +15,7 @@ const context: CollectContext = {
   targetNames: ['node-50'],
   learned: {
     devices: ['eth0'],
+    addressed: ['eth0'],
     ways: [
       { address: '198.51.100.7', device: 'eth0' },
       { address: '192.0.2.50', device: 'eth1' },
@@ -103,6 +104,16 @@ describe('the words of commands that a run fills in', () => {
     expect(argvsOf('ping-sizes', { target: 'fd00::50' }, { sizes: [1500, 40] })).toEqual([
       'ping -n -c 3 -W 1 -M do -s 1452 fd00::50',
     ]);
+  });
+
+  it('settings of each device that has an address; a dot in its name is a slash in the key', () => {
+    const keys = ['net.ipv4.ip_forward', 'net.ipv4.conf.{device}.rp_filter'];
+    expect(argvsOf('sysctl', { learned: { ...nothingLearned, addressed: ['eth0', 'bond0.100'] } }, { keys })).toEqual([
+      'grep -H  /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/eth0/rp_filter /proc/sys/net/ipv4/conf/bond0.100/rp_filter',
+    ]);
+    expect(argvsOf('sysctl', { learned: nothingLearned }, { keys: ['net.ipv4.conf.{device}.rp_filter'] })).toEqual([]);
+    for (const key of ['net.ipv4.conf.{host}.rp_filter', 'net.ipv4.{device', 'net.{device}x.y', '{device}.a'])
+      expect(collectors.get('sysctl')?.params.safeParse({ keys: [key] }).success, key).toBe(false);
   });
 
   it('names are looked up with and without a dot at the end, each once', () => {

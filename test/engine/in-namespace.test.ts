@@ -78,6 +78,7 @@ describe('a command in a network namespace', () => {
       targetNames: [],
       learned: {
         devices: ['eth0'],
+        addressed: ['eth0'],
         ways: [{ address: '192.0.2.2', device: 'eth0' }],
         listenerPids: ['77'],
         servers: [],

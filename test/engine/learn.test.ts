@@ -20,6 +20,7 @@ describe('what later commands are made from', () => {
       ),
     ).toEqual({
       devices: ['bond0.100', 'eth1'],
+      addressed: ['bond0.100', 'eth1'],
       ways: [
         { address: '10.70.0.1', device: 'bond0.100' },
         { address: '10.9.0.12', device: 'bond0.100' },
@@ -46,6 +47,21 @@ describe('what later commands are made from', () => {
         route('10.8.0.5', '10.8.0.5 dev eth1 src 10.8.0.1 \n', { exit: { how: 'timedOut', afterMs: 5 } }),
       ),
     ).toEqual(nothingLearned);
+  });
+
+  it('devices with an address, those of the way first: packets also come in by the others', () => {
+    const table = ['lo', 'eth0', 'eth1', 'eth1', 'cni0', '$(x)']
+      .map(
+        (device, at) =>
+          `${at + 1}: ${device}    inet 10.8.${at}.1/24 scope global ${device}\\       valid_lft forever\n`,
+      )
+      .join('');
+    const addresses = evidenceOf({ kind: 'ip-addr', argv: ['ip', '-o', 'addr', 'show'] }, table);
+    expect(learn(addresses, route('10.8.0.3', '10.8.0.3 dev eth1 src 10.8.0.1 \n')).addressed).toEqual([
+      'eth1',
+      'eth0',
+      'cni0',
+    ]);
   });
 
   it('the processes that listen on the port, and only those', () => {
