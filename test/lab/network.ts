@@ -26,16 +26,27 @@ export interface LabNames {
 }
 
 /**
- * An HTTP server that answers every request with its node's name and closes first; with `dns` a name server on UDP and
- * TCP.
+ * A process on a node: a server, or a client that makes traffic (service.mjs says how each behaves); with `dns` a name
+ * server on UDP and TCP.
  */
 export interface LabService {
   readonly name: string;
+  /** Where a server listens; where a client connects to. */
   readonly address: string;
   readonly port: number;
   /** The backlog given to listen(); 511 (Node's and nginx's own) unless told otherwise. */
   readonly backlog?: number;
   readonly dns?: LabNames;
+  /** `http` unless told otherwise: answers every request with its node's name and closes first. */
+  readonly behaviour?: 'http' | 'reads' | 'stalls' | 'answers' | 'hangs-up' | 'uploads' | 'asks' | 'asks-in-two-writes';
+  /** Bytes that a client sends each time. */
+  readonly bytes?: number;
+  /** A client waits so long between two sends, or between two connections. */
+  readonly everyMs?: number;
+  /** A client gives a connection up after so long. */
+  readonly lastsMs?: number;
+  /** Connections that a client has open at a time. */
+  readonly connections?: number;
 }
 
 /** A network namespace with everything that makes it a machine of its own. */
