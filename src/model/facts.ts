@@ -273,7 +273,9 @@ export interface FirewallRule {
     readonly sources?: readonly string[];
     readonly destinations?: readonly string[];
     readonly destinationPorts?: readonly { readonly from: number; readonly to: number }[];
+    readonly sourcePorts?: readonly { readonly from: number; readonly to: number }[];
     readonly inDevice?: string;
+    readonly outDevice?: string;
     readonly understood: boolean;
   };
   /** Null where the rule has no counter (nft without `counter`). */

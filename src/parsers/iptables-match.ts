@@ -27,6 +27,8 @@ export function readIptablesMatch(words: readonly IptablesWord[]): IptablesRuleP
   let sources: readonly string[] | undefined;
   let destinations: readonly string[] | undefined;
   let destinationPorts: readonly PortRange[] | undefined;
+  let outDevice: string | undefined;
+  let sourcePorts: readonly PortRange[] | undefined;
   let inDevice: string | undefined;
   let negated = false;
   let at = 0;
@@ -36,7 +38,9 @@ export function readIptablesMatch(words: readonly IptablesWord[]): IptablesRuleP
       ...(sources === undefined ? {} : { sources }),
       ...(destinations === undefined ? {} : { destinations }),
       ...(destinationPorts === undefined ? {} : { destinationPorts }),
+      ...(sourcePorts === undefined ? {} : { sourcePorts }),
       ...(inDevice === undefined ? {} : { inDevice }),
+      ...(outDevice === undefined ? {} : { outDevice }),
       understood,
     },
     ...more,
@@ -90,11 +94,22 @@ export function readIptablesMatch(words: readonly IptablesWord[]): IptablesRuleP
         if (next === '+' && !not) at += 1;
         else inDevice = take(next);
         break;
+      case '-o':
+      case '--out-interface':
+        if (next === '+' && !not) at += 1;
+        else outDevice = take(next);
+        break;
       case '--dport':
       case '--destination-port':
       case '--dports':
       case '--destination-ports':
         destinationPorts = take(portRanges(next));
+        break;
+      case '--sport':
+      case '--source-port':
+      case '--sports':
+      case '--source-ports':
+        sourcePorts = take(portRanges(next));
         break;
       case '-m':
       case '--match':

@@ -63,7 +63,7 @@ export function readNftRule(
       if (name === 'limit' || name === 'meter' || name === 'quota') packets = null;
     }
   }
-  const { understood, only, protocol, sources, destinationPorts, inDevice } = draft;
+  const { understood, only, protocol, sources, destinationPorts, sourcePorts, inDevice, outDevice } = draft;
   // In a table of both families, a rule for one of them is a rule for all of its destinations.
   const everywhere = only === undefined || sources !== undefined ? undefined : [only === 4 ? '0.0.0.0/0' : '::/0'];
   const destinations = draft.destinations ?? everywhere;
@@ -77,7 +77,9 @@ export function readNftRule(
       ...(sources === undefined ? {} : { sources }),
       ...(destinations === undefined ? {} : { destinations }),
       ...(destinationPorts === undefined ? {} : { destinationPorts }),
+      ...(sourcePorts === undefined ? {} : { sourcePorts }),
       ...(inDevice === undefined ? {} : { inDevice }),
+      ...(outDevice === undefined ? {} : { outDevice }),
       understood,
     },
     packets: packets === null ? null : { before: null, after: packets, delta: null },
@@ -92,7 +94,9 @@ interface Draft {
   sources?: readonly string[];
   destinations?: readonly string[];
   destinationPorts?: readonly PortRange[];
+  sourcePorts?: readonly PortRange[];
   inDevice?: string;
+  outDevice?: string;
 }
 
 function readMatch(
@@ -112,10 +116,14 @@ function readMatch(
     draft.understood = false;
   } else if (meta === 'nfproto' && (values[0] === 'ipv4' || values[0] === 'ipv6') && values.length === 1) {
     draft.only = values[0] === 'ipv4' ? 4 : 6;
-  } else if (field === 'dport' && (layer === 'tcp' || layer === 'udp' || layer === 'sctp' || layer === 'th')) {
+  } else if (
+    (field === 'dport' || field === 'sport') &&
+    (layer === 'tcp' || layer === 'udp' || layer === 'sctp' || layer === 'th')
+  ) {
     const ports = everyOf(values, portRange);
-    if (ports === undefined || draft.destinationPorts !== undefined) draft.understood = false;
-    else draft.destinationPorts = ports;
+    const name = field === 'dport' ? 'destinationPorts' : 'sourcePorts';
+    if (ports === undefined || draft[name] !== undefined) draft.understood = false;
+    else draft[name] = ports;
     if (layer !== 'th') draft.protocol = layer;
   } else if ((layer === 'ip' || layer === 'ip6') && (field === 'saddr' || field === 'daddr')) {
     const list = everyOf(values, prefixText);
@@ -130,6 +138,10 @@ function readMatch(
     const [only, ...more] = values;
     if (typeof only !== 'string' || more.length > 0) draft.understood = false;
     else draft.inDevice = only;
+  } else if (meta === 'oifname' || meta === 'oif') {
+    const [only, ...more] = values;
+    if (typeof only !== 'string' || more.length > 0) draft.understood = false;
+    else draft.outDevice = only;
   } else {
     draft.understood = false;
   }

@@ -1,13 +1,16 @@
 import type { Firewall, FirewallRule } from '../model/facts.ts';
 import { familyOf, inPrefix } from './ip-address.ts';
 
-/** The packet whose way through the firewall is followed: the first of a new connection. */
+/** The packet whose way through the firewall is followed: the first of a new connection, or the first answer to it. */
 export interface Flow {
   readonly protocol: 'tcp' | 'udp';
   /** As the firewall's node sees it; null where it is not known. */
   readonly source: string | null;
   readonly destination: string;
+  /** Of the service: where the first packet goes to, and where an answer comes from. */
   readonly port: number;
+  /** It is an answer: it goes to a port of the client, which nobody chose. */
+  readonly isAnswer?: true;
   /** Device it comes in by; null where it is not known. */
   readonly inDevice: string | null;
   /** Such packets that are known to have come by in the window; 0 where it is not known. */
@@ -30,6 +33,8 @@ export interface ReachedRule {
 
 /** Where the kernel asks on the way of a packet to a local socket, in order. */
 export const inboundHooks = ['ingress', 'prerouting', 'input'];
+/** Where it asks about a packet before it decides whether that is for itself. */
+export const arrivalHooks = ['ingress', 'prerouting'];
 /** Where it asks about a packet that it passes on, behind prerouting. */
 export const forwardHooks = ['forward', 'postrouting'];
 /** Where it asks about a packet of the node itself. */
@@ -43,8 +48,15 @@ const weaker = (a: Coverage, b: Coverage): Coverage => {
 };
 
 /** A wide range (all ports of NodePort, all above 1023) counts too much else to speak of this port. */
-const namesPort = (rule: FirewallRule, port: number): boolean =>
-  rule.match.destinationPorts?.some(({ from, to }) => from <= port && port <= to && to - from < 1024) ?? false;
+const namesPort = (rule: FirewallRule, flow: Flow): boolean =>
+  portsOf(rule, flow).service?.some(({ from, to }) => from <= flow.port && flow.port <= to && to - from < 1024) ??
+  false;
+
+function portsOf({ match }: FirewallRule, { isAnswer }: Flow) {
+  return isAnswer
+    ? { service: match.sourcePorts, client: match.destinationPorts }
+    : { service: match.destinationPorts, client: match.sourcePorts };
+}
 
 function covers(prefixes: readonly string[] | undefined, address: string | null): Coverage {
   if (prefixes === undefined) return 'yes';
@@ -74,13 +86,15 @@ function deviceCovers(pattern: string | undefined, device: string | null): Cover
 export function coverage(rule: FirewallRule, flow: Flow): Coverage {
   const family = familyOf(flow.destination);
   if ((rule.family === 4 || rule.family === 6) && rule.family !== family) return 'no';
-  const ports = rule.match.destinationPorts;
+  const { service, client } = portsOf(rule, flow);
   const parts: readonly Coverage[] = [
     protocolCovers(rule.match.protocol, flow),
     covers(rule.match.sources, flow.source),
     covers(rule.match.destinations, flow.destination),
-    ports === undefined || ports.some(({ from, to }) => from <= flow.port && flow.port <= to) ? 'yes' : 'no',
+    service === undefined || service.some(({ from, to }) => from <= flow.port && flow.port <= to) ? 'yes' : 'no',
+    client === undefined ? 'yes' : 'maybe',
     deviceCovers(rule.match.inDevice, flow.inDevice),
+    deviceCovers(rule.match.outDevice, null),
     rule.match.understood || rule.isPolicy ? 'yes' : 'maybe',
   ];
   return parts.reduce(weaker, 'yes');
@@ -88,8 +102,12 @@ export function coverage(rule: FirewallRule, flow: Flow): Coverage {
 
 /** An accept that only may match, but names the port and counted as many packets as came by: it took them. */
 function tookTheFlow(rule: FirewallRule, flow: Flow): boolean {
-  return flow.packets > 0 && namesPort(rule, flow.port) && (rule.packets?.delta ?? 0) >= flow.packets;
+  return flow.packets > 0 && namesPort(rule, flow) && (rule.packets?.delta ?? 0) >= flow.packets;
 }
+
+/** What connection tracking calls established takes every answer of a connection that it knows. */
+const takesAnswers = (rule: FirewallRule): boolean =>
+  /(?:--(?:ct)?state \S*\bESTABLISHED\b|\bct state [^;]*\bestablished\b)/i.test(rule.text);
 
 /** The model calls a return `other`; both tools spell it at the end of the rule. */
 const isReturn = (rule: FirewallRule): boolean => /(?:-j RETURN|\breturn)\s*$/.test(rule.text);
@@ -161,16 +179,16 @@ export function reachedRules(
       const own = weaker(sure, coverage(rule, flow));
       if (own === 'no') continue;
       if (verdicts.includes(rule.verdict)) {
-        reached.push({ rule, coverage: own, namesPort: namesPort(rule, flow.port), base });
+        reached.push({ rule, coverage: own, namesPort: namesPort(rule, flow), base });
       }
       if (rule.verdict === 'jump') {
         if (rule.jumpTo === undefined || depth >= maxJumps) continue;
         const end = walk(chains.of(rule, rule.jumpTo), own, base, depth + 1);
         if (end === 'ended' && own === 'yes') return 'ended';
       } else if (rule.verdict === 'accept') {
-        if (own === 'yes' || tookTheFlow(rule, flow)) return 'ended';
+        if (own === 'yes' || tookTheFlow(rule, flow) || (flow.isAnswer && takesAnswers(rule))) return 'ended';
         // it may well be the one that lets this port in, and there is no counter to tell
-        if (namesPort(rule, flow.port) && (rule.packets?.delta ?? null) === null) sure = 'maybe';
+        if (flow.isAnswer || (namesPort(rule, flow) && (rule.packets?.delta ?? null) === null)) sure = 'maybe';
       } else if (rule.verdict === 'drop' || rule.verdict === 'reject') {
         if (own === 'yes') return 'ended';
       } else if (own === 'yes' && isReturn(rule)) {
@@ -190,12 +208,17 @@ export function reachedRules(
  * A rule with `verdict` that may be reached by a verdict map (nft `vmap`, as firewalld and kube-proxy dispatch), which
  * is not followed, and whose counter does not clear it. While there is one, "no rule drops it" cannot be said.
  */
-export function behindVerdictMap(firewall: Firewall, flow: Flow, verdict: 'drop' | 'reject'): FirewallRule | null {
-  const maps = reachedRules(firewall, flow, ['other'])
+export function behindVerdictMap(
+  firewall: Firewall,
+  flow: Flow,
+  verdict: 'drop' | 'reject',
+  hooks: readonly string[] = inboundHooks,
+): FirewallRule | null {
+  const maps = reachedRules(firewall, flow, ['other'], hooks)
     .map(({ rule }) => rule)
     .filter((rule) => /\bvmap\b/.test(rule.text));
   if (maps.length === 0) return null;
-  const reached = new Set(reachedRules(firewall, flow, [verdict]).map(({ rule }) => rule.id));
+  const reached = new Set(reachedRules(firewall, flow, [verdict], hooks).map(({ rule }) => rule.id));
   return (
     firewall.rules.find(
       (rule) =>

@@ -2,11 +2,18 @@ import * as z from 'zod';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
-import { type Flow, forwardHooks, isTranslated, type ReachedRule, reachedRules } from './firewall-match.ts';
+import {
+  arrivalHooks,
+  type Flow,
+  forwardHooks,
+  isTranslated,
+  type ReachedRule,
+  reachedRules,
+} from './firewall-match.ts';
 import { endpointText } from './endpoint-text.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { ingressDevices } from './ingress-device.ts';
-import { lostSynsAt, lostSynText } from './lost-syns.ts';
+import { keptAnswersAt, lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { serversBehind } from './servers-behind.ts';
 
@@ -109,11 +116,12 @@ export const forwardPolicyDrop = defineNodeRule({
       return notApplicable(because(say.local({ address: target.address }), owned.at));
 
     const lost = lostSynsAt({ node, capture: facts.capture, target, plan, say });
-    if (lost.kind === 'none') return ruledOut(lost.because);
+    const kept = lost.kind === 'unseen' ? null : keptAnswersAt({ node, capture: facts.capture, target, plan, say });
+    if (lost.kind === 'none' && kept === null) return ruledOut(lost.because);
     const connections = lost.kind === 'lost' ? lost.connections : [];
     const sentOn = connections.filter((c) => c.syns.some((s) => s.sightings.some((i) => i.direction === 'out')));
     const stuck = connections.filter((c) => !sentOn.includes(c));
-    if (lost.kind === 'lost' && stuck.length === 0)
+    if (lost.kind === 'lost' && stuck.length === 0 && kept === null)
       return ruledOut(because(say.passedOn({ connects: sentOn.length }), lost.at));
 
     // behind prerouting the packet has the address and port of the server that it is sent on to
@@ -122,10 +130,21 @@ export const forwardPolicyDrop = defineNodeRule({
         ? []
         : serversBehind({ ...target, protocol: symptom.protocol, isHere: true }, {}, firewall.rules);
     const destinations = servers.map(({ address, port }) => ({ ...plain, destination: address, port }));
+    const answers = (kept?.connections ?? []).slice(0, most).map(
+      ({ client, server }): Flow => ({
+        ...plain,
+        source: server.address,
+        destination: client.address,
+        isAnswer: true,
+        packets: kept?.connections.filter((c) => sameAddress(c.client.address, client.address)).length ?? 0,
+      }),
+    );
     const sources = [...new Set(stuck.map((c) => c.client.address))].slice(0, most);
     const flows: readonly Flow[] = (destinations.length === 0 ? [plain] : destinations).flatMap((flow) =>
       sources.length === 0
-        ? [flow]
+        ? kept === null
+          ? [flow]
+          : answers
         : sources.map((source) => {
             const own = stuck.filter((c) => c.client.address === source);
             const devices = ingressDevices(own, facts.links);
@@ -143,7 +162,9 @@ export const forwardPolicyDrop = defineNodeRule({
         : [because(say.sentOn({ servers: servers.slice(0, 3).map(endpointText).join(', ') }), firewallAt)];
     const candidates = flows
       .flatMap((flow) =>
-        reachedRules(firewall, flow, ['drop'], forwardHooks).map((found): Candidate => ({ found, flow })),
+        reachedRules(firewall, flow, ['drop'], flow.isAnswer ? [...arrivalHooks, ...forwardHooks] : forwardHooks).map(
+          (found): Candidate => ({ found, flow }),
+        ),
       )
       .sort((a, b) => score(b) - score(a));
     const best = candidates[0];
@@ -167,7 +188,8 @@ export const forwardPolicyDrop = defineNodeRule({
         ? likely([shown, certainty, unseen, because(say.shared, at)], remedies())
         : undecided('capture', node, lost.why);
     }
-    const reasons: Because[] = [...onward, shown, certainty, lost.because];
+    const effect = best.flow.isAnswer ? kept?.because : lost.because;
+    const reasons: Because[] = [...onward, shown, certainty, ...(effect === undefined ? [] : [effect])];
     if (rise === null) return likely(reasons, remedies());
     if (rise < best.flow.packets)
       return sure

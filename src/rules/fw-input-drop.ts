@@ -3,9 +3,16 @@ import type { Because } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
-import { behindVerdictMap, type Flow, type ReachedRule, reachedRules } from './firewall-match.ts';
+import {
+  arrivalHooks,
+  behindVerdictMap,
+  type Flow,
+  inboundHooks,
+  type ReachedRule,
+  reachedRules,
+} from './firewall-match.ts';
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
-import { handshakesTo } from './handshakes.ts';
+import { handshakesTo, wasSentOn } from './handshakes.ts';
 import { inboundFlows } from './inbound-flow.ts';
 import { isForWantOfPods } from './kube-service.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
@@ -38,12 +45,15 @@ const score = (c: Candidate): number => {
   return own + (c.found.namesPort ? 1 : 0);
 };
 
-/** F08: the node's own firewall throws the SYN away. No SNMP counter moves; only the rule's own counter tells. */
+/**
+ * F08: the node's own firewall throws the SYN away. No SNMP counter moves; only the rule's own counter tells. On a
+ * forwarder only what happens before routing belongs here: forward-policy-drop has the rest.
+ */
 export const fwInputDrop = defineNodeRule({
   id: 'fw-input-drop',
   fault: 'F08',
   scope: 'node',
-  roles: ['target'],
+  roles: ['target', 'forwarder'],
   needs: ['firewall'],
   optional: ['capture', 'links', 'routeGet'],
   params: z.strictObject({}),
@@ -55,6 +65,8 @@ export const fwInputDrop = defineNodeRule({
       title: "The node's firewall drops the packets",
       answered: (v: { connections: number; port: number }) =>
         `${v.connections} connects to port ${v.port} were answered in the window, none went unanswered: the firewall lets them in`,
+      passedOn: (v: { connections: number }) =>
+        `${v.connections} connects without an answer were seen leaving this node: its firewall let them through`,
       rule: (v: { tool: string; table: string; chain: string; rule: string; delta: string }) =>
         `${v.tool}, table ${v.table}, chain ${v.chain}: "${v.rule}" ${v.delta}`,
       plus: (v: { packets: number }) => `+${v.packets} packets in the window`,
@@ -85,6 +97,7 @@ export const fwInputDrop = defineNodeRule({
       ...firewallRemedyText.zh,
       title: '节点自己的防火墙丢弃了报文',
       answered: (v) => `窗口内到端口 ${v.port} 的 ${v.connections} 次连接都有应答，没有未应答的：防火墙是放行的`,
+      passedOn: (v) => `${v.connections} 次没有应答的连接已看到从本节点发出：防火墙放行了`,
       rule: (v) => `${v.tool}，表 ${v.table}，链 ${v.chain}：“${v.rule}” ${v.delta}`,
       plus: (v) => `窗口内 +${v.packets} 个包`,
       noCounter: '没有计数器',
@@ -111,8 +124,14 @@ export const fwInputDrop = defineNodeRule({
     const firewallAt = fileOf(facts.firewall.rules);
     const blind = symptom.protocol === 'udp' ? say.noCapture : blindness(facts.capture, say);
     const capture = blind === null ? facts.capture : undefined;
-    const seen = capture === undefined ? null : handshakesTo(capture, target);
-    const failed = seen?.unanswered ?? [];
+    const isTarget = plan.nodes.find((n) => n.node.name === node)?.roles.includes('target') ?? true;
+    const hooks = isTarget ? inboundHooks : arrivalHooks;
+    // at the listener 200 ms are ample for an answer, further away allow for the round trip
+    const seen = capture === undefined ? null : handshakesTo(capture, target, isTarget ? 200 : 1000);
+    const unanswered = seen?.unanswered ?? [];
+    const failed = isTarget ? unanswered : unanswered.filter((c) => !wasSentOn(c));
+    if (capture !== undefined && failed.length < unanswered.length && failed.length === 0)
+      return ruledOut(because(say.passedOn({ connections: unanswered.length }), capture.at));
     const passed = (seen?.answered.length ?? 0) + (seen?.refused.length ?? 0);
     if (capture !== undefined && seen !== null && failed.length === 0 && passed > 0) {
       return ruledOut(because(say.answered({ connections: passed, port: target.port }), capture.at));
@@ -120,10 +139,10 @@ export const fwInputDrop = defineNodeRule({
 
     const flows = inboundFlows({ protocol: symptom.protocol, target, failed, plan, node, facts });
     const candidates: Candidate[] = flows
-      .flatMap((flow) => reachedRules(firewall, flow, ['drop']).map((found) => ({ found, flow })))
+      .flatMap((flow) => reachedRules(firewall, flow, ['drop'], hooks).map((found) => ({ found, flow })))
       .sort((a, b) => score(b) - score(a));
     const best = candidates[0];
-    const hidden = flows.map((flow) => behindVerdictMap(firewall, flow, 'drop')).find((rule) => rule !== null);
+    const hidden = flows.map((flow) => behindVerdictMap(firewall, flow, 'drop', hooks)).find((rule) => rule !== null);
     const verdictMap =
       hidden === undefined || hidden === null
         ? null

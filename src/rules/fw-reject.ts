@@ -1,12 +1,20 @@
 import * as z from 'zod';
-import type { IcmpError } from '../model/facts.ts';
+import type { Connection, IcmpError } from '../model/facts.ts';
 import type { Because } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
-import { type Flow, type ReachedRule, reachedRules } from './firewall-match.ts';
+import {
+  arrivalHooks,
+  type Flow,
+  forwardHooks,
+  inboundHooks,
+  outboundHooks,
+  type ReachedRule,
+  reachedRules,
+} from './firewall-match.ts';
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
-import { handshakesTo } from './handshakes.ts';
+import { handshakesTo, wasSentOn } from './handshakes.ts';
 import { answersAttempt, rejectionOf } from './icmp-meaning.ts';
 import { inboundFlows } from './inbound-flow.ts';
 import { sameAddress } from './ip-address.ts';
@@ -19,14 +27,17 @@ interface Candidate {
 }
 const deltaOf = ({ found }: Candidate): number => found.rule.packets?.delta ?? 0;
 
-/** F09: the node's own firewall refuses the SYN with an ICMP error or an RST. */
+/**
+ * F09: the node's own firewall refuses the SYN with an ICMP error or an RST: the target's on its way in, a forwarder's
+ * on its way through, the client's on its way out.
+ */
 export const fwReject = defineNodeRule({
   id: 'fw-reject',
   fault: 'F09',
   scope: 'node',
-  roles: ['target'],
+  roles: ['target', 'forwarder', 'client'],
   needs: [],
-  optional: ['capture', 'firewall', 'listeners', 'addresses', 'links', 'routeGet'],
+  optional: ['capture', 'firewall', 'listeners', 'addresses', 'links', 'routeGet', 'probes'],
   params: z.strictObject({}),
   sources: [
     'RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1 (codes 9, 10, 13)',
@@ -45,6 +56,16 @@ export const fwReject = defineNodeRule({
       unreachable: 'No route to host',
       reset: (v: { count: number; process: string }) =>
         `${v.count} connects were answered by RST although a process listens${v.process}`,
+      resetHere: (v: { count: number; address: string }) =>
+        `${v.count} connects were answered by RST in the name of ${v.address}: it was sent here, and their SYNs did not go on`,
+      refusedHere: (v: { probes: number; address: string; port: number; message: string }) =>
+        `${v.probes} connects to ${v.address}:${v.port} were refused at once (${v.message}), and the capture on this node has no SYN of them`,
+      nothingTried: 'nobody connected from here in the window',
+      timedOut: 'no connect from here was refused at once',
+      left: (v: { syns: number }) => `${v.syns} SYNs left this node: its firewall lets them out`,
+      noEndpoints: 'The rule is kube-proxy’s for a Service without endpoints: see no-endpoints',
+      prohibited: (v: { address: string }) =>
+        `no reject rule counted, and a route of this node prohibits ${v.address}: see no-route`,
       rule: (v: { tool: string; table: string; chain: string; rule: string; packets: string }) =>
         `${v.tool}, table ${v.table}, chain ${v.chain}: "${v.rule}" ${v.packets}`,
       plus: (v: { packets: number }) => `+${v.packets} packets in the window`,
@@ -71,6 +92,14 @@ export const fwReject = defineNodeRule({
       refused: 'Connection refused（连接被拒绝）',
       unreachable: 'No route to host（没有到主机的路由）',
       reset: (v) => `${v.count} 次连接被 RST 应答，尽管有进程在监听${v.process}`,
+      resetHere: (v) => `${v.count} 次连接收到以 ${v.address} 名义发出的 RST：它由本节点发出，SYN 没有继续转发`,
+      refusedHere: (v) =>
+        `到 ${v.address}:${v.port} 的 ${v.probes} 次连接立即失败（${v.message}），本节点抓包里没有它们的 SYN`,
+      nothingTried: '窗口内没有从这里发起连接',
+      timedOut: '从这里发起的连接没有一次被立即拒绝',
+      left: (v) => `${v.syns} 个 SYN 已从本节点发出：防火墙放行了`,
+      noEndpoints: '该规则是 kube-proxy 为没有端点的 Service 设置的：见 no-endpoints',
+      prohibited: (v) => `没有 REJECT 规则计数，而本节点有一条到 ${v.address} 的 prohibit 路由：见 no-route`,
       rule: (v) => `${v.tool}，表 ${v.table}，链 ${v.chain}：“${v.rule}” ${v.packets}`,
       plus: (v) => `窗口内 +${v.packets} 个包`,
       noCounter: '没有计数器',
@@ -96,8 +125,14 @@ export const fwReject = defineNodeRule({
       };
     }
 
+    const planned = plan.nodes.find((n) => n.node.name === node);
+    const isTarget = planned?.roles.includes('target') ?? true;
+    const isForwarder = !isTarget && planned?.roles.includes('forwarder') === true;
+    if (!isTarget && !isForwarder) return judgeClient();
+    const known = isTarget ? [target.address] : [planned?.address ?? '', ...(planned?.node.serves ?? [])];
     const isOwn = (address: string): boolean =>
-      sameAddress(address, target.address) || (facts.addresses?.some((a) => sameAddress(a.address, address)) ?? false);
+      known.some((one) => sameAddress(address, one)) ||
+      (facts.addresses?.some((a) => sameAddress(a.address, address)) ?? false);
     const protocolNumber = symptom.protocol === 'tcp' ? 6 : 17;
     const rejections = (capture?.icmpErrors ?? []).filter(
       (e) =>
@@ -110,11 +145,15 @@ export const fwReject = defineNodeRule({
     const own = rejections.filter((e) => isOwn(e.from));
     const foreign = rejections.find((e) => !isOwn(e.from));
 
-    const seen = capture === undefined ? null : handshakesTo(capture, target);
+    const seen = capture === undefined ? null : handshakesTo(capture, target, isTarget ? 200 : 1000);
     const listens = facts.listeners === undefined ? undefined : listenersFor(facts.listeners, symptom.protocol, target);
     const listener = listens?.onlyIfDual === true ? undefined : listens?.covering[0];
     // without a listener an RST is the kernel's own answer
-    const resets = listener === undefined ? [] : (seen?.refused ?? []);
+    const resets = isForwarder
+      ? (seen?.refused ?? []).filter((c) => !wasSentOn(c) && wasAnsweredHere(c))
+      : listener === undefined
+        ? []
+        : (seen?.refused ?? []);
 
     const sourcesOfIcmp = new Set(own.map((e) => e.about.source));
     const failed = [
@@ -127,7 +166,12 @@ export const fwReject = defineNodeRule({
         ? []
         : flows
             .flatMap((flow) =>
-              reachedRules(facts.firewall ?? { rules: [] }, flow, ['reject']).map((found) => ({ found, flow })),
+              reachedRules(
+                facts.firewall ?? { rules: [] },
+                flow,
+                ['reject'],
+                isForwarder ? [...arrivalHooks, ...forwardHooks] : inboundHooks,
+              ).map((found) => ({ found, flow })),
             )
             .filter(
               ({ found }) =>
@@ -147,7 +191,9 @@ export const fwReject = defineNodeRule({
         ),
       );
     }
-    if (capture !== undefined && resets.length > 0 && listener !== undefined) {
+    if (capture !== undefined && resets.length > 0 && isForwarder) {
+      wire.push(because(say.resetHere({ count: resets.length, address: target.address }), capture.at));
+    } else if (capture !== undefined && resets.length > 0 && listener !== undefined) {
       const process = listener.process === undefined ? '' : ` (${listener.process})`;
       wire.push(because(say.reset({ count: resets.length, process }), capture.at));
     }
@@ -174,6 +220,9 @@ export const fwReject = defineNodeRule({
         : ruledOut(because(say.flat({ rules: candidates.length }), first.found.rule.at));
     }
 
+    const closed = facts.routeGet?.find((r) => r.verdict === 'prohibited' && sameAddress(r.to, target.address));
+    if (counted === undefined && closed !== undefined)
+      return ruledOut(because(say.prohibited({ address: target.address }), closed.at));
     if (best === undefined) {
       // an RST while somebody listens has other causes too; with rules that could be read and did not count it is not this
       const readable = facts.firewall !== undefined && own.length === 0;
@@ -188,12 +237,61 @@ export const fwReject = defineNodeRule({
       const words = facts.firewall === undefined ? say.noRules : say.noRule;
       return likely([...wire, because(words, { evidence: where?.evidence ?? 'run.json' })]);
     }
+    if (isOfKubeProxy(best)) return ruledOut(row(best), because(say.noEndpoints, best.found.rule.at));
     const remedies = letInRemedies(node, best.found, best.flow, say);
     if (counted === undefined || best.found.coverage === 'maybe') {
       const doubt = best.found.coverage === 'maybe' ? [because(say.maybe, best.found.rule.at)] : [];
       return likely([...wire, row(best), ...doubt], remedies);
     }
     return confirmed([...wire, row(best)], remedies);
+
+    /** No SYN leaves a client whose OUTPUT chain rejects it, and the error goes to the application at once. */
+    function judgeClient() {
+      const probes = facts.probes ?? [];
+      const refused = probes.filter(({ outcome }) => ['refused', 'noRoute', 'notPermitted'].includes(outcome));
+      const [first] = refused;
+      if (probes[0] === undefined) return undecided('probes', node, say.nothingTried);
+      if (first === undefined) return ruledOut(because(say.timedOut, probes[0].at));
+      const sent = capture === undefined ? null : handshakesTo(capture, target, 0);
+      if (capture !== undefined && sent !== null && sent.syns > 0)
+        return ruledOut(because(say.left({ syns: sent.syns }), capture.at));
+      if (facts.firewall === undefined) return undecided('firewall', node, say.noRules);
+      const { firewall } = facts;
+      const flow: Flow = {
+        protocol: symptom.protocol,
+        source: null,
+        destination: target.address,
+        port: target.port,
+        inDevice: null,
+        packets: refused.length,
+      };
+      const reached = reachedRules(firewall, flow, ['reject'], outboundHooks)
+        .map((found): Candidate => ({ found, flow }))
+        .sort((a, b) => rank(b) - rank(a));
+      const [best] = reached;
+      if (best === undefined)
+        return ruledOut(because(say.noRejects({ rules: firewall.rules.length }), fileOf(firewall.rules)));
+      if (best.found.rule.packets !== null && deltaOf(best) <= 0)
+        return ruledOut(because(say.flat({ rules: reached.length }), best.found.rule.at));
+      if (isOfKubeProxy(best)) return ruledOut(row(best), because(say.noEndpoints, best.found.rule.at));
+      const weak = weakness(facts.capture, say);
+      if (weak !== null || capture === undefined)
+        return likely(
+          [row(best), because(say.countedOnly({ why: weak ?? say.noCapture }), best.found.rule.at)],
+          letInRemedies(node, best.found, best.flow, say),
+        );
+      const message = first.message === '' ? first.outcome : first.message;
+      const words = { probes: refused.length, address: target.address, port: target.port, message };
+      const reasons = [because(say.refusedHere(words), capture.at), row(best)];
+      if (best.found.coverage === 'maybe')
+        return likely(
+          [...reasons, because(say.maybe, best.found.rule.at)],
+          letInRemedies(node, best.found, best.flow, say),
+        );
+      return deltaOf(best) >= refused.length
+        ? confirmed(reasons, letInRemedies(node, best.found, best.flow, say))
+        : likely(reasons, letInRemedies(node, best.found, best.flow, say));
+    }
 
     function row({ found }: Candidate): Because {
       const { tool, table, chain, text, packets, at } = found.rule;
@@ -209,6 +307,15 @@ export const fwReject = defineNodeRule({
     }
   },
 });
+
+const isOfKubeProxy = ({ found }: Candidate): boolean => /has no (?:local )?endpoints/.test(found.rule.text);
+
+/** Its RSTs were sent by this node: they go out, and come in nowhere. */
+function wasAnsweredHere({ places }: Connection): boolean {
+  const seen = (direction: 'in' | 'out'): number =>
+    places.filter((place) => place.direction === direction).reduce((sum, place) => sum + place.server, 0);
+  return seen('out') > 0 && seen('in') === 0;
+}
 
 function rank(c: Candidate): number {
   return (c.found.coverage === 'yes' ? 2 : 0) + (deltaOf(c) > 0 ? 4 : 0) + (c.found.namesPort ? 1 : 0);

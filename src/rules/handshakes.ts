@@ -66,3 +66,8 @@ export function handshakesTo(
 export function synsIn(connections: readonly Connection[]): number {
   return connections.reduce((sum, connection) => sum + connection.syns.length, 0);
 }
+
+/** Whether a node that passes packets on was seen to send one of its SYNs out. */
+export function wasSentOn({ syns }: Connection): boolean {
+  return syns.some(({ sightings }) => sightings.some(({ direction }) => direction === 'out'));
+}

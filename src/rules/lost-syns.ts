@@ -4,7 +4,7 @@ import type { Plan } from '../model/plan.ts';
 import type { Because } from '../model/report.ts';
 import { because } from './because.ts';
 import { type CaptureSentences, captureText, weakness } from './capture-weakness.ts';
-import { handshakesOf } from './handshakes.ts';
+import { handshakesOf, wasSentOn } from './handshakes.ts';
 import { sameAddress } from './ip-address.ts';
 import { withoutTranslatedLegs } from './translated-legs.ts';
 
@@ -17,6 +17,8 @@ export const lostSynText = {
     noneLost: (v: { connects: number; port: number }) =>
       `all ${v.connects} connects to port ${v.port} seen here were answered at their first SYN`,
     noConnects: (v: { port: number }) => `no connect to port ${v.port} was seen here in the window`,
+    kept: (v: { answers: number; connects: number }) =>
+      `${v.answers} SYN+ACKs of ${v.connects} connects came back to this node and were not seen to leave it`,
   },
   zh: {
     ...captureText.zh,
@@ -25,6 +27,8 @@ export const lostSynText = {
     noneLost: (v: { connects: number; port: number }) =>
       `这里看到的 ${v.connects} 次到端口 ${v.port} 的连接，首个 SYN 都得到了应答`,
     noConnects: (v: { port: number }) => `窗口内没有看到到端口 ${v.port} 的连接`,
+    kept: (v: { answers: number; connects: number }) =>
+      `${v.connects} 次连接的 ${v.answers} 个 SYN+ACK 回到了本节点，但没有看到它们离开`,
   },
 } as const;
 
@@ -33,6 +37,7 @@ export interface LostSynSentences extends CaptureSentences {
   readonly lost: (v: { syns: number; connects: number; of: number; port: number }) => string;
   readonly noneLost: (v: { connects: number; port: number }) => string;
   readonly noConnects: (v: { port: number }) => string;
+  readonly kept: (v: { answers: number; connects: number }) => string;
 }
 
 /**
@@ -88,4 +93,36 @@ export function lostSynsAt(input: {
   if (weak !== null) return { kind: 'unseen', why: weak };
   if (seen.all.length === 0) return { kind: 'unseen', why: say.noConnects({ port: target.port }) };
   return { kind: 'none', because: because(say.noneLost({ connects: seen.all.length, port: target.port }), capture.at) };
+}
+
+/** Answers that came back to a node that passes packets on, and that it kept. */
+export interface KeptAnswers {
+  readonly connections: readonly Connection[];
+  readonly because: Because;
+}
+
+/**
+ * The connects whose SYNs a forwarder sent on and whose SYN+ACKs came in there and went out nowhere; null where there
+ * are none, or the capture cannot tell.
+ */
+export function keptAnswersAt(input: {
+  readonly node: string;
+  readonly capture: Capture | undefined;
+  readonly target: { readonly port: number };
+  readonly plan: Plan;
+  readonly say: LostSynSentences;
+}): KeptAnswers | null {
+  const { node, capture, target, plan, say } = input;
+  const roles = plan.nodes.find((n) => n.node.name === node)?.roles ?? [];
+  if (capture === undefined || weakness(capture, say) !== null) return null;
+  if (!roles.includes('forwarder') || roles.includes('target')) return null;
+  const connections = capture.connections.filter((c) => {
+    const count = (direction: 'in' | 'out'): number =>
+      c.places.filter((place) => place.direction === direction).reduce((sum, place) => sum + place.server, 0);
+    const isOurs = c.server.port === target.port && c.handshake === 'noFinalAck';
+    return isOurs && c.synAcks.length > 0 && wasSentOn(c) && count('in') > 0 && count('out') === 0;
+  });
+  if (connections.length === 0) return null;
+  const answers = connections.reduce((sum, c) => sum + c.synAcks.length, 0);
+  return { connections, because: because(say.kept({ answers, connects: connections.length }), capture.at) };
 }

@@ -4,7 +4,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { captureText, weakness } from './capture-weakness.ts';
-import { handshakesOf } from './handshakes.ts';
+import { handshakesOf, handshakesTo, synsIn } from './handshakes.ts';
 import { isUndeliverable } from './icmp-meaning.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -20,12 +20,15 @@ const arpFailsAfterMs = 900;
 /** A connect that hung longer than this did not wait for ARP: it would have failed by then. */
 const arpGivesUpMs = 3500;
 
-/** F23: the next hop, or the target on its own link, does not answer ARP (or neighbour discovery). */
+/**
+ * F23: the next hop, or the target on its own link, does not answer ARP (or neighbour discovery). On the target it is
+ * the next hop on the way back.
+ */
 export const neighFailed = defineNodeRule({
   id: 'neigh-failed',
   fault: 'F23',
   scope: 'node',
-  roles: ['client', 'forwarder'],
+  roles: ['client', 'forwarder', 'target'],
   needs: ['neighbours'],
   optional: ['routeGet', 'probes', 'capture', 'addresses'],
   params: z.strictObject({}),
@@ -62,6 +65,14 @@ export const neighFailed = defineNodeRule({
       overlay: (v: { device: string }) =>
         `${v.device} is a tunnel of the pod network, whose agent fills this table: see vxlan-fdb`,
       noEffect: 'No connect was seen to fail for it in this window',
+      isWayBack: (v: { source: string }) => `it is the next hop on the way back to ${v.source}`,
+      noAnswerLeft: (v: { syns: number; connects: number; source: string }) =>
+        `${v.syns} SYNs of ${v.connects} connects came from ${v.source}, and no answer left`,
+      noneUnanswered: 'no SYN that reached this node went unanswered',
+      waysBackAlive: (v: { hops: string }) =>
+        `the next hops on the way back to who got no answer are not dead neighbours (${v.hops})`,
+      waysBackUnknown: 'the way back to who got no answer was not asked of the kernel',
+      notOwn: (v: { address: string }) => `${v.address} is not an address of this node: it only passes packets on`,
       start: (v: { hop: string }) =>
         `Bring ${v.hop} back: start the host, or correct the address, the cable or the VLAN; if it was replaced, correct what still points to it`,
       kubernetes:
@@ -91,16 +102,28 @@ export const neighFailed = defineNodeRule({
       noEffectSeen: '没有探测结果也没有抓包，看不到连接的结果',
       overlay: (v) => `${v.device} 是 Pod 网络的隧道，这张表由它的代理程序填写：见 vxlan-fdb`,
       noEffect: '本次窗口内没有看到连接因此失败',
+      isWayBack: (v) => `它是回到 ${v.source} 的下一跳`,
+      noAnswerLeft: (v) => `来自 ${v.source} 的 ${v.connects} 次连接共 ${v.syns} 个 SYN 到达，没有应答发出`,
+      noneUnanswered: '到达本节点的 SYN 都得到了应答',
+      waysBackAlive: (v) => `回到未得到应答者的下一跳不是失效邻居（${v.hops}）`,
+      waysBackUnknown: '没有向内核询问回到未得到应答者的路由',
+      notOwn: (v) => `${v.address} 不是本节点的地址：它只转发`,
       start: (v) => `恢复 ${v.hop}：启动主机，或改正地址、网线、VLAN；如果它已被替换，改掉仍指向它的配置`,
       kubernetes: '如果它是已删除的 Pod 或节点的地址：清理残留的 endpoint（查 kube-proxy 或 IPVS 为什么还往那里发）',
       risk: '无：只是查看',
       riskKubernetes: '低',
     },
   },
-  evaluate({ node, facts, target, say }) {
+  evaluate({ node, facts, target, plan, say }) {
+    const isTarget = plan.nodes.find((n) => n.node.name === node)?.roles.includes('target') ?? false;
     const toTarget = facts.routeGet?.filter((r) => sameAddress(r.to, target.address)) ?? [];
     const local = toTarget.find((r) => r.verdict === 'local');
-    if (local !== undefined) return notApplicable(because(say.local({ address: target.address }), local.at));
+    if (local !== undefined)
+      return isTarget ? judgeWayBack() : notApplicable(because(say.local({ address: target.address }), local.at));
+    if (isTarget)
+      return notApplicable(
+        because(say.notOwn({ address: target.address }), toTarget[0]?.at ?? { evidence: 'run.json' }),
+      );
     const route =
       toTarget.find((r) => r.verdict === 'ok' && r.iif === undefined) ?? toTarget.find((r) => r.verdict === 'ok');
     const noRoute = toTarget[0];
@@ -152,6 +175,47 @@ export const neighFailed = defineNodeRule({
     }
     if (route === undefined) return undecided('routeGet', node, say.noRouteVerdict({ address: target.address }));
     return undecided('capture', node, say.noEffectSeen);
+
+    /** SYNs arrive, and the kernel holds the answers back until a neighbour tells its address, which none does. */
+    function judgeWayBack() {
+      const weak = weakness(facts.capture, say);
+      const seen = facts.capture === undefined ? null : handshakesTo(facts.capture, target);
+      if (facts.capture === undefined || seen === null) return undecided('capture', node, weak ?? say.noCapture);
+      const { capture } = facts;
+      if (seen.unanswered.length === 0)
+        return weak === null || seen.answered.length > 0
+          ? ruledOut(because(say.noneUnanswered, capture.at))
+          : undecided('capture', node, weak);
+      const sources = [...new Set(seen.unanswered.map(({ client }) => client.address))].filter(
+        (source) => !seen.answered.some(({ client }) => sameAddress(client.address, source)),
+      );
+      const ways = sources.flatMap((source) => {
+        const way = facts.routeGet?.find((r) => r.iif === undefined && sameAddress(r.to, source) && r.verdict === 'ok');
+        return way === undefined ? [] : [{ source, hop: way.via ?? source, way }];
+      });
+      const dead = ways
+        .map((one) => ({ ...one, neighbour: entryOf(facts.neighbours, one.hop, one.way) }))
+        .find(({ neighbour }) => neighbour !== undefined && deadStates.includes(neighbour.state));
+      if (dead?.neighbour === undefined) {
+        if (ways.length === 0)
+          return facts.routeGet === undefined
+            ? undecided('routeGet', node, say.waysBackUnknown)
+            : ruledOut(because(say.waysBackUnknown, capture.at));
+        const hops = [...new Set(ways.map(({ hop }) => hop))].slice(0, 3).join(', ');
+        return ruledOut(because(say.waysBackAlive({ hops }), fileOf(facts.neighbours)));
+      }
+      const { source, hop, way, neighbour } = dead;
+      const own = seen.unanswered.filter(({ client }) => sameAddress(client.address, source));
+      const device = neighbour.device === undefined ? '' : ` on ${neighbour.device}`;
+      const reasons = [
+        because(say.dead({ hop, device, state: neighbour.state }), neighbour.at),
+        because(say.isWayBack({ source }), way.at),
+        because(say.noAnswerLeft({ syns: synsIn(own), connects: own.length, source }), capture.at),
+      ];
+      return weak === null
+        ? confirmed(reasons, remedies(hop, neighbour.device))
+        : likely(reasons, remedies(hop, neighbour.device));
+    }
 
     /** What this node itself did or saw because a neighbour of its own did not answer. */
     function effectsHere(): Because[] {

@@ -4,7 +4,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { inPrefix, sameAddress } from './ip-address.ts';
-import { lostSynsAt, lostSynText } from './lost-syns.ts';
+import { keptAnswersAt, lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 
 /** What the kernel refuses to send, by its answer to `ip route get`. */
@@ -135,6 +135,9 @@ export const noRoute = defineNodeRule({
       if (rise === undefined || (rise.delta ?? 0) <= 0) return [];
       return [because(say.noRoutes({ name: name.replace('.', ' '), packets: rise.delta ?? 0 }), rise.at)];
     });
+    const kept = toTarget(worst) ? null : keptAnswersAt({ node, capture: facts.capture, target, plan, say });
+    if (kept?.connections.some((c) => sameAddress(c.client.address, worst.to)))
+      return confirmed([...mechanism, kept.because, ...counted], remedies());
     if (lost.kind === 'none') return ruledOut(lost.because);
     if (lost.kind === 'unseen') {
       const none = facts.capture !== undefined && facts.capture.connections.length === 0;

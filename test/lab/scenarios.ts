@@ -1,10 +1,12 @@
 import type { Scenario } from './scenario.ts';
 import { decoyScenarios } from './scenarios/decoys.ts';
 import { dnsScenarios } from './scenarios/dns.ts';
+import { firewallHookScenarios } from './scenarios/firewall-hooks.ts';
 import { firewallScenarios } from './scenarios/firewall.ts';
 import { guestScenarios } from './scenarios/guests.ts';
 import { handshakeScenarios } from './scenarios/handshake.ts';
 import { hostScenarios } from './scenarios/host.ts';
+import { nextHopScenarios } from './scenarios/next-hops.ts';
 import { pairScenarios } from './scenarios/pairs.ts';
 import { partialSightScenarios } from './scenarios/partial-sight.ts';
 import { rolloutScenarios } from './scenarios/rollout.ts';
@@ -14,7 +16,9 @@ import { routingScenarios } from './scenarios/routing.ts';
 export const scenarios: readonly Scenario[] = [
   ...handshakeScenarios,
   ...firewallScenarios,
+  ...firewallHookScenarios,
   ...routingScenarios,
+  ...nextHopScenarios,
   ...hostScenarios,
   ...dnsScenarios,
   ...rolloutScenarios,

@@ -194,10 +194,12 @@ describe('iptables-save', () => {
       '-p tcp -m tcp --dport :1023 -j DROP',
       { protocol: 'tcp', destinationPorts: [{ from: 0, to: 1023 }], understood: true },
     ],
-    ['-p tcp -m tcp --sport 80 -j DROP', { protocol: 'tcp', understood: false }],
+    ['-p tcp -m tcp --sport 80 -j DROP', { protocol: 'tcp', sourcePorts: [{ from: 80, to: 80 }], understood: true }],
+    ['-p tcp -m tcp ! --sport 80 -j DROP', { protocol: 'tcp', understood: false }],
     ['-p 6 -j DROP', { protocol: 'tcp', understood: true }],
     ['-i + -j DROP', { understood: true }],
-    ['-o eth0 -j DROP', { understood: false }],
+    ['-o eth0 -j DROP', { outDevice: 'eth0', understood: true }],
+    ['-o + -j DROP', { understood: true }],
     ['-p icmp -m icmp --icmp-type 8 -j DROP', { protocol: 'icmp', understood: false }],
     ['-f -j DROP', { understood: false }],
     ['-j DROP', { understood: true }],
@@ -363,9 +365,18 @@ describe('nft-json', () => {
     ['TCP flags', [match({ '&': [payload('tcp', 'flags'), ['syn', 'ack']] }, 'syn'), { drop: null }]],
     ['raw bytes', [match({ payload: { base: 'th', offset: 0, len: 32 } }, 1), { drop: null }]],
     ['an extension of iptables-nft', [{ xt: { type: 'match', name: 'conntrack' } }, { drop: null }]],
-    ['a source port', [match(payload('tcp', 'sport'), 99), { drop: null }]],
   ])('is not sure of %s', (_what, expressions) => {
     expect(rule(expressions)?.match).toMatchObject({ understood: false });
+  });
+
+  it('reads source ports and the device that a packet leaves by', () => {
+    const one = rule([match(payload('tcp', 'sport'), 99), match({ meta: { key: 'oifname' } }, 'eth1'), { drop: null }]);
+    expect(one?.match).toEqual({
+      protocol: 'tcp',
+      sourcePorts: [{ from: 99, to: 99 }],
+      outDevice: 'eth1',
+      understood: true,
+    });
   });
 
   it('names rejections as iptables does', () => {

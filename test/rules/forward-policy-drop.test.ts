@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Facts } from '../../src/model/facts.ts';
 import { forwardPolicyDrop } from '../../src/rules/forward-policy-drop.ts';
-import { answered, capture, connection, firewall, firewallRule, judgeNode, port1301, routeVerdict } from './facts.ts';
+import {
+  answered,
+  capture,
+  connection,
+  firewall,
+  firewallRule,
+  judgeNode,
+  port1301,
+  routeVerdict,
+  synAck,
+} from './facts.ts';
 
 const policy = (rose: number) => firewallRule({ chain: 'FORWARD', isPolicy: true, text: ':FORWARD DROP', rose });
 const stuck = connection({ syn: { sightings: [{ interfaceIndex: 2, direction: 'in' }] } });
@@ -121,5 +131,31 @@ describe('forward-policy-drop', () => {
     });
     const { capture: __, ...blind } = dropping;
     expect(judge({ ...blind, firewall: firewall(vague) }).verdict).toBe('unknown');
+  });
+
+  it('fires: SYNs pass, and the chain keeps the answers', () => {
+    const halfWay = connection({
+      syn: { sightings: [{ interfaceIndex: 3, direction: 'out' }] },
+      handshake: 'noFinalAck',
+      synAcks: [synAck(), synAck({ atMs: 2000 })],
+      places: [{ interfaceIndex: 3, direction: 'in', tunnel: null, client: 0, server: 2 }],
+    });
+    const rule = firewallRule({
+      chain: 'FORWARD',
+      text: '-A FORWARD -p tcp --sport 1301 -j DROP',
+      match: { protocol: 'tcp', sourcePorts: [{ from: 1301, to: 1301 }] },
+      rose: 2,
+    });
+    const facts = { ...dropping, capture: capture([halfWay]) };
+    const { verdict, said } = judge({ ...facts, firewall: firewall(rule) });
+    expect(verdict).toBe('confirmed');
+    expect(said).toContain('2 SYN+ACKs of 1 connects came back to this node and were not seen to leave it');
+    const established = firewallRule({
+      chain: 'FORWARD',
+      verdict: 'accept',
+      text: '-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+      match: { understood: false },
+    });
+    expect(judge({ ...facts, firewall: firewall(established, policy(9)) }).verdict).toBe('ruledOut');
   });
 });

@@ -221,4 +221,24 @@ describe('fw-input-drop', () => {
   it('missing evidence: a capture that lost packets makes it likely at most', () => {
     expect(judge([dropPort(3)], capture([connection()], { droppedByKernel: 2 })).verdict).toBe('likely');
   });
+
+  describe('on a forwarder', () => {
+    const came = { interfaceIndex: 2, direction: 'in' } as const;
+    const stuck = connection({ syn: { sightings: [came] } });
+    const passed = connection({ syn: { sightings: [came, { interfaceIndex: 3, direction: 'out' }] } });
+    const raw = (rose: number) =>
+      firewallRule({ table: 'raw', chain: 'PREROUTING', hook: 'prerouting', match: port1301, rose });
+    const judgeRouter = (rules: ReturnType<typeof firewallRule>[], seen = capture([stuck])) =>
+      judgeNode(rule, { node: 'router-30', facts: { firewall: firewall(...rules), capture: seen } });
+
+    it('fires: raw PREROUTING takes what should go on', () => {
+      expect(judgeRouter([raw(3)]).verdict).toBe('confirmed');
+    });
+
+    it('stays silent: the SYNs left again; INPUT is not on the way, and FORWARD belongs to forward-policy-drop', () => {
+      expect(judgeRouter([raw(3)], capture([passed])).verdict).toBe('ruledOut');
+      expect(judgeRouter([dropPort(3)]).verdict).toBe('ruledOut');
+      expect(judgeRouter([firewallRule({ chain: 'FORWARD', match: port1301, rose: 3 })]).verdict).toBe('ruledOut');
+    });
+  });
 });

@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Facts } from '../../src/model/facts.ts';
 import { fwOutputDrop } from '../../src/rules/fw-output-drop.ts';
-import { capture, connection, counters, firewall, firewallRule, judgeNode, port1301, probe } from './facts.ts';
+import {
+  answered,
+  capture,
+  connection,
+  counters,
+  firewall,
+  firewallRule,
+  judgeNode,
+  port1301,
+  probe,
+} from './facts.ts';
 
 const drop = (rose: number | null) =>
   firewallRule({ chain: 'OUTPUT', text: '-A OUTPUT -p tcp --dport 1301 -j DROP', match: port1301, rose });
@@ -73,5 +83,62 @@ describe('fw-output-drop', () => {
     expect(judge(blind).missing[0]?.fact).toBe('capture');
     expect(judge({ ...dropping, capture: capture([], { droppedByKernel: 5 }) }).missing[0]?.fact).toBe('capture');
     expect(judge({ ...dropping, probes: [] }).missing[0]?.fact).toBe('probes');
+  });
+
+  describe('on the target', () => {
+    const dropAnswers = (rose: number | null, text = '-A OUTPUT -p tcp --sport 1301 -j DROP') =>
+      firewallRule({
+        chain: 'OUTPUT',
+        text,
+        match: { protocol: 'tcp', sourcePorts: [{ from: 1301, to: 1301 }] },
+        rose,
+      });
+    const silent: Facts = { capture: capture([connection(), connection()]), firewall: firewall(dropAnswers(7)) };
+    const judgeTarget = (facts: Facts) => judgeNode(fwOutputDrop, { facts });
+
+    it('fires: SYNs arrive, no answer leaves, and a drop of answers counts', () => {
+      const { verdict, said, remedies } = judgeTarget(silent);
+      expect(verdict).toBe('confirmed');
+      expect(said).toContain('6 SYNs of 2 connects reached port 1301, and no answer left');
+      expect(remedies[0]?.commands).toEqual(['iptables -I OUTPUT -s 10.51.2.2 -p tcp --sport 1301 -j ACCEPT']);
+    });
+
+    it('stays silent: answers leave, nothing arrives, no drop, or one that counted nothing', () => {
+      const answering = { ...silent, capture: capture([answered()]) };
+      expect(judgeTarget(answering).verdict).toBe('ruledOut');
+      expect(judgeTarget({ ...silent, capture: capture([]) }).verdict).toBe('ruledOut');
+      expect(judgeTarget({ ...silent, firewall: firewall() }).verdict).toBe('ruledOut');
+      expect(judgeTarget({ ...silent, firewall: firewall(dropAnswers(0)) }).verdict).toBe('ruledOut');
+    });
+
+    it('stays silent: a drop of connects to that port is none of answers', () => {
+      expect(judgeTarget({ ...silent, firewall: firewall(drop(9)) }).verdict).toBe('likely');
+      const elsewhere = firewallRule({
+        chain: 'OUTPUT',
+        match: { protocol: 'tcp', sourcePorts: [{ from: 22, to: 22 }] },
+        rose: 9,
+      });
+      expect(judgeTarget({ ...silent, firewall: firewall(elsewhere) }).verdict).toBe('ruledOut');
+    });
+
+    it('stays silent: egress is closed, and established connections are let out', () => {
+      const policy = firewallRule({ chain: 'OUTPUT', isPolicy: true, text: ':OUTPUT DROP', match: {}, rose: 40 });
+      const established = firewallRule({
+        chain: 'OUTPUT',
+        verdict: 'accept',
+        text: '-A OUTPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+        match: { understood: false },
+        rose: 0,
+      });
+      expect(judgeTarget({ ...silent, firewall: firewall(policy) }).verdict).toBe('confirmed');
+      expect(judgeTarget({ ...silent, firewall: firewall(policy, established) }).verdict).toBe('ruledOut');
+      const listed = { ...established, text: '-A OUTPUT -m set --match-set clients dst -j ACCEPT' };
+      expect(judgeTarget({ ...silent, firewall: firewall(policy, listed) }).verdict).toBe('likely');
+    });
+
+    it('missing evidence: the capture, the firewall', () => {
+      expect(judgeTarget({ firewall: firewall(dropAnswers(7)) }).missing[0]?.fact).toBe('capture');
+      expect(judgeTarget({ capture: capture([connection()]) }).missing[0]?.fact).toBe('firewall');
+    });
   });
 });

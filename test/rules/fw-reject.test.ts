@@ -10,7 +10,9 @@ import {
   judgeNode,
   listener,
   port1301,
+  probe,
   refused,
+  routeVerdict,
 } from './facts.ts';
 
 const rejected = connection({ handshake: 'icmpError', tries: 1 });
@@ -114,5 +116,80 @@ describe('fw-reject', () => {
     expect(judgeNode(rule, { facts: { firewall: firewall(reject(0)) } }).verdict).toBe('ruledOut');
     const lossy = capture([], { droppedByKernel: 4 });
     expect(judgeNode(rule, { facts: { capture: lossy } }).verdict).toBe('unknown');
+  });
+
+  describe('on a forwarder', () => {
+    const place = { interfaceIndex: 2, tunnel: null, client: 1, server: 0 } as const;
+    const out = { ...place, direction: 'out', client: 0, server: 1 } as const;
+    const into = { ...place, direction: 'in' } as const;
+    const came = { sightings: [{ interfaceIndex: 2, direction: 'in', frame: 1 }] } as never;
+    const forward = (rejectWith: string, rose: number) =>
+      reject(rose, { chain: 'FORWARD', rejectWith, text: '-A FORWARD -j REJECT', match: port1301 });
+    const judge = (facts: Parameters<typeof judgeNode>[1]['facts']) => judgeNode(rule, { facts, node: 'router-30' });
+
+    it('fires: its own ICMP, and a reject rule of FORWARD counted', () => {
+      const seen = capture([rejected], { icmpErrors: [answer({ from: '10.30.0.1' })] });
+      const found = judge({ capture: seen, firewall: firewall(forward('icmp-host-prohibited', 3)) });
+      expect(found.verdict).toBe('confirmed');
+      expect(found.remedies[0]?.commands[0]).toBe(
+        'iptables -t filter -I FORWARD -s 10.12.1.2 -d 10.51.2.2 -p tcp --dport 1301 -j ACCEPT',
+      );
+      expect(found.remedies.flatMap(({ commands }) => commands).join()).not.toContain('firewall-cmd');
+    });
+
+    it("fires: a RST in the target's name that came in nowhere", () => {
+      const here = refused({ syn: came, places: [into, out] });
+      const found = judge({ capture: capture([here]), firewall: firewall(forward('tcp-reset', 1)) });
+      expect(found.verdict).toBe('confirmed');
+      expect(found.said).toContain('in the name of 10.51.2.2: it was sent here');
+    });
+
+    it('stays silent: the RST is the target’s, or the ICMP error', () => {
+      const passed = refused({ syn: came, places: [into, out, { ...out, direction: 'in' }] });
+      const facts = { capture: capture([passed]), firewall: firewall(forward('tcp-reset', 1)) };
+      expect(judge(facts).verdict).toBe('ruledOut');
+      const foreign = capture([rejected], { icmpErrors: [answer()] });
+      expect(judge({ ...facts, capture: foreign }).verdict).toBe('ruledOut');
+    });
+  });
+
+  it('stays silent: a route of the forwarder itself prohibits it, and no rule rejects', () => {
+    const seen = capture([rejected], {
+      icmpErrors: [answer({ from: '10.30.0.1', code: 13, name: 'admin-prohibited' })],
+    });
+    const routeGet = [routeVerdict({ verdict: 'prohibited' })];
+    const facts = { capture: seen, firewall: firewall(), routeGet };
+    expect(judgeNode(rule, { facts, node: 'router-30' }).verdict).toBe('ruledOut');
+  });
+
+  describe('on a client', () => {
+    const ownCounted = (rose: number) =>
+      reject(rose, { chain: 'OUTPUT', text: '-A OUTPUT -p tcp --dport 1301 -j REJECT', match: port1301 });
+    const own = ownCounted(2);
+    const refusals = [probe({ outcome: 'refused', message: 'Connection refused' }), probe({ outcome: 'refused' })];
+    const judge = (facts: Parameters<typeof judgeNode>[1]['facts']) => judgeNode(rule, { facts, node: 'node-12' });
+
+    it('fires: connects are refused, no SYN left, and a reject rule of OUTPUT counted', () => {
+      const found = judge({ probes: refusals, capture: capture([]), firewall: firewall(own) });
+      expect(found.verdict).toBe('confirmed');
+      expect(found.said).toContain('were refused at once (Connection refused)');
+      expect(found.remedies[0]?.commands[0]).toBe(
+        'iptables -t filter -I OUTPUT -d 10.51.2.2 -p tcp --dport 1301 -j ACCEPT',
+      );
+    });
+
+    it('stays silent: SYNs left, connects timed out, or no rule that counted', () => {
+      const facts = { probes: refusals, capture: capture([]), firewall: firewall(own) };
+      expect(judge({ ...facts, capture: capture([refused()]) }).verdict).toBe('ruledOut');
+      expect(judge({ ...facts, probes: [probe()] }).verdict).toBe('ruledOut');
+      expect(judge({ ...facts, firewall: firewall() }).verdict).toBe('ruledOut');
+      expect(judge({ ...facts, firewall: firewall(ownCounted(0)) }).verdict).toBe('ruledOut');
+    });
+
+    it('missing evidence: connects, the firewall; without a capture it is only likely', () => {
+      expect(judge({ capture: capture([]), firewall: firewall(own) }).missing[0]?.fact).toBe('probes');
+      expect(judge({ probes: refusals, capture: capture([]) }).missing[0]?.fact).toBe('firewall');
+      expect(judge({ probes: refusals, firewall: firewall(own) }).verdict).toBe('likely');
+    });
   });
 });

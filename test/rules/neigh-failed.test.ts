@@ -1,6 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { neighFailed as rule } from '../../src/rules/neigh-failed.ts';
-import { answered, at, capture, connection, icmp, judgeNode, neighbour, probe, routeVerdict } from './facts.ts';
+import {
+  answered,
+  at,
+  capture,
+  clientAddress,
+  connection,
+  icmp,
+  judgeNode,
+  neighbour,
+  otherAddress,
+  probe,
+  routeVerdict,
+} from './facts.ts';
 
 const gateway = '10.12.1.254';
 const viaGateway = routeVerdict({ via: gateway });
@@ -141,5 +153,34 @@ describe('neigh-failed', () => {
     // a SYN that came in says nothing of whether it went out
     const cameIn = capture([connection()]);
     expect(router({ neighbours: [], routeGet: [routeVerdict()], capture: cameIn }).verdict).toBe('unknown');
+  });
+
+  describe('on the target', () => {
+    const facts = {
+      neighbours: [deadGateway],
+      routeGet: [routeVerdict({ verdict: 'local', device: 'lo' }), routeVerdict({ to: clientAddress, via: gateway })],
+      capture: capture([connection()]),
+    };
+    const judge = (more: object) => judgeNode(rule, { facts: { ...facts, ...more } });
+
+    it('fires: SYNs arrive, no answer leaves, and the next hop on the way back is dead', () => {
+      const found = judge({});
+      expect(found.verdict).toBe('confirmed');
+      expect(found.said).toContain('the next hop on the way back to 10.12.1.2');
+      expect(found.said).toContain('3 SYNs of 1 connects came from 10.12.1.2, and no answer left');
+    });
+
+    it('stays silent: the next hop lives, others than its own went unanswered, or all were answered', () => {
+      expect(judge({ neighbours: [{ ...deadGateway, state: 'REACHABLE' }] }).verdict).toBe('ruledOut');
+      expect(judge({ neighbours: [] }).verdict).toBe('ruledOut');
+      expect(judge({ capture: capture([connection({ from: otherAddress })]) }).verdict).toBe('ruledOut');
+      expect(judge({ capture: capture([connection(), answered()]) }).verdict).toBe('ruledOut');
+      expect(judge({ capture: capture([answered()]) }).verdict).toBe('ruledOut');
+    });
+
+    it('missing evidence: the capture, the way back; likely where the capture has losses', () => {
+      expect(judge({ capture: undefined }).missing[0]?.fact).toBe('capture');
+      expect(judge({ capture: capture([connection()], { droppedByKernel: 3 }) }).verdict).toBe('likely');
+    });
   });
 });

@@ -11,6 +11,7 @@ import {
   judgeNode,
   probe,
   routeVerdict,
+  synAck,
   target,
 } from './facts.ts';
 
@@ -123,5 +124,21 @@ describe('no-route', () => {
     expect(onClient({}).missing[0]?.fact).toBe('routeGet');
     const other = { routeGet: [routeVerdict({ to: '192.0.2.1' })] };
     expect(onClient(other).said).toContain(target.address);
+  });
+
+  it('fires: on a forwarder that keeps the answers, since it has no way back to who asked', () => {
+    const stuck = connection({
+      syn: { sightings: [{ interfaceIndex: 3, direction: 'out' }] },
+      handshake: 'noFinalAck',
+      synAcks: [synAck(), synAck({ atMs: 2000 })],
+      places: [{ interfaceIndex: 3, direction: 'in', tunnel: null, client: 0, server: 2 }],
+    });
+    const closed = routeVerdict({ to: clientAddress, verdict: 'invalid-argument' });
+    const facts: Facts = { routeGet: [routeVerdict(), closed], capture: capture([stuck]) };
+    const { verdict, said } = onForwarder(facts);
+    expect(verdict).toBe('confirmed');
+    expect(said).toContain('2 SYN+ACKs of 1 connects came back to this node and were not seen to leave it');
+    const passed = answered({ places: [{ interfaceIndex: 2, direction: 'out', tunnel: null, client: 0, server: 1 }] });
+    expect(onForwarder({ ...facts, capture: capture([passed]) }).verdict).toBe('ruledOut');
   });
 });

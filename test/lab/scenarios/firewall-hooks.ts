@@ -1,5 +1,5 @@
 import type { LabStep } from '../network.ts';
-import type { Felt, Scenario } from '../scenario.ts';
+import { type Felt, type Scenario, target } from '../scenario.ts';
 import { plain } from '../topologies.ts';
 
 /** One firewall rule on one node, in one hook, and what a connect meets because of it. */
@@ -19,8 +19,6 @@ interface Fault {
   readonly rule: string;
   readonly words?: string;
 }
-
-const target = '172.16.0.50';
 
 function faultSteps({ on, iptables, table = 'filter', legacy, nft }: Fault): {
   readonly break: readonly LabStep[];
@@ -184,6 +182,24 @@ const faults: readonly Fault[] = [
     rule: 'forward-policy-drop',
   },
   {
+    id: 'firewall-drop-forward-answers',
+    fault: 'F10',
+    about: 'The router lets SYNs through and drops the answers: an accept for one direction only.',
+    on: 'r1',
+    iptables: 'FORWARD -p tcp --sport 1301 -j DROP',
+    felt: 'timedOut',
+    rule: 'forward-policy-drop',
+  },
+  {
+    id: 'firewall-drop-output-of-target',
+    fault: 'F11',
+    about: 'OUTPUT of node-50 drops its answers.',
+    on: 'node-50',
+    iptables: 'OUTPUT -p tcp --sport 1301 -j DROP',
+    felt: 'timedOut',
+    rule: 'fw-output-drop',
+  },
+  {
     id: 'firewall-drop-raw-of-router',
     fault: 'F08',
     about: 'raw PREROUTING of the router drops the port.',
@@ -191,7 +207,7 @@ const faults: readonly Fault[] = [
     table: 'raw',
     iptables: 'PREROUTING -p tcp --dport 1301 -j DROP',
     felt: 'timedOut',
-    rule: 'forward-policy-drop',
+    rule: 'fw-input-drop',
   },
   {
     id: 'firewall-reject-default',
@@ -291,7 +307,7 @@ const faults: readonly Fault[] = [
 ];
 
 /** F08–F11: a drop or a reject in every hook, with nftables, iptables over nftables, and the old tables. */
-export const firewallHooks: readonly Scenario[] = faults.map((fault) => ({
+export const firewallHookScenarios: readonly Scenario[] = faults.map((fault) => ({
   id: fault.id,
   fault: fault.fault,
   about: fault.about,

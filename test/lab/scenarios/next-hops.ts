@@ -1,15 +1,11 @@
 import type { LabStep } from '../network.ts';
-import type { Scenario } from '../scenario.ts';
+import { on50, onRouter, type Scenario, sysctl, target } from '../scenario.ts';
 import { plain } from '../topologies.ts';
 
-const target = '172.16.0.50';
 const on12 = (...run: string[]): LabStep => ({ on: 'node-12', run });
-const on50 = (...run: string[]): LabStep => ({ on: 'node-50', run });
-const onRouter = (...run: string[]): LabStep => ({ on: 'r1', run });
-const sysctl = (on: string, setting: string): LabStep => ({ on, run: ['sysctl', '-qw', setting] });
 
 /** F21, F23, F24, F57: the packet has no next hop, a dead one, a closed route, or two owners. */
-export const nextHops: readonly Scenario[] = [
+export const nextHopScenarios: readonly Scenario[] = [
   {
     id: 'route-blackhole-client',
     fault: 'F24',
@@ -17,7 +13,11 @@ export const nextHops: readonly Scenario[] = [
     definition: plain,
     break: [on12('ip', 'route', 'add', 'blackhole', `${target}/32`)],
     ask: 'node-50 port 1301 from node-12 cannot connect',
-    felt: { from: 'node-12', to: target, port: 1301, as: 'noRoute' },
+    felt: {
+      from: 'node-12',
+      run: ['bash', '-c', `exec 3<>/dev/tcp/${target}/1301`],
+      broken: { exit: 1, says: /Invalid argument/ },
+    },
     expect: {
       verdict: 'found',
       confirmed: [{ rule: 'no-route', node: 'node-12' }],
@@ -32,7 +32,7 @@ export const nextHops: readonly Scenario[] = [
     definition: plain,
     break: [on12('ip', 'route', 'add', 'prohibit', `${target}/32`)],
     ask: 'node-50 port 1301 from node-12',
-    felt: { from: 'node-12', to: target, port: 1301, as: 'noRoute' },
+    felt: { from: 'node-12', to: target, port: 1301, as: 'denied' },
     expect: { verdict: 'found', confirmed: [{ rule: 'no-route', node: 'node-12' }] },
     mend: [on12('ip', 'route', 'del', 'prohibit', `${target}/32`)],
   },
@@ -43,7 +43,7 @@ export const nextHops: readonly Scenario[] = [
     definition: plain,
     break: [on12('ip', 'route', 'del', 'default')],
     ask: 'node-50 port 1301 from node-12 network is unreachable',
-    felt: { from: 'node-12', to: target, port: 1301, as: 'noRoute' },
+    felt: { from: 'node-12', to: target, port: 1301, as: 'unreachable' },
     expect: { verdict: 'found', confirmed: [{ rule: 'no-route', node: 'node-12' }] },
     mend: [on12('ip', 'route', 'add', 'default', 'via', '10.0.12.1')],
   },
@@ -76,7 +76,7 @@ export const nextHops: readonly Scenario[] = [
     definition: plain,
     break: [onRouter('ip', 'route', 'del', '172.16.0.0/24')],
     ask: 'node-50 port 1301 from node-12 via r1 unreachable',
-    felt: { from: 'node-12', to: target, port: 1301, as: 'noRoute' },
+    felt: { from: 'node-12', to: target, port: 1301, as: 'unreachable' },
     expect: { verdict: 'found', confirmed: [{ rule: 'no-route', node: 'r1' }] },
     mend: [onRouter('ip', 'route', 'add', '172.16.0.0/24', 'dev', 'eth1', 'src', '172.16.0.1')],
   },
@@ -129,8 +129,10 @@ export const nextHops: readonly Scenario[] = [
     fault: 'F23',
     about: 'node-12 has a permanent neighbour entry with the wrong MAC for its router: SYNs leave, nobody takes them.',
     definition: plain,
-    break: [on12('ip', 'neigh', 'replace', '10.0.12.1', 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent', 'dev', 'eth0')],
-    ask: 'node-50 port 1301 from node-12 via r1 timeout',
+    break: [
+      on12('ip', 'neigh', 'replace', '10.0.12.1', 'lladdr', '02:00:00:00:00:99', 'nud', 'permanent', 'dev', 'eth0'),
+    ],
+    ask: 'node-50 port 1301 from node-12 timeout',
     felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
     expect: { verdict: 'found', confirmed: [{ rule: 'path-drop', path: { from: 'node-12', to: 'node-50' } }] },
     mend: [on12('ip', 'neigh', 'del', '10.0.12.1', 'dev', 'eth0')],
@@ -142,7 +144,7 @@ export const nextHops: readonly Scenario[] = [
     definition: plain,
     break: [{ on: 'node-51', run: ['ip', 'link', 'set', 'eth0', 'down'] }],
     ask: 'node-50 port 1301 from node-51 unreachable playbook tunnel-check',
-    felt: { from: 'node-51', to: target, port: 1301, as: 'noRoute' },
+    felt: { from: 'node-51', to: target, port: 1301, as: 'unreachable' },
     expect: { verdict: 'found', confirmed: [{ rule: 'netdev-down', node: 'node-51' }] },
     mend: [
       { on: 'node-51', run: ['ip', 'link', 'set', 'eth0', 'up'] },
@@ -156,13 +158,14 @@ export const nextHops: readonly Scenario[] = [
     definition: plain,
     break: [{ on: 'node-51', run: ['ip', 'link', 'set', 'eth0', 'down'] }],
     ask: 'node-50 port 1301 from node-51',
-    felt: { from: 'node-51', to: target, port: 1301, as: 'noRoute' },
+    felt: { from: 'node-51', to: target, port: 1301, as: 'unreachable' },
     expect: {
       verdict: 'found',
       confirmed: [
-        { rule: 'no-route', node: 'node-51' },
         { rule: 'netdev-down', node: 'node-51' },
+        { rule: 'no-route', node: 'node-51' },
       ],
+      headline: /is down/,
     },
     mend: [
       { on: 'node-51', run: ['ip', 'link', 'set', 'eth0', 'up'] },
@@ -172,14 +175,19 @@ export const nextHops: readonly Scenario[] = [
   {
     id: 'duplicate-ip',
     fault: 'F21',
-    about: 'node-51 has the address of node-50 as well, and nothing listens there on the asked port: two MACs, two answers.',
+    about:
+      'node-51 has the address of node-50 as well, and nothing listens there on the asked port: two MACs, two answers.',
     definition: plain,
     break: [
       { on: 'node-51', stop: 'http' },
       { on: 'node-51', run: ['ip', 'addr', 'add', `${target}/32`, 'dev', 'eth0'] },
       onRouter('sh', '-c', 'ip neigh flush dev eth1'),
       // the cache of the router is renewed again and again, as it is when a table is small or a switch is restarted
-      onRouter('sh', '-c', '(while sleep 0.3; do ip neigh del 172.16.0.50 dev eth1; done) >/dev/null 2>&1 & echo $! > /tmp/flush.pid'),
+      onRouter(
+        'sh',
+        '-c',
+        '(while sleep 0.3; do ip neigh del 172.16.0.50 dev eth1; done) >/dev/null 2>&1 & echo $! > /tmp/flush.pid',
+      ),
     ],
     ask: 'node-50 port 1301 from node-12 via r1 intermittent',
     felt: { from: 'node-12', to: target, port: 1301, as: 'connected' },
