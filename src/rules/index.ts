@@ -12,6 +12,7 @@ import { fwInputDrop } from './fw-input-drop.ts';
 import { fwReject } from './fw-reject.ts';
 import { ipipBlocked } from './ipip-blocked.ts';
 import { ipForwardOff } from './ip-forward-off.ts';
+import { hairpinOff } from './hairpin-off.ts';
 import { iptablesSplitBrain } from './iptables-split-brain.ts';
 import { ipvs1sConnect } from './ipvs-1s-connect.ts';
 import { ipvsIdleTimeout } from './ipvs-idle-timeout.ts';
@@ -102,6 +103,7 @@ const all: readonly AnyRule[] = [
   mtuTooSmall,
   cniMtuMismatch,
   bridgeNfOff,
+  hairpinOff,
   fragDrop,
   kubeProxyStale,
   iptablesSplitBrain,
