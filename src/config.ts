@@ -96,6 +96,8 @@ export const Config = z.strictObject({
     .prefault({}),
   access: z.array(Grant).optional(),
   playbooks: z.array(z.string().min(1)).default([]),
+  /** Directories of plug-ins; their code runs inside netcheck. */
+  plugins: z.array(z.string().min(1)).default([]),
   language: z.enum(languages).default('en'),
   /** Reserved by the design for look-ups through the Kubernetes API; `netcheck doctor` says that it is not used yet. */
   kubernetes: z.strictObject({ kubeconfig: z.string().optional(), context: z.string().optional() }).optional(),

@@ -44,7 +44,7 @@ const commandsEn = `Commands:
   netcheck parse KIND [FILE]       raw command output -> facts as JSON; netcheck parse --help lists the kinds
   netcheck replay RUN              a saved run (directory or .tar.gz) -> the same report
   netcheck playbooks [list|lint|show ID]
-  netcheck rules [list|show ID]
+  netcheck rules [list|show ID|check DIR]
   netcheck doctor                  configuration, Redis, Slack, and every node: SSH, host key, sudo, tools
   netcheck sudoers [USER]          the least-privilege sudoers file that the collectors need
   netcheck bot [--no-worker]       Slack front (with a worker) | netcheck worker: one more worker process
@@ -64,7 +64,7 @@ const commandsZh = `命令：
   netcheck parse 种类 [文件]       命令原始输出 -> 事实（JSON）；netcheck parse --help 列出种类
   netcheck replay 运行             已保存的运行（目录或 .tar.gz）-> 相同的报告
   netcheck playbooks [list|lint|show ID]
-  netcheck rules [list|show ID]
+  netcheck rules [list|show ID|check 目录]
   netcheck doctor                  检查配置、Redis、Slack 以及每个节点：SSH、主机密钥、sudo、工具
   netcheck sudoers [用户]          采集所需的最小权限 sudoers 文件
   netcheck bot [--no-worker]       Slack 前端（含工作进程） | netcheck worker：再加一个工作进程

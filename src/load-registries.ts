@@ -3,7 +3,9 @@ import { collectors } from './collectors/index.ts';
 import type { LoadedConfig } from './config.ts';
 import type { Registries } from './engine/playbook-set.ts';
 import { readPlaybooks } from './load-playbooks.ts';
+import { readPlugins } from './load-plugins.ts';
 import { NetcheckError } from './model/errors.ts';
+import type { RemedyNote } from './model/remedy-note.ts';
 import type { Parser } from './model/parser.ts';
 import { parsers } from './parsers/index.ts';
 import { rules } from './rules/index.ts';
@@ -11,8 +13,11 @@ import { rules } from './rules/index.ts';
 /** Everything that a run and its judge choose from. */
 export interface LoadedRegistries extends Registries {
   readonly parsers: ReadonlyMap<string, Parser>;
+  readonly remedyNotes: ReadonlyMap<string, readonly RemedyNote[]>;
   /** Where each playbook was read. */
   readonly playbookFiles: ReadonlyMap<string, string>;
+  /** Rules and collectors of plug-ins: `rules ID` or `collectors ID` -> the file that it came from. */
+  readonly pluginFiles: ReadonlyMap<string, string>;
 }
 
 /** netcheck's own, and what the configuration adds; with everything that is wrong with the latter. */
@@ -20,13 +25,19 @@ export async function readRegistries(
   loaded: Pick<LoadedConfig, 'config' | 'directory'> | undefined,
 ): Promise<{ readonly registries: LoadedRegistries; readonly problems: readonly string[] }> {
   const inConfigDirectory = (one: string): string => path.resolve(loaded?.directory ?? '', one);
-  const { playbooks, files, problems } = readPlaybooks(loaded?.config.playbooks.map(inConfigDirectory) ?? [], {
-    collectors,
-    rules,
-  });
+  const own = { collectors, rules, parsers };
+  const plugins = await readPlugins(loaded?.config.plugins.map(inConfigDirectory) ?? [], own);
+  const all = {
+    collectors: new Map([...collectors, ...plugins.collectors]),
+    rules: new Map([...rules, ...plugins.rules]),
+  };
+  const { playbooks, remedyNotes, files, problems } = readPlaybooks(
+    loaded?.config.playbooks.map(inConfigDirectory) ?? [],
+    all,
+  );
   return {
-    registries: { collectors, rules, parsers, playbooks, playbookFiles: files },
-    problems: problems.map(({ text }) => text),
+    registries: { ...all, parsers, playbooks, remedyNotes, playbookFiles: files, pluginFiles: plugins.files },
+    problems: [...plugins.problems, ...problems.map(({ text }) => text)],
   };
 }
 
@@ -37,7 +48,7 @@ export async function loadRegistries(loaded: Pick<LoadedConfig, 'config' | 'dire
     throw new NetcheckError(
       'playbook/invalid',
       problems.join('\n'),
-      'netcheck playbooks lint shows the same; nothing was run.',
+      'netcheck playbooks lint and netcheck rules check show the same; nothing was run.',
     );
   return registries;
 }

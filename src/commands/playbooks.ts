@@ -5,7 +5,7 @@ import { closestNames } from '../engine/inventory.ts';
 import { defaultPlaybook } from '../engine/playbook-set.ts';
 import { NetcheckError } from '../model/errors.ts';
 import { type PlaybookSource, renderPlaybookList, renderPlaybookReference } from '../report/playbook-reference.ts';
-import { registriesFor } from './registries-for.ts';
+import { registriesFor, warnOf } from './registries-for.ts';
 import { terminalOf } from './terminal-of.ts';
 
 /** `netcheck playbooks [list|lint|show ID]`. Lint ends with 1 where something is wrong. */
@@ -14,6 +14,7 @@ export async function playbooks(args: readonly string[], options: Options): Prom
   const { registries, problems, language } = await registriesFor(options);
   const { playbooks: found, playbookFiles } = registries;
   const view = { ...terminalOf(process.stdout), language };
+  if (verb !== 'lint') warnOf(problems);
   switch (verb) {
     case 'lint':
       for (const text of problems) process.stdout.write(`${text}\n`);

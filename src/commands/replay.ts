@@ -1,11 +1,9 @@
 import { loadRun } from '../adapters/files/load-run.ts';
 import type { Options } from '../cli.ts';
-import { collectors } from '../collectors/index.ts';
 import { judge } from '../engine/judge.ts';
 import { NetcheckError } from '../model/errors.ts';
 import { languages } from '../model/language.ts';
-import { parsers } from '../parsers/index.ts';
-import { rules } from '../rules/index.ts';
+import { registriesFor, warnOf } from './registries-for.ts';
 import { printReport, reportStatus } from './print-report.ts';
 import { claimOutput } from './write-output.ts';
 
@@ -18,10 +16,14 @@ export async function replay(args: readonly string[], options: Options): Promise
       'netcheck replay takes one saved run: a directory or a .tar.gz.',
       'For example: netcheck replay runs/2026-11-21',
     );
-  const { record, evidence } = await loadRun(path);
+  const [{ record, evidence }, { registries, problems }] = await Promise.all([
+    loadRun(path),
+    registriesFor(options, { required: false }),
+  ]);
+  warnOf(problems);
   if (options.html !== undefined) claimOutput(options.html);
   const language = languages.find((one) => one === options.lang) ?? record.language;
-  const report = judge({ ...record, language }, evidence, { collectors, parsers, rules });
+  const report = judge({ ...record, language }, evidence, registries);
   printReport(report, options);
   return reportStatus(report);
 }

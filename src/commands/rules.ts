@@ -1,6 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
+import { checkPlugins } from '../check-plugins.ts';
 import type { Options } from '../cli.ts';
+import { collectors } from '../collectors/index.ts';
 import { closestNames } from '../engine/inventory.ts';
 import type { Registries } from '../engine/playbook-set.ts';
 import type { Collector } from '../model/command.ts';
@@ -17,13 +20,17 @@ import {
   renderRuleReference,
   type RuleReference,
 } from '../report/rule-reference.ts';
-import { registriesFor } from './registries-for.ts';
+import { parsers } from '../parsers/index.ts';
+import { rules as ownRules } from '../rules/index.ts';
+import { registriesFor, warnOf } from './registries-for.ts';
 import { terminalOf } from './terminal-of.ts';
 
-/** `netcheck rules [list|show ID]` */
+/** `netcheck rules [list|show ID|check DIR]`. Check ends with 1 where something is wrong. */
 export async function rules(args: readonly string[], options: Options): Promise<number> {
   const [verb = 'list', id] = args;
-  const { registries, language } = await registriesFor(options);
+  if (verb === 'check') return check(id, options);
+  const { registries, problems, language } = await registriesFor(options);
+  warnOf(problems);
   const view = { ...terminalOf(process.stdout), language };
   if (verb === 'list') {
     const all = [...registries.rules.values()].map((rule) => referenceOf(rule, registries, language));
@@ -35,12 +42,18 @@ export async function rules(args: readonly string[], options: Options): Promise<
     const close = id === undefined ? [] : closestNames(id, [...registries.rules.keys()]);
     throw new NetcheckError(
       'usage/missing-argument',
-      id === undefined ? 'netcheck rules takes list, or show and a rule.' : `There is no rule "${id.slice(0, 60)}".`,
+      id === undefined || verb !== 'show'
+        ? 'netcheck rules takes list, show and a rule, or check and a directory.'
+        : `There is no rule "${id.slice(0, 60)}".`,
       close.length > 0 ? `Did you mean ${close.join(', ')}?` : `There are: ${[...registries.rules.keys()].join(', ')}.`,
     );
   }
   const reference = referenceOf(rule, registries, language);
-  const page = new URL(`../../docs/rules/${rule.id}.md`, import.meta.url);
+  const plugin = registries.pluginFiles.get(`rules ${rule.id}`);
+  const page =
+    plugin === undefined
+      ? fileURLToPath(new URL(`../../docs/rules/${rule.id}.md`, import.meta.url))
+      : plugin.replace(/\.\w+$/, '.md');
   process.stdout.write(
     options.json
       ? `${JSON.stringify(reference, null, 2)}\n`
@@ -49,8 +62,32 @@ export async function rules(args: readonly string[], options: Options): Promise<
   return 0;
 }
 
+/** A directory of plug-ins, held to what netcheck's own rules are held to. */
+async function check(directory: string | undefined, options: Options): Promise<number> {
+  if (directory === undefined)
+    throw new NetcheckError(
+      'usage/missing-argument',
+      'netcheck rules check takes a directory of plug-ins.',
+      'For example: netcheck rules check plugins',
+    );
+  const { plugins, cases, problems } = await checkPlugins(directory, { rules: ownRules, collectors, parsers });
+  const found = { rules: [...plugins.rules.keys()], collectors: [...plugins.collectors.keys()], cases, problems };
+  if (options.json) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
+  else {
+    for (const text of problems) process.stdout.write(`${text}\n`);
+    process.stdout.write(
+      `${found.rules.length} rules (${found.rules.join(', ')}), ${found.collectors.length} collectors (${found.collectors.join(', ')}), ${cases} cases, ${problems.length} problems\n`,
+    );
+  }
+  return problems.length === 0 ? 0 : 1;
+}
+
 /** A rule with what the registries say about it. */
-export function referenceOf(rule: AnyRule, { collectors, playbooks }: Registries, language: Language): RuleReference {
+export function referenceOf(
+  rule: AnyRule,
+  { collectors, playbooks, remedyNotes }: Registries,
+  language: Language,
+): RuleReference {
   const use = (fact: FactName, role?: Role): FactUse => ({
     fact,
     ...(role === undefined ? {} : { role }),
@@ -77,6 +114,7 @@ export function referenceOf(rule: AnyRule, { collectors, playbooks }: Registries
       .filter((one) => one.rules.some(({ use: id }) => id === rule.id))
       .map(({ id }) => id),
     sources: rule.sources,
+    remedyNotes: remedyNotes?.get(rule.id) ?? [],
   };
 }
 

@@ -1,13 +1,14 @@
 import type { Options } from '../cli.ts';
-import { collectors } from '../collectors/index.ts';
 import { privilegedCommands } from '../engine/privileged-commands.ts';
+import type { Collector } from '../model/command.ts';
 import { NetcheckError } from '../model/errors.ts';
+import { registriesFor, warnOf } from './registries-for.ts';
 
 /** Directories where distributions put these tools; sudo compares the whole path. */
 const directories = ['/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;
 
 /** `netcheck sudoers [USER]`: what the collectors need as root, exactly, and nothing more. */
-export function sudoers(args: readonly string[], _options: Options): number {
+export async function sudoers(args: readonly string[], options: Options): Promise<number> {
   const [user = 'netcheck', ...more] = args;
   if (more.length > 0 || !/^[a-z_][a-z0-9_-]{0,31}$/.test(user))
     throw new NetcheckError(
@@ -15,12 +16,14 @@ export function sudoers(args: readonly string[], _options: Options): number {
       'netcheck sudoers takes one login name.',
       'For example: netcheck sudoers netcheck > /etc/sudoers.d/netcheck',
     );
-  process.stdout.write(sudoersFile(user));
+  const { registries, problems } = await registriesFor(options);
+  warnOf(problems);
+  process.stdout.write(sudoersFile(user, registries.collectors));
   return 0;
 }
 
 /** The file for `/etc/sudoers.d/netcheck` on every node. */
-export function sudoersFile(user: string): string {
+export function sudoersFile(user: string, collectors: ReadonlyMap<string, Collector>): string {
   const commands = privilegedCommands(collectors, user);
   const exact = commands.filter(({ isPattern }) => !isPattern);
   const patterns = commands.filter(({ isPattern }) => isPattern);

@@ -13,7 +13,7 @@ import type {
   Socket,
   TcpMetric,
 } from '../model/facts.ts';
-import type { CpuStat, ListenerProcess, Nic, SocketOwner } from '../model/node-facts.ts';
+import type { CpuStat, ListenerProcess, Nic, SocketOwner, OwnValues } from '../model/node-facts.ts';
 import { isBroken } from './is-broken.ts';
 import { joinCounters } from './join-counters.ts';
 
@@ -90,6 +90,7 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     pings: each(of('ping')),
     nameLookups: each(of('getent-ahosts')),
     arpAnswers: each(of('arping')),
+    ownValues: joinOwnValues(of('key-values')),
   });
 }
 
@@ -101,6 +102,16 @@ function ownedListener(
   const { inode, ...rest } = listener;
   const process = rest.process ?? (inode === undefined ? undefined : owners.get(inode));
   return { ...rest, ...(process === undefined ? {} : { process }) };
+}
+
+/** By the collector that read them; of two readings the later counts. */
+function joinOwnValues(readings: readonly Reading[]): OwnValues | undefined {
+  const values: Record<string, OwnValues[string]> = {};
+  for (const { evidence, value } of readings) {
+    const { collector } = evidence.entry;
+    values[collector] = { ...values[collector], ...(value as OwnValues[string]) };
+  }
+  return readings.length === 0 ? undefined : values;
 }
 
 /** Everything that counts, by name, in one fact. */

@@ -2,6 +2,7 @@ import type { Collector } from '../model/command.ts';
 import type { Evidence } from '../model/evidence.ts';
 import type { Connection } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
+import type { Words } from '../model/remedy-note.ts';
 import type { Finding, NodeSummary, Report } from '../model/report.ts';
 import type { AnyRule } from '../model/rule.ts';
 import type { RunRecord } from '../model/run-record.ts';
@@ -26,7 +27,9 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   const say = engineText[language];
   const ordered = [...evidence].sort((a, b) => a.entry.node.localeCompare(b.entry.node, 'en') || byStart(a, b));
   const knowledge = parseEvidence(ordered, registries, say);
-  const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }));
+  const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say })).map((finding) =>
+    withNotes(finding, record, say),
+  );
   const unseen = [
     ...unseenNodes(knowledge, say),
     ...lostNodes(knowledge),
@@ -39,9 +42,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   const explained = findings.some(({ verdict }) => verdict === 'confirmed' || verdict === 'likely');
   if (!explained && failures.failed > 0)
     unseen.push(
-      failures.probed
-        ? say.unexplained(failures.failed, failures.total, howFailed(knowledge, say))
-        : say.unexplainedSeen(failures.failed),
+      failures.probed ? say.unexplained(failures.failed, failures.total) : say.unexplainedSeen(failures.failed),
     );
   if (findings.length === 0 && unseen.length === 0) unseen.push(say.nothingJudged);
   const wholeWindow = record.ended === 'complete' || record.ended === 'early';
@@ -64,7 +65,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
       netcheck: record.netcheck,
     },
     verdict,
-    headline: headline(verdict, findings, record, unseen, failures, say),
+    headline: headline(verdict, findings, record, unseen, say),
     symptom: plan.symptom,
     nodes: plan.nodes.map(({ node, roles, address }): NodeSummary => {
       const known = knowledge.get(node.name);
@@ -90,23 +91,34 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   };
 }
 
+/** A finding that accuses, with what the team has to say about its remedy after netcheck's own. */
+function withNotes(finding: Finding, { plan, language }: RunRecord, say: EngineText): Finding {
+  const notes = plan.remedyNotes?.[finding.rule] ?? [];
+  if (notes.length === 0 || (finding.verdict !== 'confirmed' && finding.verdict !== 'likely')) return finding;
+  const inLanguage = (words: Words): string => (typeof words === 'string' ? words : words[language]);
+  const remedies = notes.map(({ kind, text, commands, undo, risk }) => ({
+    kind,
+    text: say.ownNote(inLanguage(text)),
+    commands,
+    undo,
+    risk: inLanguage(risk),
+  }));
+  return { ...finding, remedies: [...finding.remedies, ...remedies] };
+}
+
 function headline(
   verdict: Report['verdict'],
   findings: readonly Finding[],
   { plan }: RunRecord,
   unseen: readonly string[],
-  failures: Connects,
   say: EngineText,
 ): string {
   const { port } = plan.symptom;
   const [first] = findings;
   if (verdict === 'found' && first) {
     const likely = first.verdict === 'likely';
-    const text = first.path
-      ? (likely ? say.foundPathLikely : say.foundPath)(first.title, first.path.from, first.path.to)
-      : (likely ? say.foundLikely : say.found)(first.title, first.node);
-    // a risk, or a fault that connects alone do not meet
-    return likely && failures.probed && failures.failed === 0 ? say.everyConnectWorked(text, failures.total) : text;
+    if (first.path) return (likely ? say.foundPathLikely : say.foundPath)(first.title, first.path.from, first.path.to);
+    return (likely ? say.foundLikely : say.found)(first.title, first.node);
   }
   const target = plan.nodes.find(({ roles }) => roles.includes('target'))?.node.name ?? plan.targetAddress;
   if (verdict === 'clear') return say.clear(target, port);
@@ -152,31 +164,11 @@ function endedEarly({ ended }: RunRecord, say: EngineText): string[] {
   return ended === 'budget' ? [say.budget] : ended === 'cancelled' ? [say.stopped] : [];
 }
 
-/** `2 refused, 6 without an answer`: what the application saw tells much, also where nothing else could be read. */
-function howFailed(knowledge: ReadonlyMap<string, NodeKnowledge>, say: EngineText): string {
-  const probes = [...knowledge.values()].flatMap(({ facts }) => facts.probes ?? []);
-  const kinds = {
-    refused: say.probesRefused,
-    timedOut: say.probesTimedOut,
-    noRoute: say.probesNoRoute,
-    netUnreachable: say.probesNetUnreachable,
-    notPermitted: say.probesNotPermitted,
-    other: say.probesOther,
-  };
-  return Object.entries(kinds)
-    .map(([kind, text]) => ({ text, count: probes.filter(({ outcome }) => outcome === kind).length }))
-    .flatMap(({ text, count }) => (count === 0 ? [] : [text(count)]))
-    .join(', ');
-}
-
-interface Connects {
-  readonly failed: number;
-  readonly total: number;
-  readonly probed: boolean;
-}
-
 /** Connects that did not work, as probed or (where nobody could probe) as seen in the captures. */
-function failedConnects({ plan }: RunRecord, knowledge: ReadonlyMap<string, NodeKnowledge>): Connects {
+function failedConnects(
+  { plan }: RunRecord,
+  knowledge: ReadonlyMap<string, NodeKnowledge>,
+): { readonly failed: number; readonly total: number; readonly probed: boolean } {
   const probes = [...knowledge.values()].flatMap(({ facts }) => facts.probes ?? []);
   if (probes.length > 0)
     return {

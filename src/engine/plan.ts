@@ -105,6 +105,7 @@ export async function makePlan(
     nodes: [...nodes.values()],
     steps: [...nodes.values()].flatMap(({ node, roles, netns }) => stepsFor(node.name, roles, playbook.collect, netns)),
     rules: playbook.rules.map((rule) => ({ rule: rule.use, params: rule.with })),
+    ...notesOf(registries),
     budget:
       symptom.watchMs === undefined
         ? options.budget
@@ -114,6 +115,12 @@ export async function makePlan(
             wallMs: Math.max(options.budget.wallMs, symptom.watchMs + 30_000),
           },
   };
+}
+
+/** All of them, whatever rules are chosen: what a run adds to its rules on the way has its notes as well. */
+function notesOf({ remedyNotes }: Pick<Registries, 'remedyNotes'>): Pick<Plan, 'remedyNotes'> {
+  if (remedyNotes === undefined || remedyNotes.size === 0) return {};
+  return { remedyNotes: Object.fromEntries([...remedyNotes].map(([rule, notes]) => [rule, [...notes]])) };
 }
 
 type Place = Resolved & { readonly netns?: string };

@@ -3,6 +3,7 @@ import { NetcheckError } from '../model/errors.ts';
 import type { FactName } from '../model/facts.ts';
 import type { Role } from '../model/plan.ts';
 import type { Playbook } from '../model/playbook.ts';
+import type { RemedyNote } from '../model/remedy-note.ts';
 import type { AnyRule } from '../model/rule.ts';
 import type { Symptom } from '../model/symptom.ts';
 import { expectationReads, expect as expectRule } from '../rules/expect.ts';
@@ -19,6 +20,8 @@ export interface Registries {
   readonly collectors: ReadonlyMap<string, Collector>;
   readonly rules: ReadonlyMap<string, AnyRule>;
   readonly playbooks: ReadonlyMap<string, Playbook>;
+  /** What the team adds to the remedies of a rule. */
+  readonly remedyNotes?: ReadonlyMap<string, readonly RemedyNote[]>;
 }
 
 /**

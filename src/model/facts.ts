@@ -10,6 +10,7 @@ import type {
   NameLookup,
   Namespace,
   Nic,
+  OwnValues,
   PingResult,
   PolicyRule,
   Resolver,
@@ -68,6 +69,8 @@ export interface FactCatalogue {
   readonly pings: readonly PingResult[];
   readonly nameLookups: readonly NameLookup[];
   readonly arpAnswers: readonly ArpAnswers[];
+  /** Read by the collectors of plug-ins. */
+  readonly ownValues: OwnValues;
 }
 export type FactName = keyof FactCatalogue;
 

@@ -291,3 +291,12 @@ export interface SocketOwner {
   readonly pid: number;
   readonly at: At;
 }
+
+/** One value that a collector of a plug-in read, as the command printed it. */
+export interface OwnValue {
+  readonly value: string;
+  readonly at: At;
+}
+
+/** What the collectors of plug-ins read: id of the collector -> name -> value. */
+export type OwnValues = Readonly<Record<string, Readonly<Record<string, OwnValue>>>>;

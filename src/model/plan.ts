@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { InventoryNode, NodeName } from './inventory.ts';
 import { NetnsName } from './netns.ts';
+import { RemedyNote } from './remedy-note.ts';
 import { Symptom } from './symptom.ts';
 
 export const Role = z.enum(['target', 'client', 'forwarder']);
@@ -69,6 +70,8 @@ export const Plan = z.strictObject({
   nodes: z.array(PlannedNode),
   steps: z.array(PlannedStep),
   rules: z.array(PlannedRule),
+  /** What the team adds to the remedies of these rules, by rule; absent: nothing. */
+  remedyNotes: z.record(z.string(), z.array(RemedyNote)).optional(),
   budget: Budget,
 });
 export type Plan = z.infer<typeof Plan>;

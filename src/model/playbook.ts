@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { Role } from './plan.ts';
+import { RemedyNote } from './remedy-note.ts';
 
 const Id = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'an id is kebab-case: letters, digits and "-"');
 
@@ -32,3 +33,20 @@ export const Playbook = z.strictObject({
   rules: z.array(z.strictObject({ use: Id, with: z.record(z.string(), z.unknown()).default({}) })).default([]),
 });
 export type Playbook = z.infer<typeof Playbook>;
+
+const MoreWords = z.strictObject({
+  en: z.array(z.string().min(1)).default([]),
+  zh: z.array(z.string().min(1)).default([]),
+});
+
+/**
+ * The other kind of file in a playbook directory: what a team adds to playbooks and rules that are already there. It is
+ * told from a playbook by having no `id`.
+ */
+export const Additions = z.strictObject({
+  /** Further words that choose a playbook, by playbook. */
+  symptomWords: z.record(Id, MoreWords).default({}),
+  /** Further remedies, by rule. */
+  remedyNotes: z.record(Id, z.array(RemedyNote).min(1)).default({}),
+});
+export type Additions = z.infer<typeof Additions>;

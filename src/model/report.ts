@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { EvidenceEntry } from './evidence.ts';
 import { languages } from './language.ts';
 import { Role } from './plan.ts';
+import { RemedyKind } from './remedy-note.ts';
 import { Symptom } from './symptom.ts';
 import { ReportVerdict, Verdict } from './verdict.ts';
 
@@ -15,7 +16,7 @@ export type Because = z.infer<typeof Because>;
 
 /** What to do, as text for a person. netcheck never runs it. */
 export const Remedy = z.strictObject({
-  kind: z.enum(['temporary', 'permanent', 'kubernetes', 'application']),
+  kind: RemedyKind,
   /** Node to do it on; absent where it is not on a node. */
   node: z.string().optional(),
   /** One sentence: what this does. */

@@ -33,6 +33,7 @@ import { ipvsadmConnections } from './ipvsadm-connections.ts';
 import { ipvsadmStats } from './ipvsadm-stats.ts';
 import { ipvsadmTimeouts } from './ipvsadm-timeouts.ts';
 import { ipvsadm } from './ipvsadm.ts';
+import { keyValues } from './key-values.ts';
 import { kubeProxy } from './kube-proxy.ts';
 import { look } from './look.ts';
 import { netstatN } from './netstat-n.ts';
@@ -145,5 +146,6 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     socketOwners,
     netns,
     procNetFibTrie,
+    keyValues,
   ].map((parser: Parser) => [parser.kind, parser]),
 );

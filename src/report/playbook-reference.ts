@@ -1,9 +1,21 @@
+import * as z from 'zod';
 import type { Collector } from '../model/command.ts';
 import type { Playbook } from '../model/playbook.ts';
+import { Words } from '../model/remedy-note.ts';
 import { referenceWords } from './reference-words.ts';
 import { renderTable } from './table.ts';
 import type { TerminalOptions } from './terminal.ts';
 import { TextPage } from './text-page.ts';
+
+/** A table of `expect`, as far as it is shown. */
+const Rows = z.array(
+  z.object({
+    fact: z.string(),
+    op: z.enum(['eq', 'ne', 'in', 'min', 'max', 'absent']),
+    value: z.unknown().optional(),
+    why: Words,
+  }),
+);
 
 /** What of the registries a page about a playbook shows. */
 export interface PlaybookContext {
@@ -77,7 +89,8 @@ export function renderPlaybookReference(
       [{ header: words.rule, fit: 'never' }, { header: words.fault }, { header: words.finds }],
       playbook.rules.map(({ use, with: params }) => {
         const rule = rules.get(use);
-        const given = withText(params);
+        const { table: rows, ...rest } = params;
+        const given = withText(Rows.safeParse(rows).success ? rest : params);
         return [
           { text: use, style: ['bold'] as const },
           rule?.fault ?? '',
@@ -87,6 +100,22 @@ export function renderPlaybookReference(
       table,
     ).split('\n'),
   );
+  for (const { use, with: params } of playbook.rules) {
+    const rows = Rows.safeParse(params['table']);
+    if (!rows.success) continue;
+    page.section(words.expectations, use);
+    page.raw(
+      renderTable(
+        [{ header: words.fact }, { header: words.expected }, { header: words.why }],
+        rows.data.map(({ fact, op, value, why }) => [
+          { text: fact, style: ['bold'] as const },
+          `${words.op[op]}${value === undefined ? '' : ` ${valueText(value)}`}`,
+          typeof why === 'string' ? why : why[options.language],
+        ]),
+        table,
+      ).split('\n'),
+    );
+  }
   page.blank();
   page.text(words.more(`netcheck rules show ID · netcheck playbooks show ${playbook.id} --json`), { style: ['dim'] });
   return page.end();
@@ -103,7 +132,7 @@ function valueText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (Array.isArray(value) && value.every((one) => typeof one === 'string' || typeof one === 'number'))
     return value.join(' ');
-  return JSON.stringify(value);
+  return JSON.stringify(value) ?? '';
 }
 
 /** So many symptom words of a playbook stand in the list. */

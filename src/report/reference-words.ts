@@ -41,6 +41,11 @@ export interface ReferenceWords {
   readonly with: string;
   readonly everywhere: string;
   readonly inThisOrder: string;
+  readonly expectations: string;
+  readonly expected: string;
+  readonly why: string;
+  readonly op: Readonly<Record<'eq' | 'ne' | 'in' | 'min' | 'max' | 'absent', string>>;
+  readonly ownNotes: string;
   readonly from: string;
   readonly more: (command: string) => string;
 }
@@ -89,6 +94,11 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     with: 'with',
     everywhere: 'target, client, forwarder',
     inThisOrder: 'in this order',
+    expectations: 'what is expected',
+    expected: 'expected',
+    why: 'why',
+    op: { eq: '=', ne: 'not', in: 'one of', min: 'at least', max: 'at most', absent: 'absent' },
+    ownNotes: "your team's notes",
     from: 'from',
     more: (command) => `More: ${command}`,
   },
@@ -144,6 +154,11 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     with: '参数',
     everywhere: '目标、客户端、转发节点',
     inThisOrder: '按此顺序',
+    expectations: '期望',
+    expected: '期望值',
+    why: '原因',
+    op: { eq: '=', ne: '不等于', in: '以下之一', min: '不小于', max: '不大于', absent: '不存在' },
+    ownNotes: '团队备注',
     from: '来自',
     more: (command) => `详情：${command}`,
   },

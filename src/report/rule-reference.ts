@@ -1,5 +1,6 @@
 import type { FactName } from '../model/facts.ts';
 import type { Role } from '../model/plan.ts';
+import type { RemedyNote } from '../model/remedy-note.ts';
 import type { AnyRule } from '../model/rule.ts';
 import { Verdict } from '../model/verdict.ts';
 import type { Style } from './ansi.ts';
@@ -29,6 +30,8 @@ export interface RuleReference {
   readonly parameters: readonly Parameter[];
   readonly playbooks: readonly string[];
   readonly sources: readonly string[];
+  /** What the team adds to its remedies. */
+  readonly remedyNotes: readonly RemedyNote[];
 }
 
 export interface Parameter {
@@ -104,6 +107,17 @@ export function renderRuleReference(rule: RuleReference, written: Page | undefin
   if (written === undefined) {
     page.section(words.headings['Sources'] ?? 'Sources');
     for (const source of rule.sources) page.item(source);
+  }
+
+  if (rule.remedyNotes.length > 0) page.section(words.ownNotes);
+  for (const { kind, text, commands } of rule.remedyNotes) {
+    const lead = page.words.remedy[kind];
+    page.item(`${lead}${colon}${typeof text === 'string' ? text : text[options.language]}`, {
+      indent: 2,
+      lead,
+      leadStyle: ['bold'],
+    });
+    page.commands(commands, ['cyan']);
   }
 
   page.section(words.usedBy);

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { At } from '../model/evidence.ts';
 import type { FactCatalogue, FactName } from '../model/facts.ts';
+import { Words } from '../model/remedy-note.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
@@ -14,16 +15,20 @@ const sources = {
   conntrack: 'conntrackStats',
   mtu: 'links',
   'link-state': 'links',
+  own: 'ownValues',
 } as const satisfies Record<string, FactName>;
 type Source = keyof typeof sources;
 
-const factPattern = /^(sysctl|counter|conntrack|mtu|link-state):([A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127})$/;
-const Words = z.union([z.string().min(1), z.strictObject({ en: z.string().min(1), zh: z.string().min(1) })]);
+const factPattern =
+  /^(?:(?:sysctl|counter|conntrack|mtu|link-state):[A-Za-z0-9_][A-Za-z0-9_.:/@-]{0,127}|own:[a-z][a-z0-9-]{0,62}\/[\p{L}\p{N}_][^\p{C}]{0,119})$/u;
 const Scalar = z.union([z.string(), z.number()]);
 const row = {
   fact: z
     .string()
-    .regex(factPattern, 'a fact is sysctl:KEY, counter:NAME, conntrack:NAME, mtu:DEVICE or link-state:DEVICE'),
+    .regex(
+      factPattern,
+      'a fact is sysctl:KEY, counter:NAME, conntrack:NAME, mtu:DEVICE, link-state:DEVICE or own:COLLECTOR/NAME',
+    ),
   /** Why it matters, for the reader of the report. One text, or one per language. */
   why: Words,
   /** What to do, for a person. One text, or one per language. */
@@ -67,6 +72,7 @@ interface ReadableFacts {
   readonly counters?: FactCatalogue['counters'];
   readonly conntrackStats?: FactCatalogue['conntrackStats'];
   readonly links?: FactCatalogue['links'];
+  readonly ownValues?: FactCatalogue['ownValues'];
 }
 
 function read(expectation: Expectation, facts: ReadableFacts): Reading {
@@ -84,6 +90,14 @@ function read(expectation: Expectation, facts: ReadableFacts): Reading {
     if (entry === undefined) return { kind: 'absent', at: Object.values(counters)[0]?.at ?? askedAt };
     return entry.delta === null ? { kind: 'unread' } : { kind: 'value', value: entry.delta, at: entry.at };
   }
+  if (source === 'own') {
+    const slash = name.indexOf('/');
+    const values = facts.ownValues?.[name.slice(0, slash)];
+    if (values === undefined) return { kind: 'unread' };
+    const entry = values[name.slice(slash + 1)];
+    if (entry !== undefined) return { kind: 'value', value: entry.value, at: entry.at };
+    return { kind: 'absent', at: Object.values(values)[0]?.at ?? askedAt };
+  }
   if (facts.links === undefined) return { kind: 'unread' };
   const link = facts.links.find((l) => l.name === name);
   if (link === undefined) return { kind: 'absent', at: facts.links[0]?.at ?? askedAt };
@@ -93,11 +107,14 @@ function read(expectation: Expectation, facts: ReadableFacts): Reading {
 const equal = (found: string | number, wanted: string | number): boolean =>
   String(found) === String(wanted).trim().replace(/\s+/g, ' ');
 
+/** The number that a value begins with (`0.000012 seconds`); not a number where it begins with something else. */
+const numberIn = (found: string | number): number => (typeof found === 'number' ? found : Number.parseFloat(found));
+
 function holds(expectation: Expectation, found: string | number): boolean {
   if (expectation.op === 'absent') return false;
   if (expectation.op === 'in') return expectation.value.some((wanted) => equal(found, wanted));
-  if (expectation.op === 'min') return Number(found) >= expectation.value;
-  if (expectation.op === 'max') return Number(found) <= expectation.value;
+  if (expectation.op === 'min') return numberIn(found) >= expectation.value;
+  if (expectation.op === 'max') return numberIn(found) <= expectation.value;
   return equal(found, expectation.value) === (expectation.op === 'eq');
 }
 
@@ -113,7 +130,7 @@ export const expect = defineNodeRule({
   scope: 'node',
   roles: ['target', 'client', 'forwarder'],
   needs: [],
-  optional: ['sysctl', 'counters', 'conntrackStats', 'links'],
+  optional: ['sysctl', 'counters', 'conntrackStats', 'links', 'ownValues'],
   params: z.strictObject({ table: z.array(Expectation).min(1) }),
   sources: ["the playbook's own table"],
   text: {

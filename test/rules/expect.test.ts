@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Expectation, expect as rule, expectationReads } from '../../src/rules/expect.ts';
-import { counters, judgeNode, link, sysctls } from './facts.ts';
+import { at, counters, judgeNode, link, sysctls } from './facts.ts';
 
 const words = { why: 'pods cannot get out', remedy: 'Switch it on' };
 const forwardOn = { fact: 'sysctl:net.ipv4.ip_forward', op: 'eq', value: 1, ...words };
@@ -33,6 +33,8 @@ describe('expect', () => {
     [{ fact: 'sysctl:net.ipv4.ip_local_port_range', op: 'eq', value: '1024 65535' }, 'is 32768 60999'],
     [{ fact: 'sysctl:net.core.somaxconn', op: 'min', value: 4096 }, 'is 128, expected at least 4096'],
     [{ fact: 'sysctl:net.ipv4.tcp_tw_recycle', op: 'absent' }, 'is 0, expected absent'],
+    [{ fact: 'own:clock-sync/Leap status', op: 'eq', value: 'Normal' }, 'is Not synchronised, expected Normal'],
+    [{ fact: 'own:clock-sync/Last offset', op: 'max', value: 0.1 }, 'is 2.5 seconds, expected at most 0.1'],
   ])('fires: %o', (row, said) => {
     const facts = {
       sysctl: sysctls({
@@ -43,6 +45,12 @@ describe('expect', () => {
       counters: counters({ 'TcpExt.ListenDrops': 7 }),
       conntrackStats: counters({ drop: 3 }),
       links: [link({ name: 'tunl0', mtu: 1440 }), link({ state: 'DOWN' })],
+      ownValues: {
+        'clock-sync': {
+          'Leap status': { value: 'Not synchronised', at: at('09-clock-sync.out', 1) },
+          'Last offset': { value: '2.5 seconds', at: at('09-clock-sync.out', 2) },
+        },
+      },
     };
     const found = judge([{ ...row, ...words }], facts);
     expect(found.verdict).toBe('likely');
