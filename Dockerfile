@@ -8,11 +8,10 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-# The optional packages are native accelerators that are not compiled here. TypeScript, source maps and pages of packages
-# are for people who develop; licences stay.
+# TypeScript, source maps and pages of packages are for people who develop; licences stay.
 RUN npm run build \
  && chmod 755 dist/cli.js \
- && npm prune --omit=dev --omit=optional --ignore-scripts \
+ && npm prune --omit=dev --ignore-scripts \
  && find node_modules -type f \( -name '*.ts' -o -name '*.mts' -o -name '*.cts' -o -name '*.map' -o -iname '*.md' \) \
       ! -iname 'licen*' -delete \
  && find node_modules -type d -empty -delete
@@ -35,6 +34,7 @@ WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY playbooks ./playbooks
+COPY fonts ./fonts
 COPY docs/rules ./docs/rules
 COPY --from=build /app/dist ./dist
 # As numbers, so that Kubernetes can see that it is not root (runAsNonRoot).

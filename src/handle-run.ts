@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { stopReasonOf } from './adapters/queue/stop-reason.ts';
+import { attachmentsOf } from './attachments-of.ts';
 import { dataDirectory } from './config.ts';
 import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
 import { NetcheckError } from './model/errors.ts';
@@ -16,6 +17,7 @@ export async function handleRun(
   wiring: Wiring,
   slots: NodeSlots,
 ): Promise<void> {
+  const directory = path.join(dataDirectory(wiring.loaded), 'runs', request.id);
   let outcome: { readonly report: Awaited<ReturnType<Wiring['run']>> } | { readonly error: unknown };
   try {
     const plan = await wiring.plan(request.text);
@@ -24,7 +26,7 @@ export async function handleRun(
       language: request.language,
       signal,
       onProgress: (event) => thread.progress(event),
-      sink: createRunDirectory(path.join(dataDirectory(wiring.loaded), 'runs', request.id)),
+      sink: createRunDirectory(directory),
       slots,
       askedBy: request.askedBy,
     });
@@ -35,7 +37,11 @@ export async function handleRun(
   const stopped = stopReasonOf(signal);
   if (stopped?.why === 'closing' || stopped?.why === 'takenOver') throw new Error(`run ${request.id}: ${stopped.why}`);
   if (stopped?.why === 'cancelled') return thread.failed({ message: stopped.by, hint: '', cancelled: true });
-  return 'report' in outcome ? thread.report(outcome.report) : thread.failed(failureOf(outcome.error));
+  if ('error' in outcome) return thread.failed(failureOf(outcome.error));
+  const { report } = outcome;
+  return thread.report(report, () =>
+    attachmentsOf(report, directory, request.language, (sentence) => process.stderr.write(`netcheck: ${sentence}\n`)),
+  );
 }
 
 /** What the thread says where there is no report. Details of our own faults are for the log, not for a channel. */

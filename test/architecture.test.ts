@@ -17,6 +17,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'adapters/ssh': ['model', 'engine/ports', 'adapters/ssh'],
   'adapters/queue': ['model', 'engine/ports', 'adapters/queue'],
   'adapters/files': ['model', 'engine/ports', 'adapters/files'],
+  'adapters/picture': ['model', 'engine/ports', 'adapters/picture'],
   'adapters/slack': ['model', 'engine/ports', 'report', 'adapters/slack'],
 };
 
@@ -29,6 +30,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'adapters/ssh': ['node:*', 'node-ssh', 'ssh2', 'zod'],
   'adapters/queue': ['node:*', 'bullmq', 'ioredis', 'zod'],
   'adapters/files': ['node:*', 'zod'],
+  'adapters/picture': ['node:*', '@resvg/resvg-js'],
   'adapters/slack': [
     'node:*',
     '@slack/bolt',

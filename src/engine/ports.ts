@@ -108,11 +108,24 @@ export interface RunRequest {
   readonly recheckOf?: string;
 }
 
+/** A file that goes with an answer. */
+export interface Attachment {
+  /** `ladder.png` */
+  readonly name: string;
+  /** What it shows, also for those who do not see it. */
+  readonly title: string;
+  readonly bytes: Uint8Array;
+}
+
 /** The thread that a run answers in. Every method is idempotent per run: a second worker may call it all again. */
 export interface AnswerThread {
   progress(event: ProgressEvent): void;
-  /** Posts the final report once, whatever crashed before. */
-  report(report: Report): Promise<void>;
+  /**
+   * Posts the final report once, whatever crashed before.
+   * @param attachments makes the files that go with it; asked at most once, after the report is there. What goes wrong
+   *   with them does not harm the report
+   */
+  report(report: Report, attachments?: () => Promise<readonly Attachment[]>): Promise<void>;
   /** The one final answer where there is no report: cancelled, or our own fault. */
   failed(why: { readonly message: string; readonly hint: string; readonly cancelled: boolean }): Promise<void>;
 }

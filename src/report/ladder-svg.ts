@@ -484,14 +484,20 @@ function lined(content: string, columns: number, most: number): string[] {
 }
 
 function style(theme: 'light' | 'dark' | 'auto'): string {
-  const variables = (colours: typeof light) =>
-    `.ladder{${Object.entries(colours)
-      .map(([name, value]) => `--l-${name}:${value}`)
-      .join(';')}}`;
-  const colours =
-    theme === 'auto'
-      ? `${variables(light)}@media(prefers-color-scheme:dark){${variables(dark)}}`
-      : variables(theme === 'dark' ? dark : light);
+  const rules = styleRules();
+  if (theme === 'auto') return `${variables(light)}@media(prefers-color-scheme:dark){${variables(dark)}}${rules}`;
+  const colours: Readonly<Record<string, string>> = theme === 'dark' ? dark : light;
+  // With colours that never change, what makes pictures of it need not know variables.
+  return rules.replace(/var\(--l-([a-z-]+)\)/g, (whole, name: string) => colours[name] ?? whole);
+}
+
+function variables(colours: typeof light): string {
+  return `.ladder{${Object.entries(colours)
+    .map(([name, value]) => `--l-${name}:${value}`)
+    .join(';')}}`;
+}
+
+function styleRules(): string {
   const stroke = (kinds: string, colour: string): string => `.ladder .p.${kinds}{stroke:var(--l-${colour})}`;
   const fill = (kinds: string, colour: string): string => `.ladder .h.${kinds}{fill:var(--l-${colour})}`;
   const kinds: readonly (readonly [Kind, string])[] = [
@@ -504,7 +510,6 @@ function style(theme: 'light' | 'dark' | 'auto'): string {
     ['rst', 'dies'],
   ];
   return [
-    colours,
     ".ladder text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace;fill:var(--l-ink)}",
     ".ladder text.h1{font:600 16px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','PingFang SC','Noto Sans CJK SC',sans-serif}",
     '.narrow.ladder text{font-size:12px}.narrow.ladder text.h1{font-size:14px}',

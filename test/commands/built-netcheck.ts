@@ -58,7 +58,7 @@ export async function buildNetcheck(): Promise<BuiltNetcheck> {
     await rm(folder, { recursive: true });
     throw new Error(`src/ was not compiled:\n${output}`);
   }
-  for (const name of ['playbooks', 'node_modules', 'package.json', 'docs'])
+  for (const name of ['playbooks', 'fonts', 'node_modules', 'package.json', 'docs'])
     await symlink(path.join(root, name), path.join(folder, name));
   const bundled = await said('npm', ['run', '--silent', 'bundle', '--prefix', folder], folder);
   if (bundled !== '') throw new Error(`netcheck pcap was not bundled:\n${bundled}`);

@@ -211,7 +211,7 @@ function copiedOf(stages: readonly Stage[]): readonly string[] {
 }
 
 /** What src/ reads beside itself while it runs: version.ts, load-playbooks.ts, commands/rules.ts. */
-const neededAtRunTime = ['package.json', 'playbooks', 'docs/rules', 'LICENSE'];
+const neededAtRunTime = ['fonts', 'package.json', 'playbooks', 'docs/rules', 'LICENSE'];
 
 /** What the Dockerfile promises and does not keep, one sentence each. */
 function dockerfileProblems(dockerfile: string, ignored: string): readonly string[] {

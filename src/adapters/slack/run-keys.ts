@@ -6,6 +6,8 @@ export const keepMs = 7 * 24 * 3600_000;
 export const runKey = (runId: string): string => `netcheck:run:${runId}`;
 /** `pending <holder> <unix ms>` or `done <ts>`. */
 export const answerKey = (runId: string): string => `netcheck:answer:${runId}`;
+/** Somebody attaches, or has attached, the files of the answer. */
+export const attachedKey = (runId: string): string => `netcheck:attached:${runId}`;
 /** The last stage of the status message, JSON. */
 export const finalStatusKey = (runId: string): string => `netcheck:final:${runId}`;
 /** Timestamp of the status message. */

@@ -18,6 +18,8 @@ export type CallOutcome =
 export interface SlackCalls {
   /** @param method such as `chat.postMessage` @param args its arguments, JSON values */
   call(method: string, args: Readonly<Record<string, unknown>>): Promise<CallOutcome>;
+  /** Sends the bytes of a file to the address that `files.getUploadURLExternal` named. */
+  upload(url: string, bytes: Uint8Array): Promise<CallOutcome>;
 }
 
 export interface SlackCallsOptions {
@@ -40,6 +42,9 @@ export function webClientOptions(options: Omit<SlackCallsOptions, 'token'>): web
   };
 }
 
+/** Files are larger than messages, and lines are slow. */
+const uploadTimeoutMs = 60_000;
+
 /** The real Web API, one attempt per call. */
 export function createSlackCalls(options: SlackCallsOptions): SlackCalls {
   const client = new webApi.WebClient(options.token, webClientOptions(options));
@@ -49,6 +54,22 @@ export function createSlackCalls(options: SlackCallsOptions): SlackCalls {
         const response = await client.apiCall(method, { ...args });
         const scopes = response.response_metadata?.scopes ?? [];
         return { outcome: 'ok', response: isRecord(response) ? response : {}, scopes };
+      } catch (error) {
+        return outcomeOf(error);
+      }
+    },
+    async upload(url, bytes) {
+      try {
+        const response = await fetch(url, {
+          method: 'POST',
+          body: new Uint8Array(bytes),
+          headers: { 'content-type': 'application/octet-stream' },
+          signal: AbortSignal.timeout(uploadTimeoutMs),
+        });
+        await response.arrayBuffer();
+        return response.ok
+          ? { outcome: 'ok', response: {}, scopes: [] }
+          : { outcome: 'ambiguous', why: `Slack answered HTTP ${response.status} to an upload` };
       } catch (error) {
         return outcomeOf(error);
       }

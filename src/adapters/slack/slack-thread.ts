@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { AnswerThread, KeyValue, RunRequest } from '../../engine/ports.ts';
+import type { AnswerThread, Attachment, KeyValue, RunRequest } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
 import type { Report } from '../../model/report.ts';
+import { attachFiles } from './attach-files.ts';
 import { answerOf } from './claim.ts';
 import { clipMrkdwn, fitBlocks, maxPlainChars, maxTextChars, plainTextOf } from './fit-blocks.ts';
 import { codeSpan, escapeMrkdwn, mentionOf, withoutMentions, withoutMentionsInText } from './mrkdwn.ts';
@@ -13,7 +14,7 @@ import { isDeadToken, refusalOf } from './refusals.ts';
 import { blockIdOf, findRunMessage, metadataOf } from './run-messages.ts';
 import { button, clip, recheckAction, type RunStage, statusMessage } from './status-message.ts';
 import { newStatus, reduceStatus, type StatusState } from '../../report/run-status.ts';
-import { cancelKey, keepMs, readAnswer, answerKey, buttonMs, finalStatusKey } from './run-keys.ts';
+import { answerKey, attachedKey, buttonMs, cancelKey, finalStatusKey, keepMs, readAnswer } from './run-keys.ts';
 import type { SlackCalls } from './slack-calls.ts';
 import { wordingIn } from './wording.ts';
 
@@ -191,6 +192,18 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     await showFinal((kept.answered && kept.value !== null ? messageBodyOf(kept.value) : undefined) ?? own);
   }
 
+  /** Once, whoever posted the answer: a worker that dies in the middle leaves them out rather than there twice. */
+  async function attach(make: () => Promise<readonly Attachment[]>): Promise<void> {
+    const first = await answerOf(() => store.setOnce(attachedKey(request.id), holder, { ttlMs: keepMs }));
+    if (!first.answered || !first.value) return;
+    try {
+      const why = await attachFiles(calls, { channel, threadTs: rootTs, files: await make(), comment: '' });
+      if (why !== null) log(`slack: the files of ${request.id} could not be attached: ${why}`);
+    } catch (error) {
+      log(`slack: the files of ${request.id} could not be made: ${String(error)}`);
+    }
+  }
+
   return {
     progress(event) {
       // `finished` belongs to `report`, which comes with the whole answer.
@@ -198,12 +211,14 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       state = reduceStatus(state, event);
       void show(statusMessage(request, { stage: 'running', state, attempt }, language), false);
     },
-    report(report) {
+    report(report, attachments) {
       const { verdict, headline } = report;
       over ??= finish(() => answerBody(options.renderReport(report, { language })), {
         stage: 'ended',
         state: { ...state, ended: { how: 'finished', verdict, headline } },
-      }).catch(forgetAndThrow);
+      })
+        .then(() => (attachments === undefined ? undefined : attach(attachments)))
+        .catch(forgetAndThrow);
       return over;
     },
     failed(why) {

@@ -252,3 +252,56 @@ describe('progress', () => {
     expect(answers()).toHaveLength(1);
   });
 });
+
+describe('the files of an answer', () => {
+  const file = (name: string) => ({ name, title: name, bytes: new TextEncoder().encode('bytes') });
+  const files = () => Promise.resolve([file('ladder.png'), file('run.tar.gz')]);
+  const withFiles = () => world.messages().filter((message) => message.files.length > 0);
+
+  it('are one message of the thread, after the answer', async () => {
+    await settled(newThread().report(sampleReport(), files));
+    expect(withFiles()).toMatchObject([
+      { threadTs: request.thread.rootTs, files: [{ name: 'ladder.png' }, { name: 'run.tar.gz' }] },
+    ]);
+    expect(world.messages().findIndex((one) => one.files.length > 0)).toBeGreaterThan(
+      world.messages().findIndex((one) => one.metadata?.['event_type'] === 'netcheck_answer'),
+    );
+  });
+
+  it('are there once, however many workers bring them', async () => {
+    await settled(
+      Promise.all([newThread().report(sampleReport(), files), newThread({ attempt: 2 }).report(sampleReport(), files)]),
+    );
+    expect(withFiles()).toHaveLength(1);
+  });
+
+  it('are brought by the next worker where the first died after its answer', async () => {
+    await settled(newThread().report(sampleReport()));
+    await settled(newThread({ attempt: 2 }).report(sampleReport(), files));
+    expect(answers()).toHaveLength(1);
+    expect(withFiles()).toHaveLength(1);
+  });
+
+  it('that Slack does not take, or that cannot be made, do not harm the answer', async () => {
+    const lines: string[] = [];
+    world.scopes.splice(world.scopes.indexOf('files:write'), 1);
+    await settled(newThread({ log: (line) => lines.push(line) }).report(sampleReport(), files));
+    expect(answers()).toHaveLength(1);
+    expect(lines.join()).toContain('missing_scope');
+    expect(withFiles()).toEqual([]);
+  });
+
+  it('that cannot be made are left out, and the log says why', async () => {
+    const lines: string[] = [];
+    const broken = () => Promise.reject(new Error('the disk is full'));
+    await settled(newThread({ log: (line) => lines.push(line) }).report(sampleReport(), broken));
+    expect(answers()).toHaveLength(1);
+    expect(lines.join()).toContain('the disk is full');
+  });
+
+  it('wait where Slack asks for it', async () => {
+    world.script('files.getUploadURLExternal', { kind: 'rateLimit', retryAfterS: 3 });
+    await settled(newThread().report(sampleReport(), files));
+    expect(withFiles()).toHaveLength(1);
+  });
+});

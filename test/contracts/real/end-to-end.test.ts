@@ -109,13 +109,14 @@ async function world(onProbe: (count: number) => 'hang' | void = () => undefined
 const isAnswer = (message: FakeMessage): boolean => message.metadata?.['event_type'] === 'netcheck_answer';
 const blocksOf = (message: FakeMessage | undefined): string => JSON.stringify(message?.blocks ?? []);
 
-/** The thread of the one run: a root that has ended and one reply, the answer. */
+/** The thread of the one run: a root that has ended and one reply, the answer; its files in one message, or not yet. */
 function expectOneAnswer(here: World): FakeMessage {
   const [answer, ...more] = here.answers();
   expect(more).toEqual([]);
   if (answer?.threadTs === undefined) throw new Error('no answer in a thread');
   const thread = here.slack.thread(answer.threadTs);
-  expect(thread.map((message) => message.ts)).toEqual([answer.threadTs, answer.ts]);
+  expect(thread.filter(({ files }) => files.length === 0).map(({ ts }) => ts)).toEqual([answer.threadTs, answer.ts]);
+  expect(thread.filter(({ files }) => files.length > 0).length).toBeLessThanOrEqual(1);
   expect(blocksOf(answer)).toContain(recheckAction);
   expect(answer.pings).toEqual(['<@U0ANNA>']);
   return answer;
@@ -151,9 +152,15 @@ describe.skipIf(missing !== undefined).concurrent(`bot and workers${because}`, (
     await here.recorded(2);
     expect(here.answers()).toHaveLength(2);
     expect(here.answers().map(({ threadTs }) => threadTs)).toEqual([answer.threadTs, answer.threadTs]);
-    // Root, answer, status of the second run, its answer; and no other message anywhere.
-    expect(here.slack.thread(answer.threadTs ?? '')).toHaveLength(4);
-    expect(here.slack.world.messages()).toHaveLength(4);
+    // Root, answer, status of the second run, its answer; files after each answer; and no other message anywhere.
+    const messages = here.slack.world.messages();
+    expect(messages.filter(({ files }) => files.length === 0)).toHaveLength(4);
+    expect(messages.map(({ ts, threadTs }) => threadTs ?? ts)).toEqual(messages.map(() => answer.threadTs));
+    for (const { files } of messages.filter((message) => message.files.length > 0)) {
+      expect(files.map(({ name }) => name.replace(/^netcheck-[^.]*/, ''))).toEqual(['.png', '.html', '.tar.gz']);
+      expect(files.every(({ bytes }) => bytes > 1000)).toBe(true);
+    }
+    expect(messages.filter(({ files }) => files.length > 0)).toHaveLength(2);
   });
 
   it('of which the worker is another process: a front without worker waits for one', async () => {

@@ -24,5 +24,11 @@ export function worldCalls(world: SlackWorld, options: { latencyMs?: number; tim
       if (body['ok'] === true) return { outcome: 'ok', response: body, scopes: world.scopes };
       return outcomeOf(new webApi.WebAPIPlatformError({ ok: false, error: String(body['error']) }));
     },
+    async upload(url, bytes): Promise<CallOutcome> {
+      await after(latencyMs);
+      return world.uploaded(url.split('/').at(-1) ?? '', bytes.length)
+        ? { outcome: 'ok', response: {}, scopes: [] }
+        : { outcome: 'ambiguous', why: 'Slack answered HTTP 404 to an upload' };
+    },
   };
 }
