@@ -26,6 +26,10 @@ export interface Collected {
 
 /** Longest time that packets may still be under way to us after the last probe, milliseconds. */
 const lastPacketsMs = { immediate: 250, buffered: 1200 } as const;
+/** Names that others look up are watched for this long at least, where ours were answered at once, milliseconds. */
+const leastOfNamesMs = 4000;
+/** glibc asks again after 5 s (RES_TIMEOUT). */
+const patienceOfResolversMs = 6000;
 /** tcpdump is given this long to say that it listens, milliseconds. */
 const listenWithinMs = 8000;
 /** A run that waits this long for its turn on a node says so, milliseconds. */
@@ -406,8 +410,15 @@ async function probeAndWatch(
     );
     return 'complete';
   }
-  const enough = (): boolean => captures.some(({ capture }) => settled(capture.snapshot()));
-  return (await until(enough, null, whole)) ? 'early' : 'complete';
+  const isOfNames = plan.steps.some(({ collector, params }) => collector === 'capture' && params.filter === 'dns');
+  if (!isOfNames || plan.symptom.watchMs !== undefined) {
+    const enough = (): boolean => captures.some(({ capture }) => settled(capture.snapshot()));
+    return (await until(enough, null, whole)) ? 'early' : 'complete';
+  }
+  await until(() => false, leastOfNamesMs, whole);
+  const answeredAll = (): boolean =>
+    captures.length > 0 && captures.every(({ capture }) => hasAnswers(capture.snapshot()));
+  return (await until(answeredAll, null, whole)) ? 'early' : 'complete';
 }
 
 /** Longest begin of a line of the probe script that is kept until its end comes, characters. */
@@ -421,6 +432,11 @@ function settled(capture: Capture): boolean {
     ({ handshake, syns }) => handshake !== 'midStream' && (handshake !== 'unanswered' || syns.length >= 3),
   );
   return outcomes.length >= 3 && outcomes.some((connection) => !answered(connection));
+}
+
+/** Every question about a name has its answer, or has waited for longer than resolvers do. */
+function hasAnswers({ dns, lastAtMs }: Capture): boolean {
+  return dns.every(({ answer, atMs }) => answer !== null || (lastAtMs ?? atMs) - atMs > patienceOfResolversMs);
 }
 
 /** Waits until a condition holds, at most so long (null: until the signal); tells whether it held. */

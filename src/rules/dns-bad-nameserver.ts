@@ -4,7 +4,7 @@ import type { DnsExchange } from '../model/packet-facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
-import { dnsText, dnsWeakness, nameOf, watchedMs, withoutDns } from './dns-in-capture.ts';
+import { dnsText, dnsWeakness, hasAddress, nameOf, watchedMs, withoutDns } from './dns-in-capture.ts';
 import { groupBy } from './group-by.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
@@ -163,7 +163,8 @@ export const dnsBadNameserver = defineCaptureRule({
       const turned = turnedFrom(server);
       if (turned !== null) {
         reasons.push(turned);
-        return [{ server, reasons, strength: weak === null ? 'confirmed' : 'likely' }];
+        // both questions of one look-up go out in one moment, and may be lost in it
+        return [{ server, reasons, strength: weak === null && isRepeated(server) ? 'confirmed' : 'likely' }];
       }
       if (weak !== null) return null;
       const other = worstFirst(good, ({ answered }) => answered)[0];
@@ -216,16 +217,15 @@ export const dnsBadNameserver = defineCaptureRule({
           capture.at,
         ),
       ];
-      for (const failed of answers) {
-        const other = usefulByQuestion.get(`${nameOf(failed)} ${failed.type}`)?.[0];
-        if (other?.answer === undefined || other.answer === null) continue;
-        const { rcode, frame } = other.answer;
-        reasons.push(
-          because(say.otherKnows({ name: failed.name, other: other.server.address, rcode, frame }), capture.at),
-        );
-        return [{ server, reasons, strength: 'confirmed' }];
-      }
-      return [{ server, reasons, strength: 'likely' }];
+      const others = answers.flatMap((failed) => usefulByQuestion.get(`${nameOf(failed)} ${failed.type}`) ?? []);
+      // that a name does not exist is no use to anybody: only an address is what was withheld
+      const other = others.find(hasAddress) ?? others[0];
+      if (other?.answer === undefined || other.answer === null) return [{ server, reasons, strength: 'likely' }];
+      const { rcode, frame } = other.answer;
+      reasons.push(
+        because(say.otherKnows({ name: other.name, other: other.server.address, rcode, frame }), capture.at),
+      );
+      return [{ server, reasons, strength: hasAddress(other) ? 'confirmed' : 'likely' }];
     }
 
     function remediesFor(addresses: readonly string[]): Remedy[] {
@@ -247,6 +247,13 @@ export const dnsBadNameserver = defineCaptureRule({
     }
   },
 });
+
+/** More than one look-up was ignored: for several names, or over some time. */
+function isRepeated({ exchanges }: Server): boolean {
+  const names = new Set(exchanges.map(nameOf));
+  const times = exchanges.map(({ atMs }) => atMs);
+  return names.size > 1 || Math.max(...times) - Math.min(...times) >= 900;
+}
 
 function isUseful({ answer }: DnsExchange): boolean {
   return answer !== null && !failures.includes(answer.rcode);

@@ -18,6 +18,10 @@ export const dnsNdots = defineCaptureRule({
     minMisses: z.number().int().min(1).default(3),
     /** Lookups of this kind that make it certain. */
     minLookups: z.number().int().min(1).default(3),
+    /** Time that most of these lookups lose, milliseconds, from which on somebody notices. */
+    minWastedMs: z.number().nonnegative().default(100),
+    /** Below this nobody does: every pod of Kubernetes asks like this, milliseconds. */
+    cheapMs: z.number().nonnegative().default(20),
   }),
   sources: [
     'resolv.conf(5): ndots, search',
@@ -44,6 +48,9 @@ export const dnsNdots = defineCaptureRule({
         `${v.lookups} lookups were like this: ${v.wasted} of ${v.all} questions in the capture (${v.percent} %) asked for names that do not exist`,
       few: (v: { lookups: number }) =>
         `Only ${v.lookups} such lookups were seen: a capture over a longer time would tell whether it is the rule`,
+      cheap: (v: { usualMs: string }) =>
+        `That costs most of them ${v.usualMs} ms: nobody notices, though the name servers have the questions`,
+      some: (v: { usualMs: string }) => `That costs most of them ${v.usualMs} ms: little for one lookup`,
       fine: (v: { answered: number; most: number }) =>
         `of ${v.answered} questions that were answered with an address, none had more than ${v.most} names that do not exist before it`,
       temporary:
@@ -63,6 +70,8 @@ export const dnsNdots = defineCaptureRule({
       total: (v) =>
         `这样的解析有 ${v.lookups} 次：抓包中 ${v.all} 个查询有 ${v.wasted} 个（${v.percent} %）查的是不存在的域名`,
       few: (v) => `只看到 ${v.lookups} 次这样的解析：抓包时间长一些才能判断是否普遍如此`,
+      cheap: (v) => `多数解析因此只多花 ${v.usualMs} 毫秒：感觉不到，只是增加了 DNS 服务器的查询量`,
+      some: (v) => `多数解析因此多花 ${v.usualMs} 毫秒：对单次解析影响不大`,
       fine: (v) => `${v.answered} 个得到地址的查询，之前最多只有 ${v.most} 个不存在的域名`,
       temporary: '外部域名末尾加点（`www.example.com.`），直接按完整域名查询',
       kubernetes:
@@ -98,11 +107,20 @@ export const dnsNdots = defineCaptureRule({
       { kind: 'application', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
       { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskKubernetes },
     ];
-    return lookups.length >= params.minLookups
+    const usualMs = median(lookups.map(wastedMs));
+    if (usualMs < params.cheapMs)
+      return ruledOut(...reasons, because(say.cheap({ usualMs: usualMs.toFixed(1) }), capture.at));
+    if (lookups.length < params.minLookups)
+      return likely([...reasons, because(say.few({ lookups: lookups.length }), capture.at)], remedies);
+    return usualMs >= params.minWastedMs
       ? confirmed(reasons, remedies)
-      : likely([...reasons, because(say.few({ lookups: lookups.length }), capture.at)], remedies);
+      : likely([...reasons, because(say.some({ usualMs: usualMs.toFixed(1) }), capture.at)], remedies);
   },
 });
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
 
 function wastedMs({ misses, hit }: SearchSeries): number {
   return hit.atMs - (misses[0]?.atMs ?? hit.atMs);

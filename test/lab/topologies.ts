@@ -105,10 +105,15 @@ export const withNames: LabDefinition = {
   name: 'names',
   nodes: [
     pod('pod-a', 0, '1'),
-    // fragments that do not all come are given up within the time of a run (30 s elsewhere)
     {
       ...node12,
-      sysctls: { ...node12.sysctls, 'net.ipv4.ipfrag_time': '2' },
+      sysctls: {
+        ...node12.sysctls,
+        // fragments that do not all come are given up within the time of a run (30 s elsewhere)
+        'net.ipv4.ipfrag_time': '2',
+        // with an IPv6 address of its own, getaddrinfo asks for AAAA too (AI_ADDRCONFIG)
+        'net.ipv6.conf.all.disable_ipv6': '0',
+      },
       interfaces: node12.interfaces.slice(0, 2),
       resolver: 'nameserver 172.16.0.53\nnameserver 172.16.0.54\n',
     },

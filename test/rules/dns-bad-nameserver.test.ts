@@ -48,6 +48,22 @@ describe('dns-bad-nameserver', () => {
     expect(alone.verdict).toBe('likely');
   });
 
+  it('fires: only likely where one look-up was ignored, or where the other server knows no address either', () => {
+    const one = ['A', 'AAAA'].map((type) => asked('www.example.com', { server: '10.0.0.53', tookMs: null, type }));
+    const turned = ['A', 'AAAA'].map((type) => asked('www.example.com', { server: '10.0.0.54', atMs: 6000, type }));
+    expect(judgeOnCapture(rule, dnsCapture([...one, ...turned])).verdict).toBe('likely');
+    const again = asked('api.example.com', { server: '10.0.0.53', tookMs: null, atMs: 1001 });
+    expect(judgeOnCapture(rule, dnsCapture([...one, again, ...turned])).verdict).toBe('confirmed');
+
+    const refused = ['a.example', 'b.example'].flatMap((name) => [
+      asked(name, { server: '10.0.0.53', rcode: 'REFUSED' }),
+      asked(name, { server: '10.0.0.54', rcode: 'NXDOMAIN', atMs: 1001 }),
+    ]);
+    const found = judgeOnCapture(rule, dnsCapture(refused));
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('10.0.0.54 answers NXDOMAIN');
+  });
+
   it('fires: the questions are turned down by ICMP, however short the capture is', () => {
     const dns = [
       toDead('a.example', 1000, { port: 1 }),

@@ -5,12 +5,12 @@ import { capture, judgeOnCapture } from './facts.ts';
 
 const searches = ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local'];
 /** What a pod with ndots:5 asks: A and AAAA of every name of the search list, then of the name itself. */
-const lookup = (name: string, atMs: number, domains = searches) => [
+const lookup = (name: string, atMs: number, domains = searches, stepMs = 50) => [
   ...domains.flatMap((domain, i) =>
-    ['A', 'AAAA'].map((type) => asked(`${name}.${domain}`, { type, rcode: 'NXDOMAIN', atMs: atMs + i })),
+    ['A', 'AAAA'].map((type) => asked(`${name}.${domain}`, { type, rcode: 'NXDOMAIN', atMs: atMs + i * stepMs })),
   ),
-  asked(name, { atMs: atMs + domains.length }),
-  asked(name, { type: 'AAAA', atMs: atMs + domains.length, addresses: [] }),
+  asked(name, { atMs: atMs + domains.length * stepMs }),
+  asked(name, { type: 'AAAA', atMs: atMs + domains.length * stepMs, addresses: [] }),
 ];
 
 describe('dns-ndots', () => {
@@ -21,12 +21,12 @@ describe('dns-ndots', () => {
     expect(found.said).toMatch(
       /10\.244\.1\.7 looked up www\.example\.com: 3 names of its search list do not exist \(6 questions from frame \d+ on\)/,
     );
-    expect(found.said).toContain('3.0 ms, and 1.0 ms for the answer that was wanted');
+    expect(found.said).toContain('150.0 ms, and 1.0 ms for the answer that was wanted');
     expect(found.said).toContain('3 lookups were like this: 18 of 24 questions in the capture (75 %)');
   });
 
   it('fires: the same name again is another lookup', () => {
-    const dns = [0, 1, 2].flatMap((i) => lookup('www.example.com', 1000 + i * 50));
+    const dns = [0, 1, 2].flatMap((i) => lookup('www.example.com', 1000 + i * 500));
     expect(judgeOnCapture(rule, dnsCapture(dns)).verdict).toBe('confirmed');
   });
 
@@ -34,6 +34,16 @@ describe('dns-ndots', () => {
     const found = judgeOnCapture(rule, dnsCapture(lookup('www.example.com', 1000)));
     expect(found.verdict).toBe('likely');
     expect(found.said).toContain('Only 1 such lookups');
+  });
+
+  it('fires: only likely where each lookup loses little; stays silent where nobody notices, and says how many', () => {
+    const names = ['www.example.com', 'api.example.org', 'cdn.example.net'];
+    const judge = (stepMs: number) =>
+      judgeOnCapture(rule, dnsCapture(names.flatMap((name, i) => lookup(name, 1000 + i * 1000, searches, stepMs))));
+    expect(judge(20).verdict).toBe('likely');
+    expect(judge(20).said).toContain('That costs most of them 60.0 ms');
+    expect(judge(1).verdict).toBe('ruledOut');
+    expect(judge(1).said).toContain('18 of 24 questions');
   });
 
   it('stays silent: fewer names, another client, long before', () => {
