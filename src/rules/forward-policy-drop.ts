@@ -15,6 +15,7 @@ import { familyOf, sameAddress } from './ip-address.ts';
 import { ingressDevices } from './ingress-device.ts';
 import { keptAnswersAt, lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { isPolicyChain } from './policy-chains.ts';
 import { serversBehind } from './servers-behind.ts';
 
 interface Candidate {
@@ -162,9 +163,10 @@ export const forwardPolicyDrop = defineNodeRule({
         : [because(say.sentOn({ servers: servers.slice(0, 3).map(endpointText).join(', ') }), firewallAt)];
     const candidates = flows
       .flatMap((flow) =>
-        reachedRules(firewall, flow, ['drop'], flow.isAnswer ? [...arrivalHooks, ...forwardHooks] : forwardHooks).map(
-          (found): Candidate => ({ found, flow }),
-        ),
+        // what a NetworkPolicy denies is networkpolicy-deny's
+        reachedRules(firewall, flow, ['drop'], flow.isAnswer ? [...arrivalHooks, ...forwardHooks] : forwardHooks)
+          .filter(({ rule }) => !isPolicyChain(rule.chain))
+          .map((found): Candidate => ({ found, flow })),
       )
       .sort((a, b) => score(b) - score(a));
     const best = candidates[0];

@@ -22,6 +22,7 @@ import { loopbackOnly } from './loopback-only.ts';
 import { mtuTooSmall } from './mtu-too-small.ts';
 import { neighFailed } from './neigh-failed.ts';
 import { netdevDown } from './netdev-down.ts';
+import { networkpolicyDeny } from './networkpolicy-deny.ts';
 import { noEndpoints } from './no-endpoints.ts';
 import { pathDrop } from './path-drop.ts';
 import { portClosed } from './port-closed.ts';
@@ -75,6 +76,7 @@ const all: readonly AnyRule[] = [
   netdevDown,
   noRoute,
   forwardPolicyDrop,
+  networkpolicyDeny,
   fwInputDrop,
   fwReject,
   fwOutputDrop,
