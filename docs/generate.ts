@@ -9,6 +9,7 @@ import { Budget } from '../src/model/plan.ts';
 import { parsers } from '../src/parsers/index.ts';
 import { reportJsonSchema } from '../src/report/json-schema.ts';
 import { rules } from '../src/rules/index.ts';
+import { accuracyPage } from './accuracy-page.ts';
 import { faultsPage } from './faults-page.ts';
 
 /**
@@ -113,6 +114,7 @@ function parsersPage(): string {
 
 const pages: Readonly<Record<string, () => string>> = {
   'rules/README.md': rulesPage,
+  'accuracy.md': () => accuracyPage(),
   'faults.md': faultsPage,
   'playbooks.md': playbooksPage,
   'evidence.md': evidencePage,
