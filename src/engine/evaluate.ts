@@ -4,6 +4,7 @@ import type { Plan, PlannedNode } from '../model/plan.ts';
 import type { Finding, Missing } from '../model/report.ts';
 import type { AnyRule, Outcome, Undecided } from '../model/rule.ts';
 import { type Asked, decide, unknown } from './decide.ts';
+import { failingOthers, isConfirmed } from './failing-others.ts';
 import type { NodeKnowledge } from './parse.ts';
 import { trafficOfTarget } from './traffic-of-target.ts';
 import type { EngineText } from './wording.ts';
@@ -46,10 +47,11 @@ function onNodes(rule: AnyRule & { scope: 'node' }, params: unknown, input: Judg
     const node = planned.node.name;
     const missing = missingFacts(rule.needs, planned, input);
     if (missing.length > 0) return unknown(asked(rule, node, undefined, input), missing);
-    return ask(rule, node, undefined, input, () =>
+    const facts = factsOf(node, input);
+    const evaluateOn = (seen: Facts): Outcome | Undecided =>
       rule.evaluate({
         node,
-        facts: pick(factsOf(node, input), [...rule.needs, ...rule.optional]),
+        facts: pick(seen, [...rule.needs, ...rule.optional]),
         symptom: plan.symptom,
         target: {
           address: planned.roles.includes('target') ? planned.address : plan.targetAddress,
@@ -58,9 +60,28 @@ function onNodes(rule: AnyRule & { scope: 'node' }, params: unknown, input: Judg
         plan,
         params: rule.params.parse(params),
         say: rule.text[input.language],
-      } as never),
-    );
+      } as never);
+    return ask(rule, node, undefined, input, () => {
+      const outcome = evaluateOn(facts);
+      return isConfirmed(outcome) ? ofWhomAsked(node, outcome, evaluateOn, input) : outcome;
+    });
   });
+}
+
+/** What is confirmed only by connects of clients that nobody asked about is likely, and says whose they are. */
+function ofWhomAsked(
+  node: string,
+  outcome: Outcome,
+  evaluateOn: (facts: Facts) => Outcome | Undecided,
+  input: Judged,
+): Outcome {
+  const others = failingOthers(node, input);
+  if (others === null) return outcome;
+  if (isConfirmed(evaluateOn({ ...factsOf(node, input), capture: others.capture }))) return outcome;
+  const { asked: clients, answered, failed, sources } = others;
+  const text = input.say.ofOthers(clients.join(', '), answered, sources.join(', '), failed);
+  const because = { text, evidence: others.capture.at.evidence };
+  return { ...outcome, verdict: 'likely', because: [...outcome.because, because] };
 }
 
 function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judged): readonly Finding[] {

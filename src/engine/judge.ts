@@ -42,7 +42,9 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   const explained = findings.some(({ verdict }) => verdict === 'confirmed' || verdict === 'likely');
   if (!explained && failures.failed > 0)
     unseen.push(
-      failures.probed ? say.unexplained(failures.failed, failures.total) : say.unexplainedSeen(failures.failed),
+      failures.probed
+        ? say.unexplained(failures.failed, failures.total, howFailed(knowledge, say))
+        : say.unexplainedSeen(failures.failed),
     );
   if (findings.length === 0 && unseen.length === 0) unseen.push(say.nothingJudged);
   const wholeWindow = record.ended === 'complete' || record.ended === 'early';
@@ -65,7 +67,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
       netcheck: record.netcheck,
     },
     verdict,
-    headline: headline(verdict, findings, record, unseen, say),
+    headline: headline(verdict, findings, record, unseen, failures, say),
     symptom: plan.symptom,
     nodes: plan.nodes.map(({ node, roles, address }): NodeSummary => {
       const known = knowledge.get(node.name);
@@ -111,14 +113,18 @@ function headline(
   findings: readonly Finding[],
   { plan }: RunRecord,
   unseen: readonly string[],
+  failures: Connects,
   say: EngineText,
 ): string {
   const { port } = plan.symptom;
   const [first] = findings;
   if (verdict === 'found' && first) {
     const likely = first.verdict === 'likely';
-    if (first.path) return (likely ? say.foundPathLikely : say.foundPath)(first.title, first.path.from, first.path.to);
-    return (likely ? say.foundLikely : say.found)(first.title, first.node);
+    const text = first.path
+      ? (likely ? say.foundPathLikely : say.foundPath)(first.title, first.path.from, first.path.to)
+      : (likely ? say.foundLikely : say.found)(first.title, first.node);
+    // a risk, or a fault that connects alone do not meet
+    return likely && failures.probed && failures.failed === 0 ? say.everyConnectWorked(text, failures.total) : text;
   }
   const target = plan.nodes.find(({ roles }) => roles.includes('target'))?.node.name ?? plan.targetAddress;
   if (verdict === 'clear') return say.clear(target, port);
@@ -164,11 +170,31 @@ function endedEarly({ ended }: RunRecord, say: EngineText): string[] {
   return ended === 'budget' ? [say.budget] : ended === 'cancelled' ? [say.stopped] : [];
 }
 
+/** `2 refused, 6 without an answer`: what the application saw tells much, also where nothing else could be read. */
+function howFailed(knowledge: ReadonlyMap<string, NodeKnowledge>, say: EngineText): string {
+  const probes = [...knowledge.values()].flatMap(({ facts }) => facts.probes ?? []);
+  const kinds = {
+    refused: say.probesRefused,
+    timedOut: say.probesTimedOut,
+    noRoute: say.probesNoRoute,
+    netUnreachable: say.probesNetUnreachable,
+    notPermitted: say.probesNotPermitted,
+    other: say.probesOther,
+  };
+  return Object.entries(kinds)
+    .map(([kind, text]) => ({ text, count: probes.filter(({ outcome }) => outcome === kind).length }))
+    .flatMap(({ text, count }) => (count === 0 ? [] : [text(count)]))
+    .join(', ');
+}
+
+interface Connects {
+  readonly failed: number;
+  readonly total: number;
+  readonly probed: boolean;
+}
+
 /** Connects that did not work, as probed or (where nobody could probe) as seen in the captures. */
-function failedConnects(
-  { plan }: RunRecord,
-  knowledge: ReadonlyMap<string, NodeKnowledge>,
-): { readonly failed: number; readonly total: number; readonly probed: boolean } {
+function failedConnects({ plan }: RunRecord, knowledge: ReadonlyMap<string, NodeKnowledge>): Connects {
   const probes = [...knowledge.values()].flatMap(({ facts }) => facts.probes ?? []);
   if (probes.length > 0)
     return {

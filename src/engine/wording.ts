@@ -32,8 +32,14 @@ const en = {
   noClient: 'nothing was sent to the port: there is no other node to probe from, and no client was named',
   ownNote: (text: string) => `Your team's note: ${text}`,
   crashed: (message: string) => `netcheck's own code failed here: ${message}`,
-  unexplained: (failed: number, total: number) =>
-    `${failed} of ${total} connects failed, and no rule of this playbook explains it`,
+  unexplained: (failed: number, total: number, how: string) =>
+    `${failed} of ${total} connects failed (${how}), and no rule of this playbook explains it`,
+  probesRefused: (count: number) => `${count} refused`,
+  probesTimedOut: (count: number) => `${count} without an answer`,
+  probesNoRoute: (count: number) => `${count} with "No route to host"`,
+  probesNetUnreachable: (count: number) => `${count} with "Network is unreachable"`,
+  probesNotPermitted: (count: number) => `${count} not permitted`,
+  probesOther: (count: number) => `${count} otherwise`,
   unexplainedSeen: (failed: number) =>
     `${failed} connections to the port were seen to fail, and no rule of this playbook explains it`,
   passive: (seconds: number) => `no traffic to the port was seen in ${seconds} s, and no node could probe it`,
@@ -41,6 +47,9 @@ const en = {
   stopped: 'the run was cancelled before everything was read',
   truncatedCapture: (node: string, dropped: number) =>
     `the kernel of ${node} dropped ${dropped} packets of the capture; what is missing there proves little`,
+  ofOthers: (clients: string, answered: number, sources: string, failed: number) =>
+    `This befalls others: ${failed} connects of ${sources}. All ${answered} connects of ${clients}, which the question is about, were answered at once`,
+  everyConnectWorked: (headline: string, total: number) => `${headline} (all ${total} connects of this run worked)`,
   clear: (target: string, port: number) =>
     `No fault found on the way to ${target} port ${port}: every check was made and came out clean`,
   inconclusive: (target: string, port: number, reason: string) => `Not decided for ${target} port ${port}: ${reason}`,
@@ -79,12 +88,21 @@ const zh: EngineText = {
   noClient: '没有向该端口发送任何请求：没有其他节点可以探测，也没有指定客户端',
   ownNote: (text) => `团队备注：${text}`,
   crashed: (message) => `netcheck 自身代码出错：${message}`,
-  unexplained: (failed, total) => `${total} 次连接中有 ${failed} 次失败，但该剧本没有规则能解释`,
+  unexplained: (failed, total, how) => `${total} 次连接中有 ${failed} 次失败（${how}），但该剧本没有规则能解释`,
+  probesRefused: (count) => `${count} 次被拒绝`,
+  probesTimedOut: (count) => `${count} 次无应答`,
+  probesNoRoute: (count) => `${count} 次“没有到主机的路由”`,
+  probesNetUnreachable: (count) => `${count} 次“网络不可达”`,
+  probesNotPermitted: (count) => `${count} 次不允许`,
+  probesOther: (count) => `${count} 次其他错误`,
   unexplainedSeen: (failed) => `看到 ${failed} 个到该端口的连接失败，但该剧本没有规则能解释`,
   passive: (seconds) => `${seconds} 秒内没有看到该端口的流量，也没有节点可以探测`,
   budget: '本次运行的时间用完，未能读完全部内容',
   stopped: '运行在读完全部内容之前被取消',
   truncatedCapture: (node, dropped) => `${node} 的内核丢弃了抓包中的 ${dropped} 个包，那里缺失的内容不能说明问题`,
+  ofOthers: (clients, answered, sources, failed) =>
+    `受影响的是其他客户端：来自 ${sources} 的 ${failed} 次连接。问题所问的 ${clients} 的 ${answered} 次连接都立即得到了应答`,
+  everyConnectWorked: (headline, total) => `${headline}（本次运行的 ${total} 次连接都成功了）`,
   clear: (target, port) => `到 ${target} 端口 ${port} 的路径没有发现故障：所有检查均已完成且正常`,
   inconclusive: (target, port, reason) => `${target} 端口 ${port} 未能定论：${reason}`,
   somethingUnseen: (count) => `有 ${count} 项检查无法完成`,

@@ -127,6 +127,8 @@ export const ephemeralExhaustion = defineNodeRule({
         const waiting = new Map<string, number>();
         for (const { protocol, state, local, peer } of sockets) {
           if (protocol !== 'tcp' || peer.port !== target.port || !sameAddress(peer.address, target.address)) continue;
+          // a port that was bound by name, or taken before the range was narrowed, is none of these
+          if (local.port < (from ?? 0) || local.port > (to ?? 0)) continue;
           held.set(local.address, (held.get(local.address) ?? new Set()).add(local.port));
           if (state === 'TIME-WAIT') waiting.set(local.address, (waiting.get(local.address) ?? 0) + 1);
         }

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
-import { handshakesOf } from './handshakes.ts';
+import { handshakesOf, synsIn } from './handshakes.ts';
 import { ingressDevices } from './ingress-device.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { lostSynsAt, lostSynText } from './lost-syns.ts';
@@ -145,11 +145,11 @@ export const rpFilterDrop = defineNodeRule({
       ...(lost.kind === 'lost' ? [lost.because] : []),
       ...(ignored.because === null ? [] : [ignored.because]),
     ];
-    const packets = (lost.kind === 'lost' ? lost.syns : 0) + ignored.packets;
-    const reasons = [dropped, ...shown, ...effect];
     // the filter asks with the packet's own addresses: rules of policy routing may send its question elsewhere
     const hasOwnTables =
       facts.policyRules?.some(({ table }) => !['local', 'main', 'default'].includes(table ?? '')) ?? false;
+    const packets = (lost.kind === 'lost' ? lost.syns - takenElsewhere() : 0) + ignored.packets;
+    const reasons = [dropped, ...shown, ...effect];
     if (symmetric && !hasOwnTables && ignored.packets === 0) {
       const words = say.symmetric({ source: backs[0]?.to ?? '', device: device ?? '' });
       return ruledOut(dropped, because(words, backs[0]?.at ?? rise.at));
@@ -163,6 +163,15 @@ export const rpFilterDrop = defineNodeRule({
     if (asymmetric !== undefined || ((effective ?? 0) > 0 && matches && !symmetric))
       return confirmed(reasons, remedies());
     return likely([...reasons, because(say.undecidedWay, rise.at)], remedies());
+
+    /** SYNs that came by the device of their way back, so that they passed the filter: another fault took them. */
+    function takenElsewhere(): number {
+      if (symmetric || hasOwnTables || device === undefined) return 0;
+      const passed = connections.filter(
+        (c) => c.synAcks.length === 0 && backs.some((r) => r.device === device && sameAddress(r.to, c.client.address)),
+      );
+      return synsIn(passed);
+    }
 
     /** SYN+ACKs that arrived and were not taken: the filter drops the way back as well. */
     function ignoredAnswers(): { packets: number; because: Because | null } {

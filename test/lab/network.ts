@@ -235,6 +235,8 @@ export function configOf(definition: LabDefinition, keys: { identityFile: string
         ];
       }),
     ),
+    // pods are asked about too, and no node owns them
+    targets: { external: true },
     ssh: { identity: keys.identityFile, knownHosts: keys.knownHostsFile, agent: false },
   };
 }
@@ -295,13 +297,19 @@ export async function makeKey(file: string, comment: string): Promise<void> {
 
 /**
  * First process of a node. The node's own folder becomes /run/netcheck-lab; everything of the machine below / is
- * read-only; /etc, /run and /tmp are the node's own. `sleep` keeps the shell waiting, and a waiting shell reaps orphans.
+ * read-only; /etc, /run and /tmp are the node's own. Control groups are the machine's (where it lets itself be asked), to be
+ * read only. `sleep` keeps the shell waiting, and a waiting shell reaps orphans.
  */
 const initScript = `
 set -e
 dir=$1 name=$2
 hostname "$name"
 mount -t sysfs sysfs /sys
+if mount -t tmpfs -o mode=755 tmpfs /sys/fs/cgroup; then
+  mkdir /sys/fs/cgroup/cpu
+  for kind in cpu cpu,cpuacct; do mount -t cgroup -o ro,$kind cgroup /sys/fs/cgroup/cpu && break; done
+  mountpoint -q /sys/fs/cgroup/cpu || mount -t cgroup2 -o ro cgroup2 /sys/fs/cgroup || true
+fi 2>/dev/null
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mkdir /tmp/own
 mount --bind "$dir" /tmp/own

@@ -140,7 +140,7 @@ async function feelConnect(
 /** Long enough for the answer that is expected: ARP gives up after 3 s, the second SYN goes out after 1 s. */
 const limitOf = (felt: Felt) => (felt === 'noRoute' ? 4 : 1.5);
 
-/** Sentences about a fault that is not felt while broken, or still felt (after some patience) once mended. */
+/** Sentences about a fault that, after some patience, is not felt while broken, or is still felt once mended. */
 async function feltWrongly(lab: Lab, felt: Feeling, state: 'broken' | 'mended'): Promise<readonly string[]> {
   const feel = async (): Promise<string | undefined> => {
     if ('as' in felt) {
@@ -156,7 +156,7 @@ async function feltWrongly(lab: Lab, felt: Feeling, state: 'broken' | 'mended'):
     const right = code === wanted.exit && (wanted.says === undefined || wanted.says.test(printed));
     return right ? undefined : `${felt.run.join(' ')} ended with ${code}: ${printed.trim().slice(-300)}`;
   };
-  const deadline = performance.now() + (state === 'mended' ? 15_000 : 0);
+  const deadline = performance.now() + (state === 'mended' ? 15_000 : 3000);
   for (;;) {
     const met = await feel();
     if (met === undefined) return [];

@@ -61,6 +61,9 @@ describe('ephemeral-exhaustion', () => {
     expect(silent(taken(10, 'TIME-WAIT'), sysctls({ ...range, 'net.ipv4.tcp_tw_reuse': '1' }))).toBe('ruledOut');
     const elsewhere = taken(10).map((s) => ({ ...s, peer: { address: '10.51.2.3', port: 1301 } }));
     expect(silent(elsewhere)).toBe('ruledOut');
+    // taken before the range was narrowed
+    const outside = taken(10).map((s, i) => ({ ...s, local: { ...s.local, port: 50_000 + i } }));
+    expect(silent(outside)).toBe('ruledOut');
   });
   it('missing evidence: the range, or everything that would show it', () => {
     expect(judgeNode(rule, { node, facts: { sysctl: sysctls({}), sockets: taken(10) } }).verdict).toBe('unknown');

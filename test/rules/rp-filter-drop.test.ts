@@ -55,6 +55,20 @@ describe('rp-filter-drop', () => {
     expect(judge(off).verdict).toBe('likely');
   });
 
+  it('fires: beside SYNs of another client that came the right way and were lost to something else', () => {
+    const other = connection({ ...came, client: { address: '10.51.3.9', port: 41_000 } });
+    const facts = {
+      ...asymmetric,
+      routeGet: [
+        routeVerdict({ to: clientAddress, device: 'eth0' }),
+        routeVerdict({ to: '10.51.3.9', device: 'eth1' }),
+      ],
+      capture: capture([connection(came), other]),
+    };
+    expect(judge(facts).verdict).toBe('confirmed');
+    expect(judge({ ...facts, counters: counters({ 'TcpExt.IPReversePathFilter': 2 }) }).verdict).toBe('likely');
+  });
+
   it('stays silent: the counter is flat, or moved for other traffic while every connect was answered', () => {
     const flat = { ...asymmetric, counters: counters({ 'TcpExt.IPReversePathFilter': 0 }) };
     expect(judge(flat).verdict).toBe('ruledOut');

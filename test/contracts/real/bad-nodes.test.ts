@@ -280,7 +280,9 @@ describe.concurrent('a connection that is lost in the middle of a run', () => {
       verdict: 'unknown',
       missing: [{ fact: 'capture', node: 'node-50', why: expect.stringContaining('proves nothing') }],
     });
-    expect(asked.report.unseen).toContain('8 of 8 connects failed, and no rule of this playbook explains it');
+    expect(asked.report.unseen).toContain(
+      '8 of 8 connects failed (8 without an answer), and no rule of this playbook explains it',
+    );
   });
 
   it('by a network that swallows everything: noticed by the keepalive, and no false witness either', async () => {

@@ -1,4 +1,4 @@
-import type { LabDefinition } from '../network.ts';
+import type { LabDefinition, LabStep } from '../network.ts';
 import { connectMany, on50, type Scenario, sysctl, target } from '../scenario.ts';
 import { http, plain, reportZero, shortQueue } from '../topologies.ts';
 
@@ -11,6 +11,8 @@ const oldButHealthy: LabDefinition = {
 };
 
 const nothing = { verdict: 'clear', confirmed: [] } as const;
+/** Somebody else's connects fail for good reason: that may be told, but is not the cause that was asked for. */
+const ofOthers = { verdict: 'found', confirmed: [] } as const;
 const works = { from: 'node-12', to: target, port: 1301, as: 'connected' } as const;
 
 /** Tries a port over and over; each try lasts for a moment only. */
@@ -24,6 +26,14 @@ const knock = (on: string, port: number, to = target) =>
     ],
   }) as const;
 
+/** A device of node-50 that leads nowhere, and the way to a foreign network. */
+const otherWay: readonly LabStep[] = [
+  on50('ip', 'link', 'add', 'way0', 'type', 'veth', 'peer', 'name', 'way1'),
+  on50('ip', 'link', 'set', 'way0', 'up'),
+  on50('ip', 'link', 'set', 'way1', 'up'),
+  on50('ip', 'route', 'add', '10.66.0.0/16', 'dev', 'way0'),
+];
+
 /** Healthy networks with settings and figures that look alarming: nothing may be confirmed. */
 export const decoyScenarios: readonly Scenario[] = [
   {
@@ -35,8 +45,9 @@ export const decoyScenarios: readonly Scenario[] = [
     break: [],
     ask: 'node-50 port 1301 from node-51',
     felt: { ...works, from: 'node-51' },
-    expect: { verdict: 'clear', confirmed: [] },
-    mend: [],
+    // the setting is a risk, and is called that
+    expect: { verdict: 'found', confirmed: [], likely: [{ rule: 'tw-recycle', node: 'node-50' }], mayBeLikely: [] },
+    mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
   },
   {
     id: 'decoy-mtu-1430-fits',
@@ -121,15 +132,14 @@ export const decoyScenarios: readonly Scenario[] = [
   {
     id: 'decoy-firewall-drops-others',
     fault: 'none, looks like F08',
-    about: 'node-50 drops port 1302 and one foreign network, and those counters move; port 1301 is open for node-12.',
+    about: 'node-50 drops port 1302 and one foreign network (counters move); port 1301 is open for node-12.',
     definition: plain,
     inTests: true,
     break: [
       on50(...'iptables -A INPUT -p tcp --dport 1302 -j DROP'.split(' ')),
       on50(...'iptables -A INPUT -s 192.0.2.0/24 -p tcp --dport 1301 -j DROP'.split(' ')),
-      on50(...'iptables -A INPUT -s 172.16.0.51 -p tcp --dport 1301 -j REJECT'.split(' ')),
     ],
-    traffic: [knock('node-51', 1302), knock('node-51', 1301)],
+    traffic: [knock('node-51', 1302)],
     ask: 'node-50 port 1301 from node-12',
     felt: works,
     expect: nothing,
@@ -143,10 +153,7 @@ export const decoyScenarios: readonly Scenario[] = [
     definition: plain,
     break: [
       sysctl('node-50', 'net.ipv4.conf.eth0.rp_filter=1'),
-      on50('ip', 'link', 'add', 'way0', 'type', 'veth', 'peer', 'name', 'way1'),
-      on50('ip', 'link', 'set', 'way0', 'up'),
-      on50('ip', 'link', 'set', 'way1', 'up'),
-      on50('ip', 'route', 'add', '10.66.0.0/16', 'dev', 'way0'),
+      ...otherWay,
       { on: 'node-51', run: ['ip', 'addr', 'add', '10.66.0.1/32', 'dev', 'lo'] },
     ],
     traffic: [{ on: 'node-51', run: ['ping', '-i', '0.2', '-I', '10.66.0.1', target] }],
@@ -283,5 +290,92 @@ export const decoyScenarios: readonly Scenario[] = [
     felt: works,
     expect: nothing,
     mend: [{ on: 'node-50', stop: 'local-only' }],
+  },
+  {
+    id: 'decoy-others-dropped',
+    fault: 'none, looks like F08',
+    about: 'node-50 drops port 1301 for node-51 only, which keeps trying; node-12, which was asked about, is let in.',
+    definition: plain,
+    break: [on50(...'iptables -A INPUT -s 172.16.0.51 -p tcp --dport 1301 -j DROP'.split(' '))],
+    traffic: [knock('node-51', 1301)],
+    ask: 'node-50 port 1301 from node-12',
+    felt: works,
+    expect: ofOthers,
+    mend: [on50('iptables', '-F', 'INPUT')],
+  },
+  {
+    id: 'decoy-others-rejected',
+    fault: 'none, looks like F09',
+    about: 'node-50 rejects port 1301 for node-51 only, which keeps trying; node-12, which was asked about, is let in.',
+    definition: plain,
+    break: [on50(...'iptables -A INPUT -s 172.16.0.51 -p tcp --dport 1301 -j REJECT'.split(' '))],
+    traffic: [knock('node-51', 1301)],
+    ask: 'node-50 port 1301 from node-12',
+    felt: works,
+    expect: ofOthers,
+    mend: [on50('iptables', '-F', 'INPUT')],
+  },
+  {
+    id: 'decoy-others-rp-filter',
+    fault: 'none, looks like F05',
+    about:
+      'SYNs to port 1301 come from a network that node-50 would reach by another device, and its strict check drops them; node-12 comes the right way.',
+    definition: plain,
+    break: [
+      { on: 'node-51', run: ['ip', 'addr', 'add', '10.66.0.1/32', 'dev', 'lo'] },
+      { on: 'node-51', run: ['ip', 'route', 'add', `${target}/32`, 'dev', 'eth0', 'src', '10.66.0.1'] },
+      sysctl('node-50', 'net.ipv4.conf.eth0.rp_filter=1'),
+      ...otherWay,
+    ],
+    traffic: [knock('node-51', 1301)],
+    ask: 'node-50 port 1301 from node-12',
+    felt: works,
+    expect: ofOthers,
+    mend: [
+      { on: 'node-51', run: ['ip', 'route', 'del', `${target}/32`] },
+      { on: 'node-51', run: ['ip', 'addr', 'del', '10.66.0.1/32', 'dev', 'lo'] },
+      on50('ip', 'link', 'del', 'way0'),
+      sysctl('node-50', 'net.ipv4.conf.eth0.rp_filter=0'),
+    ],
+  },
+  {
+    id: 'decoy-others-martian',
+    fault: 'none, looks like F06',
+    about: 'SYNs to port 1301 come with an address that node-50 has itself; those of node-12 do not.',
+    definition: plain,
+    break: [
+      { on: 'node-51', run: ['ip', 'addr', 'add', '10.66.0.1/32', 'dev', 'lo'] },
+      { on: 'node-51', run: ['ip', 'route', 'add', `${target}/32`, 'dev', 'eth0', 'src', '10.66.0.1'] },
+      on50('ip', 'addr', 'add', '10.66.0.1/32', 'dev', 'lo'),
+    ],
+    traffic: [knock('node-51', 1301)],
+    ask: 'node-50 port 1301 from node-12',
+    felt: works,
+    expect: ofOthers,
+    mend: [
+      { on: 'node-51', run: ['ip', 'route', 'del', `${target}/32`] },
+      { on: 'node-51', run: ['ip', 'addr', 'del', '10.66.0.1/32', 'dev', 'lo'] },
+      on50('ip', 'addr', 'del', '10.66.0.1/32', 'dev', 'lo'),
+    ],
+  },
+  {
+    id: 'decoy-others-no-route-back',
+    fault: 'none, looks like F24',
+    about: 'SYNs to port 1301 come from a network that node-50 has no route to; node-12 is answered.',
+    definition: plain,
+    break: [
+      { on: 'node-51', run: ['ip', 'addr', 'add', '10.66.0.1/32', 'dev', 'lo'] },
+      { on: 'node-51', run: ['ip', 'route', 'add', `${target}/32`, 'dev', 'eth0', 'src', '10.66.0.1'] },
+      on50('ip', 'route', 'add', 'unreachable', '10.66.0.0/16'),
+    ],
+    traffic: [knock('node-51', 1301)],
+    ask: 'node-50 port 1301 from node-12',
+    felt: works,
+    expect: nothing,
+    mend: [
+      { on: 'node-51', run: ['ip', 'route', 'del', `${target}/32`] },
+      { on: 'node-51', run: ['ip', 'addr', 'del', '10.66.0.1/32', 'dev', 'lo'] },
+      on50('ip', 'route', 'del', 'unreachable', '10.66.0.0/16'),
+    ],
   },
 ];

@@ -3,7 +3,7 @@ import { connectMany, on50, sysctl, target, type Scenario } from '../scenario.ts
 import { http, plain } from '../topologies.ts';
 
 /** A server in place of `http` that accepts, never reads and never closes, and may have `files` files open. */
-const keepsConnections = (files: number): readonly LabStep[] => [
+export const keepsConnections = (files: number): readonly LabStep[] => [
   { on: 'node-50', stop: http.name },
   on50(
     'sh',
@@ -11,7 +11,8 @@ const keepsConnections = (files: number): readonly LabStep[] => [
     `ulimit -n ${files}; perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1); bind(S, sockaddr_in(1301, INADDR_ANY)) or die; listen(S, 511); while (1) { my $c; if (accept($c, S)) { push @c, $c } else { sleep 1 } }' >/dev/null 2>&1 & echo $! > /tmp/keeps.pid; sleep 0.3`,
   ),
 ];
-const closesAgain: readonly LabStep[] = [
+/** The usual server in its place again. */
+export const closesAgain: readonly LabStep[] = [
   on50('sh', '-c', 'kill $(cat /tmp/keeps.pid); sleep 0.3'),
   { on: 'node-50', start: http },
 ];
