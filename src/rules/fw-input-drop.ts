@@ -14,6 +14,7 @@ import {
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
 import { handshakesTo, wasSentOn } from './handshakes.ts';
 import { inboundFlows } from './inbound-flow.ts';
+import { lostBefore } from './lost-syns.ts';
 import { isForWantOfPods } from './kube-service.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 
@@ -25,6 +26,9 @@ interface Candidate {
 const deltaOf = ({ found }: Candidate): number | null => found.rule.packets?.delta ?? null;
 const isSure = ({ found }: Candidate): boolean => found.coverage === 'yes';
 const countedAll = (c: Candidate): boolean => (deltaOf(c) ?? 0) >= Math.max(1, c.flow.packets);
+/** Whatever else the rule asks for: of this port it dropped as many packets as were lost here, and no more. */
+const countedExactly = (c: Candidate): boolean =>
+  c.found.namesPort && c.flow.packets >= 3 && deltaOf(c) === c.flow.packets;
 /** What says most first: counted and certain, certain without a counter, counted and possible … a flat counter last. */
 const score = (c: Candidate): number => {
   const delta = deltaOf(c);
@@ -128,7 +132,11 @@ export const fwInputDrop = defineNodeRule({
     const hooks = isTarget ? inboundHooks : arrivalHooks;
     // at the listener 200 ms are ample for an answer, further away allow for the round trip
     const seen = capture === undefined ? null : handshakesTo(capture, target, isTarget ? 200 : 1000);
-    const unanswered = seen?.unanswered ?? [];
+    // a rule that takes only some packets (statistic, limit) loses SYNs of connects that get through in the end
+    const unanswered = [
+      ...(seen?.unanswered ?? []),
+      ...(isTarget ? (seen?.answered ?? []).filter((c) => lostBefore(c) > 0) : []),
+    ];
     const failed = isTarget ? unanswered : unanswered.filter((c) => !wasSentOn(c));
     if (capture !== undefined && failed.length < unanswered.length && failed.length === 0)
       return ruledOut(because(say.passedOn({ connections: unanswered.length }), capture.at));
@@ -181,7 +189,7 @@ export const fwInputDrop = defineNodeRule({
     }
     if (delta <= 0) {
       const rules = new Set(candidates.map((c) => c.found.rule.id)).size;
-      const syns = seen?.unansweredSyns ?? 0;
+      const syns = failed.reduce((sum, c) => sum + lostBefore(c), 0);
       const flat = syns > 0 ? say.flat({ rules, syns, port: target.port }) : say.flatUnseen({ rules });
       return verdictMap ?? ruledOut(because(flat, best.found.rule.at));
     }
@@ -193,10 +201,11 @@ export const fwInputDrop = defineNodeRule({
     }
     if (!countedAll(best)) {
       const fewer = because(say.fewer({ packets: delta, syns: best.flow.packets }), best.found.rule.at);
-      if (!isSure(best)) return verdictMap ?? ruledOut(shown, fewer);
+      if (!isSure(best) && !best.found.namesPort) return verdictMap ?? ruledOut(shown, fewer);
       return likely([shown, certainty, ...arrived, fewer], remedies);
     }
-    if (isSure(best) && weak === null) return confirmed([shown, certainty, ...arrived], remedies);
+    if ((isSure(best) || countedExactly(best)) && weak === null)
+      return confirmed([shown, certainty, ...arrived], remedies);
     const doubt = weak === null || capture === undefined ? [] : [because(weak, capture.at)];
     return likely([shown, certainty, ...arrived, ...doubt], remedies);
 

@@ -1,7 +1,7 @@
 import type { Connection, FactCatalogue } from '../model/facts.ts';
 import type { Plan } from '../model/plan.ts';
-import { synsIn } from './handshakes.ts';
 import { sameAddress } from './ip-address.ts';
+import { lostBefore } from './lost-syns.ts';
 import type { Flow } from './firewall-match.ts';
 
 const maxSources = 8;
@@ -33,7 +33,7 @@ export function inboundFlows(input: {
       ...shared,
       source,
       inDevice: ingressDevice(connections, source, facts),
-      packets: synsIn(connections),
+      packets: connections.reduce((sum, connection) => sum + lostBefore(connection), 0),
     }));
   }
   const clients = [

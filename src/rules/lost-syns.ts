@@ -56,7 +56,7 @@ export type LostSyns =
   | { readonly kind: 'unseen'; readonly why: string };
 
 /** SYNs before the first answer: all but the one that was answered. */
-function lostBefore(connection: Connection): number {
+export function lostBefore(connection: Connection): number {
   const firstAnswer = connection.synAcks[0]?.atMs;
   if (firstAnswer === undefined) return connection.syns.length;
   return Math.max(0, connection.syns.filter(({ atMs }) => atMs <= firstAnswer).length - 1);

@@ -10,6 +10,7 @@ import {
   link,
   otherAddress,
   port1301,
+  synAck,
 } from './facts.ts';
 
 const failing = capture([connection()]);
@@ -87,11 +88,22 @@ describe('fw-input-drop', () => {
   });
 
   it('fires: only likely for a match that was not understood, or without a counter', () => {
-    expect(judge([firewallRule({ match: { ...port1301, understood: false }, rose: 3 })]).verdict).toBe('likely');
+    expect(judge([firewallRule({ match: { ...port1301, understood: false }, rose: 4 })]).verdict).toBe('likely');
+    expect(judge([firewallRule({ match: { ...port1301, understood: false }, rose: 2 })]).verdict).toBe('likely');
     const nftPolicy = policy(null);
     expect(judge([nftPolicy]).verdict).toBe('likely');
     expect(judge([dropPort(1)]).said).toContain('fewer than the 3 unanswered SYNs');
     expect(judge([dropPort(1)]).verdict).toBe('likely');
+  });
+
+  it('fires: a match that takes only some packets, where it counted exactly those that were lost', () => {
+    const some = firewallRule({ match: { ...port1301, understood: false }, rose: 3 });
+    expect(judge([some]).verdict).toBe('confirmed');
+    // connects that get through at their second SYN
+    const late = () => answered({ tries: 2, synAcks: [synAck({ atMs: 2000 })] });
+    const found = judge([some], capture([late(), late(), late(), answered()]));
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('3 SYNs from');
   });
 
   it('fires: only likely for a rule that waits for packets that never came', () => {

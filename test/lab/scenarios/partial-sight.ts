@@ -10,7 +10,6 @@ const logins = (name: string, definition: LabDefinition, change: (node: LabNode)
 /** The account may log in and nothing else: sudo refuses everything. */
 const refused = (node: LabNode): LabNode => ({ ...node, login: { user: 'netcheck', sudoers: '' } });
 const withoutSudo = logins('without-sudo', plain, refused);
-const reportZeroWithoutSudo = logins('report-0-without-sudo', reportZero, refused);
 const withoutTcpdump = logins('without-captures', plain, (node) => ({
   ...node,
   setup: [...(node.setup ?? []), ['sh', '-c', 'mount --bind /dev/null "$(readlink -f "$(command -v tcpdump)")"']],
@@ -199,19 +198,6 @@ export const partialSightScenarios: readonly Scenario[] = [
     felt: feltAs('timedOut'),
     expect: { verdict: 'found', confirmed: [], likely: [{ rule: 'no-route', node: 'node-50' }], mayBeLikely: [] },
     mend: [on50('ip', 'route', 'add', 'default', 'via', '172.16.0.1')],
-    mended: 'inconclusive',
-  },
-  {
-    id: 'no-sudo-tw-recycle',
-    fault: 'F01, without sudo',
-    about: 'node-50 (an imitated 4.9 kernel) drops SYNs by their timestamp; counters and settings need no privilege.',
-    definition: reportZeroWithoutSudo,
-    inTests: true,
-    break: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=1')],
-    ask: 'node-50 port 1301 from node-12',
-    felt: feltAs('timedOut'),
-    expect: { verdict: 'found', confirmed: [{ rule: 'tw-recycle', node: 'node-50' }] },
-    mend: [sysctl('node-50', 'net.ipv4.tcp_tw_recycle=0')],
     mended: 'inconclusive',
   },
   {
