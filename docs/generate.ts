@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { collectors } from '../src/collectors/index.ts';
 import { readPlaybooks } from '../src/load-playbooks.ts';
+import type { Playbook } from '../src/model/playbook.ts';
 import { unlearned } from '../src/engine/explain.ts';
 import { exampleParams } from '../src/engine/privileged-commands.ts';
 import type { CollectContext, Collector, Command } from '../src/model/command.ts';
@@ -41,6 +42,16 @@ function rulesPage(): string {
   return `${note}# Rules\n\nWhat each rule finds, which nodes it judges, and the facts it needs (without them it is \`unknown\`) or can use.\n\n${table(['rule', 'fault', 'judges', 'finds', 'needs', 'can use'], rows)}\n`;
 }
 
+/** What chooses a playbook besides words. */
+function whenText(when: Playbook['when']): string {
+  const { ports, protocol, seen } = when ?? {};
+  const question = [ports?.join(', '), protocol].filter((part) => part !== undefined).join('/');
+  return [
+    ...(question === '' ? [] : [`; or a question about port ${question}`]),
+    ...(seen === undefined ? [] : [`. Joins another where the first look shows: ${seen.join(', ')}`]),
+  ].join('');
+}
+
 function playbooksPage(): string {
   const { playbooks } = readPlaybooks([], { collectors, rules });
   const parts = [...playbooks.values()].map((playbook) => {
@@ -49,7 +60,7 @@ function playbooksPage(): string {
       step.use,
       Object.keys(step.with).length === 0 ? '' : `\`${JSON.stringify(step.with)}\``,
     ]);
-    return `## ${playbook.id}\n\n${playbook.title.en} · ${playbook.title.zh}\n\nChosen by: ${[...playbook.words.en, ...playbook.words.zh].join(', ') || 'the default'}\n\n${table(['on', 'collects', 'with'], collect)}\n\nRules, in this order: ${playbook.rules.map((rule) => `\`${rule.use}\``).join(', ')}\n`;
+    return `## ${playbook.id}\n\n${playbook.title.en} · ${playbook.title.zh}\n\nChosen by: ${[...playbook.words.en, ...playbook.words.zh].join(', ') || 'the default'}${whenText(playbook.when)}\n\n${table(['on', 'collects', 'with'], collect)}\n\nRules, in this order: ${playbook.rules.map((rule) => `\`${rule.use}\``).join(', ')}\n`;
   });
   return `${note}# Playbooks\n\n${parts.join('\n')}`;
 }

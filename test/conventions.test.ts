@@ -99,6 +99,7 @@ describe('collectors', () => {
           ways: [{ address: '198.51.100.7', device: 'eth0' }],
           listenerPids: ['4711'],
           servers: [],
+          seen: [],
           tunnelPeers: ['198.51.100.8'],
           searchDomains: ['corp.example'],
         },

@@ -40,6 +40,9 @@ export function progressLines(stream: NodeJS.WriteStream, language: Language): O
       case 'phase':
         show(phases[language][event.phase]);
         break;
+      case 'joined':
+        show(`+ ${event.playbooks.join(', ')}`);
+        break;
       case 'probe':
         if (event.done > shownProbes) {
           shownProbes = event.done;

@@ -8,6 +8,7 @@ import { nodeOfPlace } from '../model/netns.ts';
 import { targetNames } from '../model/target-names.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
+import { joinPlaybooks } from './join-playbooks.ts';
 import { createLearner } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
@@ -18,6 +19,8 @@ export interface CollectPorts extends SessionPorts {
 }
 
 export interface Collected {
+  /** With the playbooks that joined. */
+  readonly plan: Plan;
   readonly evidence: readonly Evidence[];
   /** Clock of each node minus netcheck's clock, milliseconds. */
   readonly clockOffsetsMs: Readonly<Record<string, number>>;
@@ -42,11 +45,12 @@ const sayWaitingAfterMs = 500;
  */
 export async function collect(
   runId: string,
-  plan: Plan,
+  asked: Plan,
   registries: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
   ports: CollectPorts,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
 ): Promise<Collected> {
+  let plan = asked;
   const wall = createDeadline(plan.budget.wallMs, signal);
   const whole = wall.signal;
   const phase = (name: Extract<Parameters<OnProgress>[0], { type: 'phase' }>['phase']): void =>
@@ -63,10 +67,14 @@ export async function collect(
   let ended: Collected['ended'] = 'complete';
   try {
     for (const one of opening) if (one.status === 'rejected') throw one.reason;
-    const each = (inPhase: 'once' | 'before' | 'after', chosen: (one: Collector) => boolean): Promise<unknown> =>
+    const each = (
+      inPhase: 'once' | 'before' | 'after',
+      chosen: (one: Collector) => boolean,
+      planned: Plan['steps'] = plan.steps,
+    ): Promise<unknown> =>
       Promise.all(
         sessions.map(async (session) => {
-          const steps = stepsOf(plan, session, registries.collectors).filter(
+          const steps = stepsOf({ steps: planned }, session, registries.collectors).filter(
             ({ collector }) => chosen(collector) && collector.id !== 'look',
           );
           for (const isLate of [false, true])
@@ -83,10 +91,17 @@ export async function collect(
       connected.map(async ({ session }) => ((await lookAround(session, registries)) ? [session] : [])),
     );
     sessions = looked.flat();
-    await Promise.all([
-      each('once', ({ when }) => when === 'once'),
-      each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures === true),
-    ]);
+    const first = (steps: Plan['steps']): Promise<unknown> =>
+      Promise.all([
+        each('once', ({ when }) => when === 'once', steps),
+        each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures === true, steps),
+      ]);
+    await first(plan.steps);
+    plan = joinPlaybooks(plan, [...new Set(sessions.flatMap(({ learned }) => learned.seen))]);
+    if (plan !== asked) {
+      onProgress({ type: 'joined', playbooks: plan.playbooks.filter((one) => !asked.playbooks.includes(one)) });
+      await first(plan.steps.filter((step) => !asked.steps.includes(step)));
+    }
     phase('capture');
     const captures = await startCaptures(plan, sessions, registries.collectors, whole);
     phase('before');
@@ -105,6 +120,7 @@ export async function collect(
     await Promise.all(connected.map(async ({ session, release }) => Promise.allSettled([session.close(), release()])));
   }
   return {
+    plan,
     evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
     clockOffsetsMs: Object.fromEntries(connected.flatMap(({ session }) => clockOffset(session, registries.parsers))),
     ended,
@@ -236,7 +252,7 @@ export function contextOf(
 
 /** The planned steps of a node, in the order of the playbook. */
 export function stepsOf(
-  plan: Plan,
+  plan: Pick<Plan, 'steps'>,
   session: { readonly name: string },
   collectors: ReadonlyMap<string, Collector>,
 ): readonly { collector: Collector; params: unknown }[] {

@@ -31,7 +31,8 @@ export function includePlaybooks(
   return { playbook: { ...playbook, ...joined(whole, playbook) } };
 }
 
-function joined(
+/** Steps and rules of both, what both have once: see {@link includePlaybooks}. */
+export function joined(
   first: Pick<Playbook, 'collect' | 'rules'>,
   then: Pick<Playbook, 'collect' | 'rules'>,
 ): Pick<Playbook, 'collect' | 'rules'> {

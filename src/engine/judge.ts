@@ -5,6 +5,7 @@ import type { Parser } from '../model/parser.ts';
 import type { Words } from '../model/remedy-note.ts';
 import type { Finding, NodeSummary, Report } from '../model/report.ts';
 import type { AnyRule } from '../model/rule.ts';
+import type { PlaybookChoice } from '../model/plan.ts';
 import type { RunRecord } from '../model/run-record.ts';
 import { rank } from './decide.ts';
 import { evaluate } from './evaluate.ts';
@@ -63,6 +64,9 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
       id: record.id,
       startedAt: new Date(record.startedAtMs).toISOString(),
       playbooks: plan.playbooks,
+      ...(plan.choice.length === 0
+        ? {}
+        : { chosen: plan.choice.map((one) => ({ playbook: one.playbook, why: whyChosen(one, say) })) }),
       language,
       netcheck: record.netcheck,
     },
@@ -106,6 +110,10 @@ function withNotes(finding: Finding, { plan, language }: RunRecord, say: EngineT
     risk: inLanguage(risk),
   }));
   return { ...finding, remedies: [...finding.remedies, ...remedies] };
+}
+
+function whyChosen({ by, word }: PlaybookChoice, say: EngineText): string {
+  return by === 'word' ? say.chosenByWord(word ?? '') : say.chosen[by];
 }
 
 function headline(

@@ -4,8 +4,9 @@ import type { Evidence } from '../model/evidence.ts';
 import type { Address, FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from '../model/facts.ts';
 import { IpAddress } from '../model/inventory.ts';
 import type { FdbEntry, ResolverConfig } from '../model/node-facts.ts';
+import type { Seen } from '../model/plan.ts';
 import type { Parser } from '../model/parser.ts';
-import { type Asked, serversBehind } from '../rules/servers-behind.ts';
+import { type Asked, isService, serversBehind } from '../rules/servers-behind.ts';
 
 const most = 4;
 const mostAddressed = 8;
@@ -30,6 +31,7 @@ export function createLearner(
   // A firewall may have tens of thousands of rules: it is read again only when there is more of it.
   let tables = 0;
   let servers: Learned['servers'] = [];
+  let service = false;
   return (evidence) => {
     if (evidence.length !== read) {
       read = evidence.length;
@@ -37,13 +39,17 @@ export function createLearner(
       const now = evidence.filter(isTable).length;
       if (now !== tables) {
         tables = now;
-        servers = serversBehind(
-          asked,
-          Object.assign({}, ...values<Ipvs>(...ipvsKinds)) as Ipvs,
-          values<readonly FirewallRule[]>(...firewallKinds).flat(),
-        );
+        const ipvs = Object.assign({}, ...values<Ipvs>(...ipvsKinds)) as Ipvs;
+        const rules = values<readonly FirewallRule[]>(...firewallKinds).flat();
+        servers = serversBehind(asked, ipvs, rules);
+        service = isService(asked, ipvs, rules);
       }
-      learned = { ...learn(values, asked.port), servers };
+      const other = learn(values, asked.port);
+      const seen: Seen[] = [
+        ...(service ? ['service' as const] : []),
+        ...(hasTunnel(other, values) ? ['tunnel' as const] : []),
+      ];
+      learned = { ...other, servers, seen };
     }
     return learned;
   };
@@ -71,7 +77,7 @@ function valuesOf(evidence: readonly Evidence[], parsers: ReadonlyMap<string, Pa
     });
 }
 
-function learn(values: Values, port: number): Omit<Learned, 'servers'> {
+function learn(values: Values, port: number): Omit<Learned, 'servers' | 'seen'> {
   const routes = values<readonly RouteVerdict[]>('ip-route-get').flat();
   const ways = routes.flatMap(({ to, device }) =>
     device !== undefined && device !== 'lo' && deviceName.test(device) ? [{ address: to, device }] : [],
@@ -98,6 +104,15 @@ function learn(values: Values, port: number): Omit<Learned, 'servers'> {
     tunnelPeers: tunnelPeersOf(routes, values),
     searchDomains: [...new Set(domains)].slice(0, mostDomains),
   };
+}
+
+/** Kinds of devices that put packets into others (ip-link(8)), as pod networks have them. */
+const tunnelTypes = ['vxlan', 'geneve', 'ipip', 'ip6tnl', 'sit', 'gre', 'wireguard'];
+
+function hasTunnel({ devices }: Pick<Learned, 'devices'>, values: Values): boolean {
+  return values<readonly Link[]>('ip-link')
+    .flat()
+    .some(({ name, type }) => devices.includes(name) && type !== undefined && tunnelTypes.includes(type));
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { CollectContext, Collector, Command } from '../model/command.ts';
+import type { CollectContext, Collector, Command, Learned } from '../model/command.ts';
 import type { Evidence, EvidenceEntry, Exit, Phase } from '../model/evidence.ts';
 import type { Capture, Features } from '../model/facts.ts';
 import type { Netns } from '../model/netns.ts';
@@ -66,6 +66,11 @@ export class NodeSession {
 
   get name(): string {
     return this.planned.node.name;
+  }
+
+  /** What is known here by now that later commands are made from. */
+  get learned(): Learned {
+    return this.#context().learned;
   }
 
   /** Runs what a collector asks for, all at once (the connection bounds its own channels). */

@@ -1,10 +1,12 @@
 import { NetcheckError } from '../model/errors.ts';
-import type { Budget, Plan, PlannedNode, PlannedStep, Role } from '../model/plan.ts';
+import type { Budget, Plan, PlannedNode, PlannedRule, PlannedStep, Role, Seen } from '../model/plan.ts';
+import type { Playbook } from '../model/playbook.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import { nodeOfPlace, placeName } from '../model/netns.ts';
 import type { Symptom } from '../model/symptom.ts';
 import { type Inventory, type Resolved, resolveTarget } from './inventory.ts';
-import { alwaysCollected, choosePlaybook, type Registries } from './playbook-set.ts';
+import { joined } from './include-playbooks.ts';
+import { alwaysCollected, type Chosen, choosePlaybooks, isForQuestion, type Registries } from './playbook-set.ts';
 import { type Lookup, settleAddress, settleTarget } from './settle-address.ts';
 
 export interface PlanOptions {
@@ -35,7 +37,8 @@ export async function makePlan(
   registries: Registries,
   options: PlanOptions,
 ): Promise<Plan> {
-  const { playbook } = choosePlaybook(symptom, registries.playbooks);
+  const chosen = choosePlaybooks(symptom, registries.playbooks);
+  const whole = chosen.map(({ playbook }) => playbook).reduce(joined, { collect: [], rules: [] });
   const asked = await resolvePlace(symptom.target, inventory, options);
   const target: Place = {
     ...asked,
@@ -97,14 +100,29 @@ export async function makePlan(
         'Name another node after "from"; what a node sends to itself never leaves it.',
       );
 
+  const steps = stepsOfAll(nodes, whole.collect);
+  const rules = rulesOf(whole.rules);
   return {
     symptom,
-    playbooks: [playbook.id],
+    playbooks: chosen.map(({ playbook }) => playbook.id),
+    choice: chosen.map(({ playbook, by, word }) => ({
+      playbook: playbook.id,
+      by,
+      ...(word === undefined ? {} : { word }),
+    })),
+    mayJoin: chosen.some(({ by }) => by === 'named')
+      ? []
+      : joiners(symptom, registries, chosen, whole).map(({ id, seen, collect, rules: own }) => ({
+          playbook: id,
+          seen,
+          steps: stepsOfAll(nodes, collect).filter((step) => !steps.some((known) => isSameStep(known, step))),
+          rules: rulesOf(own).filter(({ rule }) => !rules.some((known) => known.rule === rule)),
+        })),
     targetAddress: target.address,
     externalClients,
     nodes: [...nodes.values()],
-    steps: [...nodes.values()].flatMap(({ node, roles, netns }) => stepsFor(node.name, roles, playbook.collect, netns)),
-    rules: playbook.rules.map((rule) => ({ rule: rule.use, params: rule.with })),
+    steps: [...steps],
+    rules: [...rules],
     ...notesOf(registries),
     budget:
       symptom.watchMs === undefined
@@ -155,6 +173,48 @@ function chooseClients(
   if (configured.length > 0) return configured.map((name) => ({ name, why: 'defaults.probeFrom' }));
   const other = inventory.names().find((name) => !isThere(name));
   return other === undefined ? [] : [{ name: other, why: 'no "from" and no defaults.probeFrom: the first other node' }];
+}
+
+type Lists = Pick<Playbook, 'collect' | 'rules'>;
+
+function stepsOfAll(nodes: ReadonlyMap<string, PlannedNode>, collect: Playbook['collect']): PlannedStep[] {
+  return [...nodes.values()].flatMap(({ node, roles, netns }) => stepsFor(node.name, roles, collect, netns));
+}
+
+function rulesOf(rules: Playbook['rules']): PlannedRule[] {
+  return rules.map((rule) => ({ rule: rule.use, params: rule.with }));
+}
+
+function isSameStep(one: PlannedStep, other: PlannedStep): boolean {
+  return (
+    one.node === other.node &&
+    one.collector === other.collector &&
+    JSON.stringify(one.params) === JSON.stringify(other.params)
+  );
+}
+
+/**
+ * Playbooks that join as soon as a node shows what they are for. There is one capture and one series of probes per run:
+ * they use those of the playbook that was chosen, and one that needs another capture does not join.
+ */
+function joiners(
+  symptom: Symptom,
+  { playbooks, collectors }: Registries,
+  chosen: readonly Chosen[],
+  whole: Lists,
+): readonly (Lists & { readonly id: string; readonly seen: Seen[] })[] {
+  const whenOf = ({ use }: Playbook['collect'][number]) => collectors.get(use)?.when;
+  return [...playbooks.values()].flatMap(({ id, when, collect, rules }) => {
+    if (when?.seen === undefined || !isForQuestion(when, symptom)) return [];
+    if (chosen.some(({ playbook }) => playbook.id === id)) return [];
+    const captures = collect.filter((step) => whenOf(step) === 'capture');
+    const isCaptured = captures.every(({ use, with: params }) =>
+      whole.collect.some((step) => step.use === use && JSON.stringify(step.with) === JSON.stringify(params)),
+    );
+    if (!isCaptured) return [];
+    const others = collect.filter((step) => whenOf(step) !== 'capture' && whenOf(step) !== 'probe');
+    return [{ id, seen: when.seen, collect: others, rules }];
+  });
 }
 
 function stepsFor(

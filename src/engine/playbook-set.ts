@@ -1,7 +1,7 @@
 import type { Collector } from '../model/command.ts';
 import { NetcheckError } from '../model/errors.ts';
 import type { FactName } from '../model/facts.ts';
-import type { Role } from '../model/plan.ts';
+import type { PlaybookChoice, Role } from '../model/plan.ts';
 import type { Playbook } from '../model/playbook.ts';
 import type { RemedyNote } from '../model/remedy-note.ts';
 import type { AnyRule } from '../model/rule.ts';
@@ -26,17 +26,15 @@ export interface Registries {
 
 /**
  * The playbook that was named, or the one whose symptom words stand in the question (longest match first; the default
- * only where no other has one), or the default. One playbook is chosen; the report says which and by what.
+ * only where no other has one), or those that are for its port and protocol, or the default. The report says which and
+ * by what.
  *
  * @throws NetcheckError `ask/unknown-playbook`
  */
-export function choosePlaybook(
-  symptom: Symptom,
-  playbooks: ReadonlyMap<string, Playbook>,
-): { playbook: Playbook; because: string } {
+export function choosePlaybooks(symptom: Symptom, playbooks: ReadonlyMap<string, Playbook>): readonly Chosen[] {
   if (symptom.playbook !== undefined) {
     const named = playbooks.get(symptom.playbook);
-    if (named) return { playbook: named, because: 'asked' };
+    if (named) return [{ playbook: named, by: 'named' }];
     throw new NetcheckError(
       'ask/unknown-playbook',
       `There is no playbook "${symptom.playbook}".`,
@@ -51,7 +49,12 @@ export function choosePlaybook(
       const weight = playbook.id === defaultPlaybook ? 0 : word.length;
       if (contains(text, word.toLowerCase()) && weight > (best?.weight ?? -1)) best = { playbook, word, weight };
     }
-  if (best) return { playbook: best.playbook, because: best.word };
+  if (best && best.weight > 0) return [{ playbook: best.playbook, by: 'word', word: best.word }];
+  const meant = [...playbooks.values()].filter(
+    ({ when }) => when !== undefined && when.seen === undefined && isForQuestion(when, symptom),
+  );
+  if (meant.length > 0) return meant.map((playbook) => ({ playbook, by: 'question' }));
+  if (best) return [{ playbook: best.playbook, by: 'word', word: best.word }];
   const fallback = playbooks.get(defaultPlaybook) ?? [...playbooks.values()][0];
   if (!fallback)
     throw new NetcheckError(
@@ -59,7 +62,22 @@ export function choosePlaybook(
       'There is no playbook at all.',
       'The directory playbooks/ belongs to netcheck; install it again.',
     );
-  return { playbook: fallback, because: 'default' };
+  return [{ playbook: fallback, by: 'default' }];
+}
+
+/** A playbook of a run, and why. */
+export interface Chosen {
+  readonly playbook: Playbook;
+  readonly by: PlaybookChoice['by'];
+  readonly word?: string;
+}
+
+/** Whether the port and the protocol of the question are those that a playbook is for. */
+export function isForQuestion(
+  { ports, protocol }: Pick<NonNullable<Playbook['when']>, 'ports' | 'protocol'>,
+  symptom: Symptom,
+): boolean {
+  return (ports?.includes(symptom.port) ?? true) && (protocol === undefined || protocol === symptom.protocol);
 }
 
 /** English words match whole words only; Chinese has none, so a part of the text is enough. */

@@ -72,6 +72,8 @@ export type ProgressEvent =
       readonly nodes: readonly { name: string; roles: readonly string[] }[];
       readonly playbooks: readonly string[];
     }
+  /** They are used as well, because of what the first look showed. */
+  | { readonly type: 'joined'; readonly playbooks: readonly string[] }
   | { readonly type: 'waiting'; readonly node: string }
   | { readonly type: 'connected'; readonly node: string }
   | { readonly type: 'unreachable'; readonly node: string; readonly why: string }

@@ -19,7 +19,7 @@ export interface RunInput {
  * calls again on the same bytes). What goes wrong on nodes ends up in the report; only our own faults reject.
  */
 export async function run(
-  { id, plan, language, netcheck }: RunInput,
+  { id, plan: planned, language, netcheck }: RunInput,
   registries: JudgeRegistries,
   ports: CollectPorts,
   options: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
@@ -28,11 +28,11 @@ export async function run(
   const startedAtMs = ports.now();
   onProgress({
     type: 'planned',
-    nodes: plan.nodes.map(({ node, roles }) => ({ name: node.name, roles })),
-    playbooks: plan.playbooks,
+    nodes: planned.nodes.map(({ node, roles }) => ({ name: node.name, roles })),
+    playbooks: planned.playbooks,
   });
 
-  const { evidence, clockOffsetsMs, ended } = await collect(id, plan, registries, ports, options);
+  const { plan, evidence, clockOffsetsMs, ended } = await collect(id, planned, registries, ports, options);
 
   onProgress({ type: 'phase', phase: 'judge', atMs: ports.now() });
   const record: RunRecord = {

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import type { Endpoint, FactName } from './facts.ts';
-import type { Budget, Role } from './plan.ts';
+import type { Budget, Role, Seen } from './plan.ts';
 
 /**
  * One command, ready for a node: an argv array, never a shell string. Quoting happens once, in `adapters/ssh`.
@@ -60,6 +60,8 @@ export interface Learned {
   readonly listenerPids: readonly string[];
   /** Where this node sends on what is sent to the target (IPVS real servers, DNAT). At most {@link mostServers}. */
   readonly servers: readonly Endpoint[];
+  /** What the first look showed of the question; playbooks may join because of it. */
+  readonly seen: readonly Seen[];
   /** Nodes at the other end of the tunnels on these ways (VXLAN, IP in IP): the addresses outside. At most four. */
   readonly tunnelPeers: readonly string[];
   /** Search domains of resolv.conf, in order, without the dot at the end. At most six. */
@@ -71,6 +73,7 @@ export const nothingLearned: Learned = {
   ways: [],
   listenerPids: [],
   servers: [],
+  seen: [],
   tunnelPeers: [],
   searchDomains: [],
 };

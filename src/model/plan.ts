@@ -60,10 +60,38 @@ export type PlannedStep = z.infer<typeof PlannedStep>;
 export const PlannedRule = z.strictObject({ rule: z.string(), params: z.record(z.string(), z.unknown()) });
 export type PlannedRule = z.infer<typeof PlannedRule>;
 
+/**
+ * What the first look at the nodes may show of the question. `service`: a node sends the asked address and port on to
+ * servers (IPVS, NAT), or would if there were any. `tunnel`: the way leads through a tunnel device (VXLAN, IP in IP …).
+ */
+export const Seen = z.enum(['service', 'tunnel']);
+export type Seen = z.infer<typeof Seen>;
+
+/** Why a playbook is in a run: somebody named it, a word of the question, its port and protocol, nothing, or a look. */
+export const PlaybookChoice = z.strictObject({
+  playbook: z.string(),
+  by: z.enum(['named', 'word', 'question', 'default', ...Seen.options]),
+  word: z.string().optional(),
+});
+export type PlaybookChoice = z.infer<typeof PlaybookChoice>;
+
+/** What a playbook adds to the run as soon as a node shows one of `seen`. */
+export const MayJoin = z.strictObject({
+  playbook: z.string(),
+  seen: z.array(Seen),
+  steps: z.array(PlannedStep),
+  rules: z.array(PlannedRule),
+});
+export type MayJoin = z.infer<typeof MayJoin>;
+
 /** Playbook + nodes in roles: everything that decides what a run does. Saved in run.json. */
 export const Plan = z.strictObject({
   symptom: Symptom,
   playbooks: z.array(z.string()),
+  /** One for each of them; empty in records of older versions. */
+  choice: z.array(PlaybookChoice).default([]),
+  /** Playbooks that have not joined (yet). */
+  mayJoin: z.array(MayJoin).default([]),
   targetAddress: z.string(),
   /** Client addresses that netcheck cannot log in to; they only widen the filters. */
   externalClients: z.array(z.string()),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { Role } from './plan.ts';
+import { Role, Seen } from './plan.ts';
 import { RemedyNote } from './remedy-note.ts';
 
 const Id = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'an id is kebab-case: letters, digits and "-"');
@@ -8,14 +8,26 @@ const Id = z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'an id is kebab-case: lett
 const Include = z.array(Id).max(8);
 
 /**
- * One file of `playbooks/`: which collectors on which roles, which rules, with which parameters. No conditions, no
- * loops, no templates. `with` is parsed by the collector's or rule's own schema.
+ * One file of `playbooks/`: which collectors on which roles, which rules, with which parameters. No loops, no
+ * templates, and no conditions but `when`. `with` is parsed by the collector's or rule's own schema.
  */
 export const Playbook = z.strictObject({
   id: Id,
   title: z.strictObject({ en: z.string().min(1), zh: z.string().min(1) }),
   /** Words that choose it when nobody named a playbook. */
   words: z.strictObject({ en: z.array(z.string().min(1)), zh: z.array(z.string().min(1)) }).default({ en: [], zh: [] }),
+  /**
+   * When it is used without a word of the question. `ports` and `protocol` are those of the question: they choose it.
+   * With `seen` it joins the playbook that was chosen as soon as a node shows one of these. All that is named must hold.
+   */
+  when: z
+    .strictObject({
+      ports: z.array(z.number().int().min(1).max(65_535)).min(1).optional(),
+      protocol: z.enum(['tcp', 'udp']).optional(),
+      seen: z.array(Seen).min(1).optional(),
+    })
+    .refine((one) => Object.keys(one).length > 0, 'at least one of ports, protocol, seen')
+    .optional(),
   /**
    * Playbooks whose steps and rules come first. A step here with the same collector on the same roles is the included
    * one with other parameters (lists add up, other values take the place); a rule of the same id likewise.

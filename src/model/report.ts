@@ -126,6 +126,8 @@ export const Report = z.strictObject({
     id: z.string(),
     startedAt: z.string(),
     playbooks: z.array(z.string()),
+    /** Why each of them was used, in the language of the report. */
+    chosen: z.array(z.strictObject({ playbook: z.string(), why: z.string() })).optional(),
     language: z.enum(languages),
     netcheck: z.string(),
   }),

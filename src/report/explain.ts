@@ -58,7 +58,24 @@ export function renderExplain(
     `${say.target}${words.colon}${plan.targetAddress} ${words.port} ${plan.symptom.port}/${plan.symptom.protocol}`,
     0,
   );
-  add(`${say.playbooks}${words.colon}${plan.playbooks.join(words.list)}`, 0);
+  const chosen = plan.playbooks.map((playbook) => {
+    const choice = plan.choice.find((one) => one.playbook === playbook);
+    return choice === undefined
+      ? playbook
+      : `${playbook} (${say.chosenBy[choice.by]}${choice.word === undefined ? '' : ` "${choice.word}"`})`;
+  });
+  add(`${say.playbooks}${words.colon}${chosen.join(words.list)}`, 0);
+  for (const { playbook, seen, steps: more, rules } of plan.mayJoin)
+    add(
+      say.mayJoin({
+        playbook,
+        seen: seen.map((what) => say.seen[what]).join(words.list),
+        collectors: [...new Set(more.map(({ collector }) => collector))].join(words.list),
+        rules: rules.length,
+      }),
+      2,
+      'dim',
+    );
 
   const columns: readonly TableColumn[] = [
     { header: say.whenColumn },

@@ -16,6 +16,7 @@ import { unseenText } from './unseen-text.ts';
 import { visibleReport } from './visible-report.ts';
 import { wording, type Wording } from './wording.ts';
 import { htmlHead } from './html-head.ts';
+import { playbooksText } from './playbooks-text.ts';
 
 const mark: Readonly<Record<Verdict | ReportVerdict, string>> = {
   found: '✗',
@@ -79,7 +80,7 @@ function verdictSection({ report, words, language }: Page): string {
     [words.run, report.run.id],
     [words.started, report.run.startedAt],
     [words.took, durationText(report.timing.tookMs, language)],
-    [words.playbook, report.run.playbooks.join(words.list)],
+    [words.playbook, playbooksText(report.run, words)],
     ['netcheck', report.run.netcheck],
   ];
   return `<header class="verdict ${report.verdict}">

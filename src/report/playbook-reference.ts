@@ -57,6 +57,12 @@ export function renderPlaybookReference(
   const { en, zh } = playbook.words;
   if (playbook.id === defaultPlaybook) page.text(words.theDefault, { indent: 2 });
   else if (en.length + zh.length === 0) page.text(words.byNameOnly, { indent: 2 });
+  const { ports, protocol, seen = [] } = playbook.when ?? {};
+  if (ports !== undefined || protocol !== undefined)
+    page.text(words.forQuestion([ports?.join(', '), protocol].filter((part) => part !== undefined).join('/')), {
+      indent: 2,
+    });
+  for (const what of seen) page.text(words.joinsWhere(page.words.explain.seen[what]), { indent: 2 });
   for (const some of [en, zh]) if (some.length > 0) page.text(some.join(', '), { indent: 2 });
 
   page.section(words.collects);

@@ -15,6 +15,8 @@ export interface ReferenceWords {
   readonly theDefault: string;
   readonly theDefaultInList: string;
   readonly byNameOnly: string;
+  readonly forQuestion: (question: string) => string;
+  readonly joinsWhere: (seen: string) => string;
   readonly scope: Readonly<Record<Exclude<AnyRule['scope'], 'node'>, string>>;
   readonly needs: string;
   readonly needsNothing: string;
@@ -62,6 +64,8 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     chosenBy: 'chosen by',
     theDefault: 'the default: chosen where no word of the question chooses another',
     theDefaultInList: '(default)',
+    forQuestion: (question) => `Questions about port ${question} that no word chooses another for`,
+    joinsWhere: (seen) => `Joins where ${seen}`,
     byNameOnly: 'no words: chosen by its name only',
     scope: { path: 'the path', capture: 'one capture' },
     needs: 'needs',
@@ -113,6 +117,8 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     chosenBy: '触发词',
     theDefault: '默认：提问中没有其他 playbook 的触发词时使用',
     theDefaultInList: '（默认）',
+    forQuestion: (question) => `端口 ${question} 的问题，且没有其他词选择别的剧本`,
+    joinsWhere: (seen) => `${seen}时加入`,
     byNameOnly: '没有触发词：只能按名称选用',
     scope: { path: '整条路径', capture: '单个抓包' },
     needs: '需要的事实',

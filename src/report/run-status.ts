@@ -12,6 +12,7 @@ export type RunEvent =
       readonly nodes: readonly { readonly name: string; readonly roles: readonly string[] }[];
       readonly playbooks: readonly string[];
     }
+  | { readonly type: 'joined'; readonly playbooks: readonly string[] }
   | { readonly type: 'waiting'; readonly node: string }
   | { readonly type: 'connected'; readonly node: string }
   | { readonly type: 'unreachable'; readonly node: string; readonly why: string }
@@ -79,6 +80,8 @@ export function reduceStatus(state: StatusState, event: RunEvent): StatusState {
           roles: [...roles],
         })),
       };
+    case 'joined':
+      return { ...state, playbooks: [...new Set([...state.playbooks, ...event.playbooks])] };
     case 'waiting':
     case 'connected':
       return withNode(state, event.node, { state: event.type });

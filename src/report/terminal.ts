@@ -11,6 +11,7 @@ import { renderTable } from './table.ts';
 import { TextPage } from './text-page.ts';
 import { ruleName, unseenText } from './unseen-text.ts';
 import { visibleReport } from './visible-report.ts';
+import { playbooksText } from './playbooks-text.ts';
 
 export interface TerminalOptions {
   /** Columns; default 80, at least 40. Only commands, which must stay whole, are ever longer. */
@@ -112,7 +113,7 @@ export function renderTerminal(reportGiven: Report, options: TerminalOptions = {
     `${words.run} ${report.run.id}`,
     `${words.started} ${report.run.startedAt}`,
     `${words.took} ${durationText(report.timing.tookMs, language)}`,
-    ...(report.run.playbooks.length > 0 ? [`${words.playbook} ${report.run.playbooks.join(words.list)}`] : []),
+    ...(report.run.playbooks.length > 0 ? [`${words.playbook} ${playbooksText(report.run, words)}`] : []),
     `netcheck ${report.run.netcheck}`,
   ];
   page.text(facts.join(' · '), { style: ['dim'] });

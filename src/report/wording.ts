@@ -1,7 +1,7 @@
 import type { EvidenceEntry, Exit } from '../model/evidence.ts';
 import type { FactName } from '../model/facts.ts';
 import type { Language } from '../model/language.ts';
-import type { Role } from '../model/plan.ts';
+import type { PlaybookChoice, Role, Seen } from '../model/plan.ts';
 import type { Ladder, Remedy } from '../model/report.ts';
 import type { ReportVerdict, Verdict } from '../model/verdict.ts';
 import type { RunPhase } from './run-status.ts';
@@ -97,6 +97,9 @@ export interface Wording {
     readonly nothingRan: string;
     readonly target: string;
     readonly playbooks: string;
+    readonly chosenBy: Readonly<Record<PlaybookChoice['by'], string>>;
+    readonly seen: Readonly<Record<Seen, string>>;
+    readonly mayJoin: (values: { playbook: string; seen: string; collectors: string; rules: number }) => string;
     readonly rules: string;
     readonly wall: string;
     readonly window: string;
@@ -263,6 +266,20 @@ const en: Wording = {
     nothingRan: 'Nothing has been run: --explain only plans.',
     target: 'Target',
     playbooks: 'Playbooks',
+    chosenBy: {
+      named: 'asked for',
+      word: 'a word of the question:',
+      question: 'the port and protocol of the question',
+      default: 'no word of the question chooses another',
+      service: 'the address and port are a Service',
+      tunnel: 'the way leads through a tunnel',
+    },
+    seen: {
+      service: 'the address and port turn out to be a Service (IPVS, NAT)',
+      tunnel: 'the way turns out to lead through a tunnel',
+    },
+    mayJoin: ({ playbook, seen, collectors, rules }) =>
+      `${playbook} joins where ${seen}: ${rules} rules more${collectors === '' ? '' : `; reads ${collectors}`}`,
     rules: 'Rules',
     wall: 'whole run at most',
     window: 'captures and probes at most',
@@ -429,6 +446,20 @@ const zh: Wording = {
     nothingRan: '尚未执行任何命令：--explain 只做计划。',
     target: '目标',
     playbooks: '剧本',
+    chosenBy: {
+      named: '指定使用',
+      word: '问题中的词：',
+      question: '问题中的端口和协议',
+      default: '问题中没有选择其他剧本的词',
+      service: '该地址和端口是 Service',
+      tunnel: '路径经过隧道',
+    },
+    seen: {
+      service: '发现该地址和端口是 Service（IPVS、NAT）',
+      tunnel: '发现路径经过隧道',
+    },
+    mayJoin: ({ playbook, seen, collectors, rules }) =>
+      `${seen}时加入 ${playbook}：多 ${rules} 条规则${collectors === '' ? '' : `；读取 ${collectors}`}`,
     rules: '规则',
     wall: '整个过程最长',
     window: '抓包和探测最长',

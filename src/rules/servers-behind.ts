@@ -1,7 +1,7 @@
 import { mostServers } from '../model/command.ts';
 import type { Endpoint, FirewallRule, Ipvs, IpvsService } from '../model/facts.ts';
 import { IpAddress } from '../model/inventory.ts';
-import { reachedRules } from './firewall-match.ts';
+import { coverage, type Flow, reachedRules } from './firewall-match.ts';
 import { sameAddress } from './ip-address.ts';
 
 /** What the question is about, as one node sees it. */
@@ -44,6 +44,19 @@ export function serversBehind(
   return [...found.values()].filter((server) => !isAsked(asked, server));
 }
 
+/** Whether the node handles the asked address and port as a Service, also one without any server. */
+export function isService(
+  asked: Asked,
+  ipvs: Pick<Ipvs, 'services' | 'connections'>,
+  rules: readonly FirewallRule[],
+): boolean {
+  return (
+    (ipvs.services ?? []).some((service) => service.protocol === asked.protocol && isAsked(asked, service)) ||
+    serversBehind(asked, ipvs, rules).length > 0 ||
+    rules.some((rule) => rule.text.includes('has no endpoints') && coverage(rule, flowOf(asked)) !== 'no')
+  );
+}
+
 function isAsked(asked: Asked, { address, port }: Endpoint): boolean {
   return port === asked.port && sameAddress(address, asked.address);
 }
@@ -56,15 +69,7 @@ function realServers(asked: Asked, services: readonly IpvsService[]): readonly E
 
 function natDestinations(asked: Asked, rules: readonly FirewallRule[]): readonly Endpoint[] {
   const applicable = asked.isHere ? rules : rules.filter(({ text }) => !onlyLocal.test(text));
-  const flow = {
-    protocol: asked.protocol,
-    source: null,
-    destination: asked.address,
-    port: asked.port,
-    inDevice: null,
-    packets: 0,
-  };
-  return reachedRules({ rules: applicable }, flow, ['other'], natHooks).flatMap(({ rule: { text } }) => {
+  return reachedRules({ rules: applicable }, flowOf(asked), ['other'], natHooks).flatMap(({ rule: { text } }) => {
     const [, six, four, port] = toDestination.exec(text) ?? [];
     const address = six ?? four;
     if (address !== undefined) return [{ address, port: port === undefined ? asked.port : Number(port) }];
@@ -72,4 +77,8 @@ function natDestinations(asked: Asked, rules: readonly FirewallRule[]): readonly
     const redirected = own ?? ownOfNft;
     return redirected === undefined ? [] : [{ address: asked.address, port: Number(redirected) }];
   });
+}
+
+function flowOf({ protocol, address, port }: Asked): Flow {
+  return { protocol, source: null, destination: address, port, inDevice: null, packets: 0 };
 }

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { collectors } from '../../src/collectors/index.ts';
 import { parseAsk } from '../../src/engine/ask.ts';
-import { choosePlaybook } from '../../src/engine/playbook-set.ts';
+import { choosePlaybooks } from '../../src/engine/playbook-set.ts';
 import { readPlaybooks } from '../../src/load-playbooks.ts';
 import { rules } from '../../src/rules/index.ts';
 
 const { playbooks } = readPlaybooks([], { collectors, rules });
 const chosen = (words: string) =>
-  choosePlaybook(parseAsk(`node-50 port 1301 from node-12 ${words}`), playbooks).playbook.id;
+  choosePlaybooks(parseAsk(`node-50 port 1301 from node-12 ${words}`), playbooks)
+    .map(({ playbook }) => playbook.id)
+    .join(' ');
 
 describe('the playbooks that come with netcheck', () => {
   it.each([

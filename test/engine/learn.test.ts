@@ -28,6 +28,7 @@ describe('what later commands are made from', () => {
       ],
       listenerPids: [],
       servers: [],
+      seen: [],
       tunnelPeers: [],
       searchDomains: [],
     });
@@ -145,5 +146,36 @@ TCP  10.9.0.77:1301 rr
       { address: '10.244.1.5', port: 8080 },
       { address: '10.8.0.7', port: 80 },
     ]);
+  });
+
+  it('a Service, also one without a server; a tunnel on the way, and not one beside it', () => {
+    const empty = `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
+TCP  10.9.0.77:1301 rr
+`;
+    expect(learn(evidenceOf({ kind: 'ipvsadm', argv: ['ipvsadm', '-Ln'], phase: 'before' }, empty))).toMatchObject({
+      seen: ['service'],
+      servers: [],
+    });
+    const rejects =
+      '*filter\n:KUBE-SERVICES - [0:0]\n[0:0] -A KUBE-SERVICES -d 10.9.0.77/32 -p tcp -m comment --comment "default/web has no endpoints" -m tcp --dport 1301 -j REJECT\nCOMMIT\n';
+    const firewall = (text: string) =>
+      evidenceOf({ kind: 'iptables-save', argv: ['iptables-save', '-c'], phase: 'before' }, text);
+    expect(learn(firewall(rejects)).seen).toEqual(['service']);
+    expect(learn(firewall(rejects.replace('dport 1301', 'dport 80'))).seen).toEqual([]);
+    const links = evidenceOf(
+      { kind: 'ip-link', argv: ['ip', '-s', '-d', 'link'] },
+      `2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq state UP mode DEFAULT group default qlen 1000
+    link/ether 52:54:00:00:00:02 brd ff:ff:ff:ff:ff:ff promiscuity 0
+5: flannel.1: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN mode DEFAULT group default
+    link/ether 52:54:00:00:00:05 brd ff:ff:ff:ff:ff:ff promiscuity 0
+    vxlan id 1 local 10.9.0.77 dev eth0 srcport 0 0 dstport 8472 nolearning
+`,
+    );
+    expect(learn(links, route('10.244.1.5', '10.244.1.5 via 10.244.1.0 dev flannel.1 src 10.244.0.0 \n')).seen).toEqual(
+      ['tunnel'],
+    );
+    expect(learn(links, route('10.8.0.3', '10.8.0.3 dev eth0 src 10.9.0.77 \n')).seen).toEqual([]);
   });
 });

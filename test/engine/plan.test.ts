@@ -6,7 +6,8 @@ import { closestNames } from '../../src/engine/inventory.ts';
 import { makePlan, type PlanOptions } from '../../src/engine/plan.ts';
 import { collectors } from '../../src/collectors/index.ts';
 import { rules } from '../../src/rules/index.ts';
-import { choosePlaybook, lintPlaybook } from '../../src/engine/playbook-set.ts';
+import { joinPlaybooks } from '../../src/engine/join-playbooks.ts';
+import { choosePlaybooks, lintPlaybook } from '../../src/engine/playbook-set.ts';
 import type { Collector } from '../../src/model/command.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
 import { InventoryNode } from '../../src/model/inventory.ts';
@@ -177,18 +178,126 @@ describe('a plan', () => {
 });
 
 describe('choosing a playbook', () => {
-  const chosen = (text: string) => choosePlaybook(parseAsk(text), registries.playbooks);
+  const chosen = (text: string) => {
+    const [first, ...more] = choosePlaybooks(parseAsk(text), registries.playbooks);
+    expect(more).toEqual([]);
+    return first;
+  };
   it('takes the default, the one whose words stand there, or the one that was named', () => {
-    expect(chosen('node-50 port 53').playbook.id).toBe('port-check');
+    expect(chosen('node-50 port 53')?.playbook.id).toBe('port-check');
     expect(chosen('node-50 port 53 dns slow today')).toMatchObject({
       playbook: { id: 'dns-slow' },
-      because: 'dns slow',
+      by: 'word',
+      word: 'dns slow',
     });
-    expect(chosen('node-50 port 53 域名解析慢')).toMatchObject({ playbook: { id: 'dns-slow' }, because: '解析慢' });
-    expect(chosen('node-50 port 53 dns slow playbook port-check').playbook.id).toBe('port-check');
+    expect(chosen('node-50 port 53 域名解析慢')).toMatchObject({ playbook: { id: 'dns-slow' }, word: '解析慢' });
+    expect(chosen('node-50 port 53 dns slow playbook port-check')?.playbook.id).toBe('port-check');
   });
   it('does not take a part of a word for the word', () => {
-    expect(chosen('node-50 port 53 took 15 s').playbook.id).toBe('port-check');
+    expect(chosen('node-50 port 53 took 15 s')?.playbook.id).toBe('port-check');
+  });
+});
+
+describe('playbooks that are for a port, or for what the first look shows', () => {
+  const step = (use: string, on: readonly string[] = ['target', 'client'], params: object = {}) => ({
+    on,
+    use,
+    with: params,
+  });
+  const made = (id: string, values: object) =>
+    Playbook.parse({
+      id,
+      title: { en: id, zh: id },
+      collect: [step('capture')],
+      rules: [{ use: 'tw-recycle' }],
+      ...values,
+    });
+  const forDns = made('for-dns', { when: { ports: [53], protocol: 'udp' }, collect: [step('counters', ['target'])] });
+  const alsoDns = made('also-dns', {
+    when: { ports: [53] },
+    collect: [step('counters', ['target']), step('kernel-log')],
+  });
+  const service = made('service', {
+    when: { seen: ['service'] },
+    collect: [step('capture'), step('counters', ['target', 'client']), step('tcp-probe', ['client'])],
+    rules: [{ use: 'tw-recycle' }, { use: 'no-endpoints' }],
+  });
+  const otherCapture = made('other-capture', {
+    when: { seen: ['service'] },
+    collect: [step('capture', ['target'], { filter: 'dns' })],
+  });
+  const tunnel = made('tunnel', { when: { seen: ['tunnel'], protocol: 'tcp' }, rules: [{ use: 'mtu-too-small' }] });
+  const known = {
+    ...registries,
+    collectors: new Map(
+      [
+        { ...collector('capture', ['capture']), when: 'capture' as const },
+        collector('counters', ['counters']),
+        { ...collector('tcp-probe', ['probes']), when: 'probe' as const },
+      ].map((one) => [one.id, one]),
+    ),
+    playbooks: new Map(
+      [portCheck, dnsSlow, forDns, alsoDns, service, otherCapture, tunnel].map((one) => [one.id, one]),
+    ),
+  };
+  const planned = (text: string) => makePlan(parseAsk(text), inventory(false), known, options);
+
+  it('the port and protocol choose where no word does: all that are for them, each step and rule once', async () => {
+    const dns = await planned('node-50 port 53 udp from node-12');
+    expect(dns.playbooks).toEqual(['for-dns', 'also-dns']);
+    expect(dns.choice).toEqual([
+      { playbook: 'for-dns', by: 'question' },
+      { playbook: 'also-dns', by: 'question' },
+    ]);
+    expect(dns.rules).toEqual([{ rule: 'tw-recycle', params: {} }]);
+    expect(dns.steps.filter(({ collector: id }) => id === 'counters')).toHaveLength(1);
+    expect((await planned('node-50 port 53 from node-12')).playbooks).toEqual(['also-dns']);
+    expect((await planned('node-50 port 53 udp from node-12 dns slow')).choice).toEqual([
+      { playbook: 'dns-slow', by: 'word', word: 'dns slow' },
+    ]);
+    expect((await planned('node-50 port 54 udp from node-12')).choice).toEqual([
+      { playbook: 'port-check', by: 'default' },
+    ]);
+  });
+
+  it('what may join is in the plan: what it adds, without captures and probes of its own', async () => {
+    const { mayJoin } = await planned('node-50 port 1301 from node-12');
+    expect(mayJoin).toEqual([
+      {
+        playbook: 'service',
+        seen: ['service'],
+        steps: [{ node: 'node-12', collector: 'counters', params: {} }],
+        rules: [{ rule: 'no-endpoints', params: {} }],
+      },
+      { playbook: 'tunnel', seen: ['tunnel'], steps: [], rules: [{ rule: 'mtu-too-small', params: {} }] },
+    ]);
+    expect((await planned('node-50 port 1301 udp from node-12')).mayJoin.map(({ playbook }) => playbook)).toEqual([
+      'service',
+    ]);
+  });
+
+  it('nothing joins a playbook that was named', async () => {
+    const named = await planned('node-50 port 53 udp from node-12 playbook port-check');
+    expect(named.choice).toEqual([{ playbook: 'port-check', by: 'named' }]);
+    expect(named.mayJoin).toEqual([]);
+  });
+
+  it('joins as soon as it is seen, once, and says why', async () => {
+    const before = await planned('node-50 port 1301 from node-12');
+    expect(joinPlaybooks(before, [])).toBe(before);
+    const after = joinPlaybooks(before, ['service']);
+    expect(after.playbooks).toEqual(['port-check', 'service']);
+    expect(after.choice.at(-1)).toEqual({ playbook: 'service', by: 'service' });
+    expect(after.mayJoin.map(({ playbook }) => playbook)).toEqual(['tunnel']);
+    expect(after.rules.map(({ rule: id }) => id)).toEqual(['tw-recycle', 'no-endpoints']);
+    expect(after.steps.slice(before.steps.length)).toEqual([{ node: 'node-12', collector: 'counters', params: {} }]);
+    expect(joinPlaybooks(after, ['service'])).toBe(after);
+  });
+
+  it('when must say something', () => {
+    expect(Playbook.safeParse({ ...portCheck, when: {} }).success).toBe(false);
+    expect(Playbook.safeParse({ ...portCheck, when: { seen: ['weather'] } }).success).toBe(false);
+    expect(Playbook.safeParse({ ...portCheck, when: { ports: [0] } }).success).toBe(false);
   });
 });
 

@@ -661,6 +661,8 @@ export const fixtures = {
 export const plan: Plan = {
   symptom: fieldReport0.symptom,
   playbooks: ['connect'],
+  choice: [],
+  mayJoin: [],
   targetAddress: '172.16.0.50',
   externalClients: ['10.9.8.7'],
   nodes: [

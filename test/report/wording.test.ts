@@ -6,7 +6,18 @@ function texts(value: unknown, path = ''): [string, string][] {
   if (typeof value === 'string') return [[path, value]];
   if (typeof value === 'function') {
     const say = value as (argument: unknown) => string;
-    const values = { node: 'n', done: 1, total: 2, failed: 3, packets: '4', bytes: '5' };
+    const values = {
+      node: 'n',
+      done: 1,
+      total: 2,
+      failed: 3,
+      packets: '4',
+      bytes: '5',
+      playbook: 'p',
+      seen: 's',
+      collectors: 'c',
+      rules: 6,
+    };
     const argument = /^\s*\(\{/.test(String(say)) ? values : 7;
     return [[path, say(argument)]];
   }

@@ -28,6 +28,8 @@ export const record: RunRecord = {
   plan: {
     symptom,
     playbooks: ['port'],
+    choice: [],
+    mayJoin: [],
     targetAddress: '10.0.0.1',
     externalClients: [],
     nodes: [planned('node-50', 'target'), planned('node-12', 'client')],
