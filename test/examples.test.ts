@@ -5,7 +5,7 @@ import { checkPlugins } from '../src/check-plugins.ts';
 import { collectors } from '../src/collectors/index.ts';
 import { loadConfig } from '../src/config.ts';
 import { judge } from '../src/engine/judge.ts';
-import { choosePlaybook } from '../src/engine/playbook-set.ts';
+import { choosePlaybooks } from '../src/engine/playbook-set.ts';
 import { privilegedCommands } from '../src/engine/privileged-commands.ts';
 import { parseAsk } from '../src/engine/ask.ts';
 import { judgeRecorded } from '../src/judge-recorded.ts';
@@ -40,7 +40,7 @@ describe('the examples of docs/extending.md', () => {
 
   it('give a playbook further words', () => {
     const choose = (words: string) =>
-      choosePlaybook(parseAsk(`node-50 port 1301 ${words}`), registries.playbooks).playbook.id;
+      choosePlaybooks(parseAsk(`node-50 port 1301 ${words}`), registries.playbooks)[0]?.playbook.id;
     expect(choose('the usual 1301 thing')).toBe('port-check');
     expect(choose('baseline')).toBe('house-rules');
     expect(choose('配置基线')).toBe('house-rules');
