@@ -4,6 +4,7 @@ import { askedAt, because } from './because.ts';
 import { captureText, weakness } from './capture-weakness.ts';
 import { handshakesTo } from './handshakes.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { podSysctls, podSysctlText } from './pod-sysctls.ts';
 import { permanentSysctl, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 
@@ -29,6 +30,7 @@ export const abortOnOverflow = defineNodeRule({
     en: {
       ...captureText.en,
       ...tcpOnlyText.en,
+      ...podSysctlText.en,
       title: 'A full accept queue resets connections (tcp_abort_on_overflow)',
       notRead: `${key} was not read`,
       absent: `${key} does not exist on this kernel`,
@@ -52,6 +54,7 @@ export const abortOnOverflow = defineNodeRule({
     zh: {
       ...captureText.zh,
       ...tcpOnlyText.zh,
+      ...podSysctlText.zh,
       title: '全连接队列满时直接重置连接（tcp_abort_on_overflow）',
       notRead: `没有读到 ${key}`,
       absent: `该内核没有 ${key}`,
@@ -111,6 +114,7 @@ export const abortOnOverflow = defineNodeRule({
       return [
         temporarySysctl(node, change, { text: say.temporary, risk: say.risk }),
         permanentSysctl(node, 'abort-on-overflow', change, { text: say.permanent, risk: say.risk }),
+        podSysctls(change, say),
         { kind: 'application' as const, node, text: say.queue, commands: [], undo: [], risk: say.risk },
       ];
     }

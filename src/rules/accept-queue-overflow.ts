@@ -8,7 +8,8 @@ import { handshakesTo } from './handshakes.ts';
 import { isOlderThan } from './kernel-release.ts';
 import { listenersFor } from './listeners.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
-import { plainSetting, temporarySysctl } from './sysctl-remedies.ts';
+import { podSysctls, podSysctlText } from './pod-sysctls.ts';
+import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 
 const somaxconnKey = 'net.core.somaxconn';
@@ -36,6 +37,7 @@ export const acceptQueueOverflow = defineNodeRule({
     en: {
       ...captureText.en,
       ...tcpOnlyText.en,
+      ...podSysctlText.en,
       title: 'The accept queue of the listener overflows',
       notRead: (v: { name: string }) => `${v.name} is not in both readings of the counters`,
       flat: 'ListenOverflows +0 in the window: no connection met a full accept queue',
@@ -65,14 +67,16 @@ export const acceptQueueOverflow = defineNodeRule({
         `Allows longer queues. A queue gets its size at listen(): reload or restart the application on port ${v.port} afterwards (for a pod, in its network namespace)`,
       application:
         'Raise the backlog that the application asks for (nginx: listen 80 backlog=4096), and find out why accept() is slow: CPU throttling, blocked I/O (NFS), too few workers or replicas',
-      kubernetes:
-        'Set net.core.somaxconn in the pod: securityContext.sysctls (unsafe: the kubelet needs --allowed-unsafe-sysctls), a privileged init container, or the tuning CNI plugin; add replicas',
+      permanent: 'Keeps it after a reboot',
+      replicas: 'Add replicas, so that each accepts fewer connections',
       riskQueue: 'Low: a longer queue means longer waits under overload',
       riskRestart: 'A restart of the application breaks its connections',
+      riskReplicas: 'Low: more CPU and memory',
     },
     zh: {
       ...captureText.zh,
       ...tcpOnlyText.zh,
+      ...podSysctlText.zh,
       title: '监听端口的全连接队列（accept queue）溢出',
       notRead: (v) => `两次计数器读数里没有都出现 ${v.name}`,
       flat: '窗口内 ListenOverflows +0：没有连接遇到全连接队列满',
@@ -95,10 +99,11 @@ export const acceptQueueOverflow = defineNodeRule({
         `允许更长的队列。队列长度在 listen() 时确定，改完要重新加载或重启端口 ${v.port} 上的应用（Pod 要在其网络命名空间内改）`,
       application:
         '调大应用自己的 backlog（nginx：listen 80 backlog=4096），并查清 accept() 为什么慢：CPU 限流、IO 阻塞（NFS）、worker 或副本太少',
-      kubernetes:
-        '在 Pod 里设置 net.core.somaxconn：securityContext.sysctls（属于 unsafe，kubelet 需要 --allowed-unsafe-sysctls）、特权 initContainer，或 tuning CNI 插件；并增加副本',
+      permanent: '重启后仍有效',
+      replicas: '增加副本，使每个副本接收的连接更少',
       riskQueue: '低：队列更长，过载时等待也更久',
       riskRestart: '重启应用会断开现有连接',
+      riskReplicas: '低：占用更多 CPU 和内存',
     },
   },
   evaluate({ node, facts, symptom, target, say }) {
@@ -198,19 +203,25 @@ export const acceptQueueOverflow = defineNodeRule({
 
     function remedies(): Remedy[] {
       const wanted = 4096;
-      const raise: Remedy[] =
-        somaxconn !== null && somaxconn >= wanted
-          ? []
-          : [
-              temporarySysctl(node, [{ key: somaxconnKey, value: String(wanted), previous: somaxconnValue }], {
-                text: say.temporary({ port: target.port }),
-                risk: say.riskQueue,
-              }),
-            ];
+      const change = [{ key: somaxconnKey, value: String(wanted), previous: somaxconnValue }];
+      const isLong = somaxconn !== null && somaxconn >= wanted;
+      const raise: Remedy[] = isLong
+        ? []
+        : [
+            temporarySysctl(node, change, { text: say.temporary({ port: target.port }), risk: say.riskQueue }),
+            permanentSysctl(node, 'accept-queue-overflow', change, { text: say.permanent, risk: say.riskQueue }),
+          ];
       return [
         ...raise,
         { kind: 'application', node, text: say.application, commands: [], undo: [], risk: say.riskRestart },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskQueue },
+        ...(isLong ? [] : [podSysctls(change, say)]),
+        {
+          kind: 'kubernetes',
+          text: say.replicas,
+          commands: ['kubectl -n NAMESPACE scale deployment NAME --replicas=COUNT'],
+          undo: [],
+          risk: say.riskReplicas,
+        },
       ];
     }
   },

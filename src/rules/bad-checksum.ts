@@ -49,6 +49,7 @@ export const badChecksum = defineNodeRule({
       permanent:
         'Update driver and firmware of the network card, or of the hypervisor; for tunnels see the CNI (checksum offload of vxlan devices)',
       risk: 'More work for the CPU',
+      updateRisk: 'The link goes down while the card starts again',
     },
     zh: {
       ...lostSynText.zh,
@@ -66,6 +67,7 @@ export const badChecksum = defineNodeRule({
         `验证：让 ${v.device} 的校验和改由软件计算。如果这样就通了，说明硬件或驱动算错；发送端也可同样试 tx`,
       permanent: '升级网卡或虚拟化平台的驱动和固件；隧道见 CNI 的设置（vxlan 设备的校验和卸载）',
       risk: 'CPU 开销增加',
+      updateRisk: '网卡重新启动时链路会短暂中断',
     },
   },
   evaluate({ node, facts, symptom, target, plan, params, say }) {
@@ -125,7 +127,7 @@ export const badChecksum = defineNodeRule({
           undo: [`ethtool -K ${name} rx on`],
           risk: say.risk,
         },
-        { kind: 'permanent', node, text: say.permanent, commands: [], undo: [], risk: say.risk },
+        { kind: 'permanent', node, text: say.permanent, commands: [], undo: [], risk: say.updateRisk },
       ];
     }
   },

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { askedAt, because, fileOf } from './because.ts';
 import { listenersFor } from './listeners.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -23,6 +24,7 @@ export const closeWait = defineNodeRule({
   sources: ['RFC 9293 3.6 (CLOSE-WAIT)', 'net/ipv4/tcp_input.c tcp_fin', 'imroc kubernetes-guide, close-wait-stacking'],
   text: {
     en: {
+      ...codeRiskText.en,
       ...tcpOnlyText.en,
       title: 'The application does not close connections that its peers have closed (CLOSE_WAIT)',
       once: 'the sockets were read only once, so it is not known which of them last',
@@ -43,6 +45,7 @@ export const closeWait = defineNodeRule({
       risk: 'A restart breaks the connections that are in use',
     },
     zh: {
+      ...codeRiskText.zh,
       ...tcpOnlyText.zh,
       title: '应用没有关闭对端已关闭的连接（CLOSE_WAIT 堆积）',
       once: '套接字只读到一次，看不出哪些一直存在',
@@ -94,7 +97,7 @@ export const closeWait = defineNodeRule({
     ];
     const remedies = [
       { kind: 'temporary' as const, node, text: say.temporary, commands: [], undo: [], risk: say.risk },
-      { kind: 'application' as const, node, text: say.application, commands: [], undo: [], risk: '' },
+      { kind: 'application' as const, node, text: say.application, commands: [], undo: [], risk: say.codeRisk },
     ];
     const harms = after > before || (worst !== undefined && worst.open >= worst.limit / 2);
     return accepted >= params.pile && harms ? confirmed(reasons, remedies) : likely(reasons, remedies);

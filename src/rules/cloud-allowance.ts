@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { because } from './because.ts';
 import { deviceRises } from './counter-rise.ts';
 import { feltLoss, feltLossText } from './felt-loss.ts';
@@ -27,6 +28,7 @@ export const cloudAllowance = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
       ...feltLossText.en,
       title: 'The instance exceeds the network allowance of its cloud provider',
       noCounters: "the driver's counters (ethtool -S) were not read twice",
@@ -50,6 +52,7 @@ export const cloudAllowance = defineNodeRule({
       riskOpen: 'Opens the security group: guard the instance by other means',
     },
     zh: {
+      ...codeRiskText.zh,
       ...feltLossText.zh,
       title: '实例超出云厂商的网络配额',
       noCounters: '没有两次读到驱动计数器（ethtool -S）',
@@ -105,7 +108,7 @@ export const cloudAllowance = defineNodeRule({
     const has = (kind: string): boolean => much.some(({ name }) => name.startsWith(kind));
     const words = [
       ...(has('conntrack') ? [{ text: say.conntrackRemedy, risk: say.riskOpen }] : []),
-      ...(has('linklocal') ? [{ text: say.linklocalRemedy, risk: '' }] : []),
+      ...(has('linklocal') ? [{ text: say.linklocalRemedy, risk: say.codeRisk }] : []),
       { text: say.size, risk: say.risk },
     ];
     const remedies = words.map(({ text, risk }) => ({

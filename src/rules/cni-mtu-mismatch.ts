@@ -47,7 +47,7 @@ export const cniMtuMismatch = defineNodeRule({
       permanent:
         'Tunnel MTU at most that of the card less the header, pod MTU at most that of the tunnel; pods get it when they are created again',
       kubernetes:
-        'Calico: ConfigMap calico-config veth_mtu, or operator spec.calicoNetwork.mtu, and FELIX_IPINIPMTU / FELIX_VXLANMTU; flannel: MTU of the backend in kube-flannel-cfg',
+        'Calico: ConfigMap calico-config veth_mtu, or operator spec.calicoNetwork.mtu, and FELIX_IPINIPMTU / FELIX_VXLANMTU; flannel: MTU of the Backend in kube-flannel-cfg (net-conf.json); Cilium: MTU of its Helm chart (mtu in cilium-config)',
       risk: 'Too high a value moves the loss into the network between the nodes: check with ping -M do between nodes first',
       temporary: 'Lowers the tunnel to what its card carries; new packets only',
       temporaryRisk: 'The CNI may set it back; larger packets of pods now depend on ICMP "too large"',
@@ -68,7 +68,7 @@ export const cniMtuMismatch = defineNodeRule({
       tooLarge: (v) => `抓包中有 ${v.count} 个 ICMP“报文过大”${v.mtu}：有报文放不下`,
       permanent: '隧道 MTU 不超过网卡 MTU 减去隧道头，Pod MTU 不超过隧道 MTU；Pod 重建后才生效',
       kubernetes:
-        'Calico：ConfigMap calico-config 的 veth_mtu，或 operator 的 spec.calicoNetwork.mtu，以及 FELIX_IPINIPMTU / FELIX_VXLANMTU；flannel：kube-flannel-cfg 里 backend 的 MTU',
+        'Calico：ConfigMap calico-config 的 veth_mtu，或 operator 的 spec.calicoNetwork.mtu，以及 FELIX_IPINIPMTU / FELIX_VXLANMTU；flannel：kube-flannel-cfg（net-conf.json）里 Backend 的 MTU；Cilium：Helm chart 的 MTU（cilium-config 的 mtu）',
       risk: '设得过大会把丢包移到节点之间的网络：先在节点之间用 ping -M do 验证',
       temporary: '把隧道 MTU 降到网卡能承载的值；只对新报文有效',
       temporaryRisk: 'CNI 可能会改回去；Pod 的大报文此后要靠 ICMP“报文过大”',

@@ -55,7 +55,7 @@ export const conntrackFull = defineNodeRule({
       hog: 'First see who fills it: entries by source address',
       permanent: 'Keeps it after a reboot',
       kubernetes:
-        'kube-proxy sets nf_conntrack_max itself: raise conntrack.maxPerCore and conntrack.min in its configuration, or it overwrites the sysctl at its next start',
+        'nf_conntrack_max belongs to the node, not to a pod, and kube-proxy sets it itself: raise conntrack.maxPerCore and conntrack.min in its configuration, or it overwrites the sysctl at its next start',
       application:
         'Many short connections: keep connections open, or shorten net.netfilter.nf_conntrack_tcp_timeout_time_wait (120 s). A short timeout for established connections breaks idle ones',
       risk: 'Memory of the kernel; nothing else changes',
@@ -78,7 +78,7 @@ export const conntrackFull = defineNodeRule({
       hog: '先看是谁占满的：按源地址统计条目',
       permanent: '重启后仍有效',
       kubernetes:
-        'kube-proxy 会自己设置 nf_conntrack_max：应调大其配置 conntrack.maxPerCore 和 conntrack.min，否则它下次启动会覆盖 sysctl',
+        'nf_conntrack_max 属于节点而不是 Pod，kube-proxy 会自己设置它：应调大其配置 conntrack.maxPerCore 和 conntrack.min，否则它下次启动会覆盖 sysctl',
       application:
         '短连接太多：改用长连接，或缩短 net.netfilter.nf_conntrack_tcp_timeout_time_wait（默认 120 秒）。缩短 established 超时会断开空闲连接',
       risk: '占用内核内存，其他不变',
@@ -156,13 +156,20 @@ export const conntrackFull = defineNodeRule({
       const wanted = limit * 2;
       const megabytes = Math.ceil((wanted * entryBytes) / 1e6);
       const change = [{ key: maxKey, value: String(wanted), previous: facts.sysctl[maxKey]?.value }];
+      const buckets = Math.ceil(wanted / 4);
+      const moduleFile = '/etc/modprobe.d/99-netcheck-nf_conntrack.conf';
+      const lasting = permanentSysctl(node, 'conntrack-full', change, { text: say.permanent, risk: say.risk });
       const now = temporarySysctl(node, change, { text: say.temporary({ megabytes }), risk: say.risk });
       return [
         {
           ...now,
-          commands: [...now.commands, `echo ${Math.ceil(wanted / 4)} > /sys/module/nf_conntrack/parameters/hashsize`],
+          commands: [...now.commands, `echo ${buckets} > /sys/module/nf_conntrack/parameters/hashsize`],
         },
-        permanentSysctl(node, 'conntrack-full', change, { text: say.permanent, risk: say.risk }),
+        {
+          ...lasting,
+          commands: [...lasting.commands, `echo 'options nf_conntrack hashsize=${buckets}' > ${moduleFile}`],
+          undo: [`rm ${moduleFile}`, ...lasting.undo],
+        },
         { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
         {
           kind: 'application',

@@ -49,7 +49,7 @@ export const conntrackInvalidRst = defineNodeRule({
       temporary: 'Connection tracking then lets packets outside the window pass and translates them',
       permanent: 'Keeps it after a reboot',
       kubernetes:
-        'kube-proxy 1.15 and newer drops such packets (KUBE-FORWARD, ctstate INVALID) so that they cannot reset anything; newer ones have conntrack.tcpBeLiberal in their configuration',
+        'kube-proxy 1.15 and newer drops such packets (KUBE-FORWARD, ctstate INVALID) so that they cannot reset anything; from 1.29 on conntrack.tcpBeLiberal: true in its configuration sets this',
       risk: 'Connection tracking checks less',
     },
     zh: {
@@ -71,7 +71,7 @@ export const conntrackInvalidRst = defineNodeRule({
       temporary: '连接跟踪会放行窗口之外的包，并照常做地址转换',
       permanent: '重启后仍有效',
       kubernetes:
-        'kube-proxy 1.15 及以上会丢弃这类包（KUBE-FORWARD 的 ctstate INVALID），使其不会引起重置；更新的版本可在配置里设 conntrack.tcpBeLiberal',
+        'kube-proxy 1.15 及以上会丢弃这类包（KUBE-FORWARD 的 ctstate INVALID），使其不会引起重置；1.29 起可在其配置里设 conntrack.tcpBeLiberal: true',
       risk: '连接跟踪的校验变少',
     },
   },

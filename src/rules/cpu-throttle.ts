@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { because, fileOf } from './because.ts';
 import { listenersFor } from './listeners.ts';
 import { likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -26,6 +27,7 @@ export const cpuThrottle = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
       title: 'The process behind the port is throttled by its CPU limit',
       nothingListens: (v: { port: number }) =>
         `nothing listens on port ${v.port} here, so there is no process to look at`,
@@ -48,6 +50,7 @@ export const cpuThrottle = defineNodeRule({
       risk: 'A change of the limit restarts the pod, and the node must have the CPU time',
     },
     zh: {
+      ...codeRiskText.zh,
       title: '端口对应的进程被 CPU 限额限流（throttle）',
       nothingListens: (v) => `这里没有进程监听端口 ${v.port}，无从检查`,
       notRead: (v) => `没有读到端口 ${v.port} 对应进程的 cpu.stat`,
@@ -97,7 +100,7 @@ export const cpuThrottle = defineNodeRule({
       ],
       [
         { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
-        { kind: 'application', node, text: say.application, commands: [], undo: [], risk: '' },
+        { kind: 'application', node, text: say.application, commands: [], undo: [], risk: say.codeRisk },
       ],
     );
   },

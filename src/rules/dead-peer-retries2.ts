@@ -8,6 +8,7 @@ import { isUndeliverable } from './icmp-meaning.ts';
 import { sameAddress } from './ip-address.ts';
 import { ipvsFor, isEndpoint } from './ipvs-service.ts';
 import { confirmed, likely, notApplicable, ruledOut } from './outcomes.ts';
+import { podSysctls, podSysctlText } from './pod-sysctls.ts';
 import { plainSetting, permanentSysctl, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 
@@ -38,6 +39,7 @@ export const deadPeerRetries2 = defineNodeRule({
   text: {
     en: {
       ...tcpOnlyText.en,
+      ...podSysctlText.en,
       title: 'The peer is gone, and TCP goes on sending to it on open connections',
       none: (v: { service: string }) => `no connection to ${v.service} is open here`,
       calm: (v: { sockets: number; service: string }) =>
@@ -62,13 +64,14 @@ export const deadPeerRetries2 = defineNodeRule({
       now: 'Ends these connections at once: the application gets an error and can connect anew',
       nowRisk: 'Medium: every connection to this address and port on this node (or in this pod) is reset',
       temporary: 'Gives up after about 100 s (RFC 1122 asks for at least that)',
-      permanent: 'Keeps it after a reboot; in a pod: securityContext.sysctls (unsafe sysctl) or an initContainer',
+      permanent: 'Keeps it after a reboot',
       sysctlRisk: 'Medium: connections do not survive outages longer than that',
       expire: 'Lets IPVS forget entries of servers that are gone',
       expireRisk: 'Medium: connections that still drain on a removed server are cut',
     },
     zh: {
       ...tcpOnlyText.zh,
+      ...podSysctlText.zh,
       title: '对端已经消失，而 TCP 仍在已建立的连接上不断重发',
       none: (v) => `这里没有到 ${v.service} 的连接`,
       calm: (v) => `到 ${v.service} 的 ${v.sockets} 条连接都没有反复重发同样的数据`,
@@ -87,7 +90,7 @@ export const deadPeerRetries2 = defineNodeRule({
       now: '立即结束这些连接：应用会收到错误并可以重连',
       nowRisk: '中：本节点（或本 Pod）到该地址和端口的所有连接都会被重置',
       temporary: '大约 100 秒后放弃（RFC 1122 要求至少这么久）',
-      permanent: '重启后仍有效；在 Pod 中：securityContext.sysctls（unsafe sysctl）或 initContainer',
+      permanent: '重启后仍有效',
       sysctlRisk: '中：超过这个时间的中断会使连接断开',
       expire: '让 IPVS 忘记已移除后端的条目',
       expireRisk: '中：在已移除后端上尚未结束的连接会被中断',
@@ -196,6 +199,7 @@ export const deadPeerRetries2 = defineNodeRule({
           ? [
               temporarySysctl(node, [change], { text: say.temporary, risk: say.sysctlRisk }),
               permanentSysctl(node, 'dead-peer-retries2', [change], { text: say.permanent, risk: say.sysctlRisk }),
+              podSysctls([change], say),
             ]
           : []),
         ...(removedServer().length > 0

@@ -1,12 +1,14 @@
 import * as z from 'zod';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { because, askedAt, fileOf } from './because.ts';
 import { numbersOf } from './counter-rise.ts';
 import { sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { portCount, reservedPorts } from './port-range.ts';
 import { socketReadings } from './socket-readings.ts';
+import { podSysctls, podSysctlText } from './pod-sysctls.ts';
 import { permanentSysctl, type SettingChange, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 
@@ -35,6 +37,8 @@ export const ephemeralExhaustion = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
+      ...podSysctlText.en,
       ...tcpOnlyText.en,
       title: 'The client has no source ports left for this target (ephemeral ports)',
       notRead: (v: { key: string }) => `${v.key} was not read`,
@@ -57,13 +61,13 @@ export const ephemeralExhaustion = defineNodeRule({
       reusable: 'tcp_tw_reuse = 1 lets connect() take ports in TIME-WAIT after one second',
       temporary: 'Gives connect() more source ports at once',
       permanent: 'Keeps it after a reboot',
-      kubernetes:
-        'For a pod: securityContext.sysctls net.ipv4.ip_local_port_range="1024 65535" (a safe sysctl; it is per network namespace)',
       application:
         'The lasting remedy: keep connections open and reuse them (keep-alive, a connection pool) instead of one per request',
       risk: 'The wider range covers NodePorts (30000-32767) and ports that services of the node listen on: put those into net.ipv4.ip_local_reserved_ports',
     },
     zh: {
+      ...codeRiskText.zh,
+      ...podSysctlText.zh,
       ...tcpOnlyText.zh,
       title: '客户端到该目标的源端口（临时端口）已用尽',
       notRead: (v) => `没有读到 ${v.key}`,
@@ -76,8 +80,6 @@ export const ephemeralExhaustion = defineNodeRule({
       reusable: 'tcp_tw_reuse = 1：处于 TIME-WAIT 的端口一秒后可被 connect() 复用',
       temporary: '立即增加可用的源端口',
       permanent: '重启后仍有效',
-      kubernetes:
-        '对 Pod：securityContext.sysctls 设置 net.ipv4.ip_local_port_range="1024 65535"（安全 sysctl，按网络命名空间生效）',
       application: '根本办法：保持并复用连接（keep-alive、连接池），不要每个请求新建连接',
       risk: '扩大后的范围包含 NodePort（30000-32767）和本机服务监听的端口：应把它们写进 net.ipv4.ip_local_reserved_ports',
     },
@@ -153,11 +155,11 @@ export const ephemeralExhaustion = defineNodeRule({
           : [
               temporarySysctl(node, changes, { text: say.temporary, risk: say.risk }),
               permanentSysctl(node, 'ephemeral-exhaustion', changes, { text: say.permanent, risk: say.risk }),
+              podSysctls(changes, say),
             ];
       return [
         ...sysctls,
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
-        { kind: 'application', node, text: say.application, commands: [], undo: [], risk: '' },
+        { kind: 'application', node, text: say.application, commands: [], undo: [], risk: say.codeRisk },
       ];
     }
   },

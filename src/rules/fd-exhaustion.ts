@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { because, fileOf } from './because.ts';
 import { riseOf } from './counter-rise.ts';
 import { listenersFor } from './listeners.ts';
@@ -26,6 +27,7 @@ export const fdExhaustion = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
       title: 'The process behind the port has used up its open files (EMFILE)',
       nothingListens: (v: { port: number }) =>
         `nothing listens on port ${v.port} here, so there is no process to look at`,
@@ -48,6 +50,7 @@ export const fdExhaustion = defineNodeRule({
       riskRestart: 'The restart breaks its connections',
     },
     zh: {
+      ...codeRiskText.zh,
       title: '端口对应进程的文件描述符已用尽（EMFILE）',
       nothingListens: (v) => `这里没有进程监听端口 ${v.port}，无从检查`,
       notRead: (v) => `没有读到端口 ${v.port} 对应进程的打开文件数和上限（需要其进程号；别的用户的进程还需要 root）`,
@@ -127,7 +130,7 @@ export const fdExhaustion = defineNodeRule({
             `ls -l /proc/${pid}/fd | awk '{print $NF}' | sed 's/[0-9]*//g' | sort | uniq -c | sort -rn | head`,
           ],
           undo: [],
-          risk: '',
+          risk: say.codeRisk,
         },
       ];
     }

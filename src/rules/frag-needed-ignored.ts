@@ -8,6 +8,7 @@ import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcome
 import { secondsText } from './seconds-text.ts';
 import { byFlow, keyOfSide, sizeErrors } from './size-errors.ts';
 import { worstFirst } from './worst-first.ts';
+import { podSysctls, podSysctlText } from './pod-sysctls.ts';
 
 interface Ignored {
   readonly flow: string;
@@ -31,6 +32,7 @@ export const fragNeededIgnored = defineCaptureRule({
   sources: ['RFC 1191 section 4, RFC 8201 section 4', 'RFC 2923 section 2.1', 'fault catalogue F41'],
   text: {
     en: {
+      ...podSysctlText.en,
       ...captureText.en,
       title: 'ICMP "fragmentation needed" does not reach the sender, or is ignored',
       noErrors: 'no ICMP "fragmentation needed" or "packet too big" about TCP is in the capture',
@@ -54,6 +56,7 @@ export const fragNeededIgnored = defineCaptureRule({
       probingRisk: 'Low; every stall of a large segment still costs seconds',
     },
     zh: {
+      ...podSysctlText.zh,
       ...captureText.zh,
       title: 'ICMP “需要分片”没有到达发送方，或被忽略',
       noErrors: '抓包中没有关于 TCP 的 ICMP “需要分片”或“报文过大”',
@@ -112,6 +115,7 @@ export const fragNeededIgnored = defineCaptureRule({
         undo: ['sysctl -w net.ipv4.tcp_mtu_probing=0'],
         risk: say.probingRisk,
       },
+      podSysctls([{ key: 'net.ipv4.tcp_mtu_probing', value: '1' }], say),
     ];
     return ignored.some(({ repeated }) => repeated > 0) ? confirmed(all, remedies) : likely(all, remedies);
   },

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { askedAt, because, fileOf } from './because.ts';
 import { captureText, weakness } from './capture-weakness.ts';
 import { handshakesTo } from './handshakes.ts';
@@ -31,6 +32,7 @@ export const halfOpen = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
       ...tcpOnlyText.en,
       ...captureText.en,
       title: 'Connections whose other end is gone pile up (half-open)',
@@ -52,6 +54,7 @@ export const halfOpen = defineNodeRule({
         'FIN-WAIT-2 of a socket that no process owns ends after net.ipv4.tcp_fin_timeout (60 s). One that lasts belongs to a program that called shutdown() and waits: it needs a time-out of its own',
     },
     zh: {
+      ...codeRiskText.zh,
       ...tcpOnlyText.zh,
       ...captureText.zh,
       title: '对端已消失的连接堆积（半开连接）',
@@ -87,7 +90,14 @@ export const halfOpen = defineNodeRule({
       const counts = { silent: silent.lasting.length, waiting: waiting.lasting.length, port };
       return ruledOut(because(say.none(counts), fileOf(facts.sockets)));
     }
-    const finWait: Remedy = { kind: 'application', node, text: say.finWait, commands: [], undo: [], risk: '' };
+    const finWait: Remedy = {
+      kind: 'application',
+      node,
+      text: say.finWait,
+      commands: [],
+      undo: [],
+      risk: say.codeRisk,
+    };
     const open =
       waiting.lasting.length < params.pile
         ? []
@@ -100,7 +110,14 @@ export const halfOpen = defineNodeRule({
       because(say.silent({ count: silent.lasting.length, port, retries, states }), fileOf(silent.lasting)),
       ...open,
     ];
-    const keepAlive: Remedy = { kind: 'application', node, text: say.application, commands: [], undo: [], risk: '' };
+    const keepAlive: Remedy = {
+      kind: 'application',
+      node,
+      text: say.application,
+      commands: [],
+      undo: [],
+      risk: say.codeRisk,
+    };
     const remedies = [keepAlive, ...(open.length > 0 ? [finWait] : [])];
     const weak = weakness(facts.capture, say);
     if (facts.capture === undefined || weak !== null) {

@@ -78,7 +78,7 @@ export const idleReset = defineCaptureRule({
         'Let the application use keep-alives (SO_KEEPALIVE; the sysctls do nothing without it) or close idle connections before the limit, and retry on RST',
       applicationRisk: 'Low: a few packets per idle connection',
       kubernetes:
-        'Pods: securityContext.sysctls net.ipv4.tcp_keepalive_time below the limit; kube-proxy --ipvs-tcp-timeout above the longest silence',
+        'Pods, for applications that set SO_KEEPALIVE: securityContext.sysctls net.ipv4.tcp_keepalive_time below the limit (a safe sysctl since Kubernetes 1.29, from kernel 4.5 on); kube-proxy --ipvs-tcp-timeout above the longest silence',
       kubernetesRisk: 'Pods are created again; more entries in the table',
     },
     zh: {
@@ -102,7 +102,7 @@ export const idleReset = defineCaptureRule({
         '让应用启用 keep-alive（SO_KEEPALIVE；不启用的话只改 sysctl 没有用），或在超时之前关闭空闲连接，并在遇到 RST 时重试',
       applicationRisk: '低：每条空闲连接多几个报文',
       kubernetes:
-        'Pod：把 securityContext.sysctls 的 net.ipv4.tcp_keepalive_time 设得小于超时；把 kube-proxy 的 --ipvs-tcp-timeout 设得大于最长静默',
+        'Pod（应用须设置 SO_KEEPALIVE）：把 securityContext.sysctls 的 net.ipv4.tcp_keepalive_time 设得小于超时（Kubernetes 1.29 起属于安全 sysctl，内核 4.5 起）；把 kube-proxy 的 --ipvs-tcp-timeout 设得大于最长静默',
       kubernetesRisk: 'Pod 会重建；连接表条目增多',
     },
   },

@@ -90,7 +90,7 @@ export const ipvsIdleTimeout = definePathRule({
         `In the application: set SO_KEEPALIVE with an idle time of ${v.keepaliveSec} s at most (the sysctl alone does nothing), or close idle connections of the pool before that, and retry on RST`,
       applicationRisk: 'Low: a few packets per idle connection',
       kubernetes: (v: { keepaliveSec: number }) =>
-        `For applications that set SO_KEEPALIVE without times: the pod's own net.ipv4.tcp_keepalive_time=${v.keepaliveSec} (securityContext.sysctls; a safe sysctl since Kubernetes 1.29). The node's value does not reach pods. Or kube-proxy --ipvs-tcp-timeout above the longest silence`,
+        `For applications that set SO_KEEPALIVE without times: the pod's own net.ipv4.tcp_keepalive_time=${v.keepaliveSec} (securityContext.sysctls; a safe sysctl since Kubernetes 1.29, from kernel 4.5 on). The node's value does not reach pods. Or kube-proxy --ipvs-tcp-timeout above the longest silence`,
       kubernetesRisk: 'Pods are created again; a longer time-out keeps more entries',
       temporary: 'Keeps entries for 2 hours; connections that idle already keep their old time until their next packet',
       temporaryRisk: 'More entries in the table; lost at reboot, and when kube-proxy starts with its own time-outs',
@@ -124,7 +124,7 @@ export const ipvsIdleTimeout = definePathRule({
         `应用侧：设置 SO_KEEPALIVE，空闲时间不超过 ${v.keepaliveSec} 秒（只改 sysctl 没有用）；或让连接池在此之前关闭空闲连接，并在遇到 RST 时重试`,
       applicationRisk: '低：每条空闲连接多几个报文',
       kubernetes: (v) =>
-        `如果应用设置了 SO_KEEPALIVE 但没有指定时间：设置 Pod 自己的 net.ipv4.tcp_keepalive_time=${v.keepaliveSec}（securityContext.sysctls，Kubernetes 1.29 起属于安全 sysctl）。节点上的值对 Pod 不生效。或者把 kube-proxy --ipvs-tcp-timeout 设得大于最长静默时间`,
+        `如果应用设置了 SO_KEEPALIVE 但没有指定时间：设置 Pod 自己的 net.ipv4.tcp_keepalive_time=${v.keepaliveSec}（securityContext.sysctls，Kubernetes 1.29 起属于安全 sysctl，内核 4.5 起）。节点上的值对 Pod 不生效。或者把 kube-proxy --ipvs-tcp-timeout 设得大于最长静默时间`,
       kubernetesRisk: 'Pod 会重建；超时更长则条目更多',
       temporary: '条目保留 2 小时；已经空闲的连接要到下一个报文才会用上新值',
       temporaryRisk: '连接表条目增多；重启后失效，kube-proxy 若自带超时参数，重启它也会失效',

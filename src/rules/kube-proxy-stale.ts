@@ -34,7 +34,7 @@ export const kubeProxyStale = defineNodeRule({
         `kube-proxy: healthz 503${v.updated}: changes of Services and endpoints wait and are not written`,
       gone: (v: { connects: number; server: string }) =>
         `${v.connects} connects were sent to ${v.server}, which IPVS has with a weight, and the network says that it is not there`,
-      kubernetes: 'Restart kube-proxy on this node and read its log',
+      kubernetes: 'Read the log of kube-proxy on this node, then restart it (its DaemonSet makes a new pod)',
       risk: 'Low: rules are written again; open connections stay',
     },
     zh: {
@@ -46,7 +46,7 @@ export const kubeProxyStale = defineNodeRule({
       updated: (v) => `，上次更新 ${v.at}`,
       stale: (v) => `kube-proxy：healthz 503${v.updated}：Service 和端点的变化在等待，没有写入`,
       gone: (v) => `有 ${v.connects} 个连接被转发到 ${v.server}，IPVS 里它有权重，而网络说它不存在`,
-      kubernetes: '重启该节点的 kube-proxy 并查看它的日志',
+      kubernetes: '查看该节点 kube-proxy 的日志，然后重启它（DaemonSet 会重建 Pod）',
       risk: '低：规则会重新写入，已有连接不受影响',
     },
   },
@@ -63,7 +63,10 @@ export const kubeProxyStale = defineNodeRule({
       {
         kind: 'kubernetes' as const,
         text: say.kubernetes,
-        commands: ['kubectl -n kube-system get pods -o wide -l k8s-app=kube-proxy'],
+        commands: [
+          `kubectl -n kube-system logs -l k8s-app=kube-proxy --field-selector spec.nodeName=${node} --tail=100`,
+          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=${node}`,
+        ],
         undo: [],
         risk: say.risk,
       },

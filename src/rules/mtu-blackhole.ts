@@ -176,8 +176,10 @@ export const mtuBlackhole = defineCaptureRule({
           ? {
               kind: 'temporary',
               text: say.clamp,
-              commands: ['iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu'],
-              undo: ['iptables -t mangle -D FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu'],
+              commands: [
+                'iptables -t mangle -A POSTROUTING -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu',
+              ],
+              undo: ['iptables -t mangle -D POSTROUTING -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu'],
               risk: say.clampRisk,
             }
           : { kind: 'temporary', text: say.clampTo(narrow), ...clampCommands(narrow), risk: say.clampRisk };

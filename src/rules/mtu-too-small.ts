@@ -88,7 +88,7 @@ export const mtuTooSmall = defineNodeRule({
       permanent:
         'Make the MTUs agree: tunnel MTU = MTU of the card less the header (IPIP 20, VXLAN 50), pod MTU at most that of the tunnel, the same on all nodes',
       kubernetes:
-        'Calico: kubectl -n kube-system set env ds/calico-node FELIX_IPINIPMTU=1480 (cards of 1500), veth_mtu in calico-config or spec.calicoNetwork.mtu of the operator',
+        'Calico: kubectl -n kube-system set env ds/calico-node FELIX_IPINIPMTU=1480 (cards of 1500), veth_mtu in calico-config or spec.calicoNetwork.mtu of the operator; flannel: MTU of the Backend in kube-flannel-cfg (net-conf.json); Cilium: MTU of its Helm chart (mtu in cilium-config)',
       permanentRisk: 'Pods get a new MTU only when they are created again; too high a value moves the black hole on',
     },
     zh: {
@@ -122,7 +122,7 @@ export const mtuTooSmall = defineNodeRule({
       permanent:
         '让 MTU 一致：隧道 MTU = 网卡 MTU 减去隧道头（IPIP 20、VXLAN 50），Pod MTU 不大于隧道 MTU，所有节点相同',
       kubernetes:
-        'Calico：kubectl -n kube-system set env ds/calico-node FELIX_IPINIPMTU=1480（网卡 1500 时），calico-config 的 veth_mtu 或 operator 的 spec.calicoNetwork.mtu',
+        'Calico：kubectl -n kube-system set env ds/calico-node FELIX_IPINIPMTU=1480（网卡 1500 时），calico-config 的 veth_mtu 或 operator 的 spec.calicoNetwork.mtu；flannel：kube-flannel-cfg（net-conf.json）里 Backend 的 MTU；Cilium：Helm chart 的 MTU（cilium-config 的 mtu）',
       permanentRisk: 'Pod 重建后才会得到新的 MTU；设得过大会把黑洞移到别处',
     },
   },

@@ -44,7 +44,8 @@ export const portRangeOverlap = defineNodeRule({
         `kube-proxy runs here, and ip_local_port_range ${v.from}-${v.to} covers NodePorts (30000-32767) that are not reserved: SNAT or a local program may take one`,
       temporary: 'Keeps the kernel from giving these ports to outgoing connections (connections that have one keep it)',
       permanent: 'Keeps it after a reboot',
-      kubernetes: 'For a pod: securityContext.sysctls net.ipv4.ip_local_reserved_ports (a safe sysctl)',
+      kubernetes:
+        'For a pod: securityContext.sysctls net.ipv4.ip_local_reserved_ports (a safe sysctl since Kubernetes 1.27, from kernel 3.16 on)',
       risk: 'Low: a few source ports fewer',
     },
     zh: {
@@ -60,7 +61,8 @@ export const portRangeOverlap = defineNodeRule({
         `这里运行着 kube-proxy，而 ip_local_port_range ${v.from}-${v.to} 包含未保留的 NodePort（30000-32767）：可能被 SNAT 或本地程序占用`,
       temporary: '不再把这些端口分配给出向连接（已占用的连接不受影响）',
       permanent: '重启后仍有效',
-      kubernetes: '对 Pod：securityContext.sysctls 设置 net.ipv4.ip_local_reserved_ports（安全 sysctl）',
+      kubernetes:
+        '对 Pod：securityContext.sysctls 设置 net.ipv4.ip_local_reserved_ports（Kubernetes 1.27 起属于安全 sysctl，内核 3.16 起）',
       risk: '低：可用源端口略少',
     },
   },

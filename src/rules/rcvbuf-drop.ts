@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { because } from './because.ts';
 import { numbersOf, riseOf } from './counter-rise.ts';
 import { feltLoss, feltLossText } from './felt-loss.ts';
@@ -39,6 +40,7 @@ export const rcvbufDrop = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
       ...feltLossText.en,
       title: 'Packets are dropped because a socket buffer is full',
       notRead: (v: { names: string }) => `none of ${v.names} is in both readings of the counters`,
@@ -53,9 +55,10 @@ export const rcvbufDrop = defineNodeRule({
       permanent: 'Keeps it after a reboot',
       application:
         'Find out why the program does not read fast enough (one thread, CPU limit, blocked), or let it ask for more with SO_RCVBUF',
-      risk: 'Memory of the kernel, for each socket; net.core.rmem_* is not per pod before Linux 6.x and belongs to the node',
+      risk: 'Memory of the kernel, for each socket; net.core.rmem_* belongs to the node, not to a pod',
     },
     zh: {
+      ...codeRiskText.zh,
       ...feltLossText.zh,
       title: '套接字缓冲区满，包被丢弃',
       notRead: (v) => `两次计数器读数里没有都出现 ${v.names}`,
@@ -128,7 +131,10 @@ export const rcvbufDrop = defineNodeRule({
               temporarySysctl(node, changes, { text: say.temporary, risk: say.risk }),
               permanentSysctl(node, 'rcvbuf-drop', changes, { text: say.permanent, risk: say.risk }),
             ];
-      return [...sysctls, { kind: 'application', node, text: say.application, commands: [], undo: [], risk: '' }];
+      return [
+        ...sysctls,
+        { kind: 'application', node, text: say.application, commands: [], undo: [], risk: say.codeRisk },
+      ];
     }
   },
 });

@@ -6,6 +6,7 @@ import { captureText, weakness } from './capture-weakness.ts';
 import { handshakesTo } from './handshakes.ts';
 import { listenersFor } from './listeners.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { podSysctls, podSysctlText } from './pod-sysctls.ts';
 import { permanentSysctl, plainSetting, type SettingChange, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 
@@ -31,6 +32,7 @@ export const synQueueOverflow = defineNodeRule({
     en: {
       ...captureText.en,
       ...tcpOnlyText.en,
+      ...podSysctlText.en,
       title: 'The SYN queue (half-open connections) overflows',
       notRead: (v: { name: string }) => `${v.name} was not read`,
       noCounter: (v: { name: string }) => `${v.name} is not in both readings of the counters`,
@@ -67,6 +69,7 @@ export const synQueueOverflow = defineNodeRule({
     zh: {
       ...captureText.zh,
       ...tcpOnlyText.zh,
+      ...podSysctlText.zh,
       title: '半连接队列（SYN queue）溢出',
       notRead: (v) => `没有读到 ${v.name}`,
       noCounter: (v) => `两次计数器读数里没有都出现 ${v.name}`,
@@ -200,6 +203,7 @@ export const synQueueOverflow = defineNodeRule({
       return [
         temporarySysctl(node, changes, { text: say.temporary, risk: say.risk }),
         permanentSysctl(node, 'syn-queue-overflow', changes, { text: say.permanent, risk: say.risk }),
+        podSysctls(changes, say),
       ];
     }
   },

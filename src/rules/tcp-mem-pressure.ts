@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { askedAt, because } from './because.ts';
 import { numbersOf, riseOf } from './counter-rise.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -30,6 +31,7 @@ export const tcpMemPressure = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
       ...tcpOnlyText.en,
       title: 'TCP is out of memory, or has too many orphaned sockets',
       notRead: (v: { name: string }) => `${v.name} was not read, or only once`,
@@ -49,6 +51,7 @@ export const tcpMemPressure = defineNodeRule({
       risk: 'The memory comes from that of the programs; on a machine that is short of it the OOM killer comes sooner',
     },
     zh: {
+      ...codeRiskText.zh,
       ...tcpOnlyText.zh,
       title: 'TCP 内存不足，或孤儿套接字过多',
       notRead: (v) => `没有读到 ${v.name}，或只读到一次`,
@@ -121,7 +124,7 @@ export const tcpMemPressure = defineNodeRule({
             ];
       return [
         ...sysctls,
-        { kind: 'application', node, text: say.application, commands: ['ss -tanpm'], undo: [], risk: '' },
+        { kind: 'application', node, text: say.application, commands: ['ss -tanpm'], undo: [], risk: say.codeRisk },
       ];
     }
   },

@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import type { Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
+import { codeRiskText } from './code-risk.ts';
 import { askedAt, because } from './because.ts';
 import { numbersOf, riseOf } from './counter-rise.ts';
 import { likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { podSysctls, podSysctlText } from './pod-sysctls.ts';
 import { permanentSysctl, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 
@@ -25,6 +27,8 @@ export const twBucketOverflow = defineNodeRule({
   ],
   text: {
     en: {
+      ...codeRiskText.en,
+      ...podSysctlText.en,
       ...tcpOnlyText.en,
       title: 'The table of TIME_WAIT sockets is full',
       notRead: (v: { name: string }) => `${v.name} was not read, or only once`,
@@ -42,6 +46,8 @@ export const twBucketOverflow = defineNodeRule({
       risk: 'Low: about 256 bytes of kernel memory for each',
     },
     zh: {
+      ...codeRiskText.zh,
+      ...podSysctlText.zh,
       ...tcpOnlyText.zh,
       title: 'TIME_WAIT 套接字表已满',
       notRead: (v) => `没有读到 ${v.name}，或只读到一次`,
@@ -75,13 +81,14 @@ export const twBucketOverflow = defineNodeRule({
       text: say.application,
       commands: [],
       undo: [],
-      risk: '',
+      risk: say.codeRisk,
     };
     return likely(
       [because(say.overflowed({ rise }), overflow.at), ...used, because(say.mild, overflow.at)],
       [
         temporarySysctl(node, change, { text: say.temporary, risk: say.risk }),
         permanentSysctl(node, 'tw-bucket-overflow', change, { text: say.permanent, risk: say.risk }),
+        podSysctls(change, say),
         application,
       ],
     );

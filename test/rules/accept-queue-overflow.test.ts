@@ -33,7 +33,7 @@ describe('accept-queue-overflow', () => {
     });
     expect(application.said).toContain("the application's own backlog is the limit");
     // never lower what is higher already
-    expect(application.remedies.flatMap((r) => r.commands)).toEqual([]);
+    expect(application.remedies.flatMap((r) => r.commands).join('\n')).not.toContain('sysctl');
   });
 
   it('fires: on kernels before 4.10 an answered SYN does not clear it', () => {

@@ -24,6 +24,7 @@ import { Plan, type Role } from '../../src/model/plan.ts';
 import type { Flow } from '../../src/model/packet-facts.ts';
 import type { AnyRule, Outcome, Undecided } from '../../src/model/rule.ts';
 import { Symptom } from '../../src/model/symptom.ts';
+import { auditRemedies } from './audit-remedies.ts';
 
 /** Builders for facts: what a test does not care about has an ordinary value. */
 
@@ -408,6 +409,7 @@ export function judgeNode(rule: AnyRule, input: NodeCase): Judged {
   if (absent.length > 0) return unknown(absent.map((fact) => ({ fact, node, why: 'not collected' })));
   const evaluate = (given: object): Outcome | Undecided => rule.evaluate(given as never);
   return judged(
+    rule,
     evaluate({
       node,
       facts: only(input.facts, [...rule.needs, ...rule.optional]),
@@ -443,6 +445,7 @@ export function judgePath(rule: AnyRule, input: PathCase): Judged {
   if (absent.length > 0) return unknown(absent.map((missing) => ({ ...missing, why: 'not collected' })));
   const evaluate = (given: object): Outcome | Undecided => rule.evaluate(given as never);
   return judged(
+    rule,
     evaluate({
       client: { node: 'node-12', facts: only(input.client, [...client, ...rule.optional]) },
       target: {
@@ -472,7 +475,7 @@ export function judgeOnCapture(
   const place = 'incident.pcap';
   if (given === undefined) return unknown([{ fact: 'capture', node: place, why: 'not collected' }]);
   const evaluate = (input: object): Outcome | Undecided => rule.evaluate(input as never);
-  return judged(evaluate({ capture: given, place, params: rule.params.parse(params), say: rule.text[language] }));
+  return judged(rule, evaluate({ capture: given, place, params: rule.params.parse(params), say: rule.text[language] }));
 }
 
 /** The engine hands a rule what it declared, and nothing else. */
@@ -482,8 +485,11 @@ function only(facts: Facts, names: readonly string[]): Facts {
   );
 }
 
-function judged(answer: Outcome | Undecided): Judged {
+/** Every outcome that any test gets is held to what holds for all remedies. */
+function judged(rule: AnyRule, answer: Outcome | Undecided): Judged {
   if ('undecided' in answer) return unknown(answer.undecided);
+  const problems = auditRemedies(rule.id, answer);
+  if (problems.length > 0) throw new Error(`remedies of ${rule.id}:\n${problems.join('\n')}`);
   return { ...answer, said: answer.because.map((b) => b.text).join('\n'), missing: [] };
 }
 
