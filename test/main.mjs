@@ -142,12 +142,12 @@ if (!offlineOnly) {
   } else {
     await tests('contracts', 'contracts');
     // Two labs at once: they cannot see each other, and both mostly wait for time-outs of the kernel.
-    const lab = (name, files) => tests(name, 'lab', { inLab: true, files: files.map((file) => `test/lab/${file}`) });
+    const lab = (name, files, env = {}) =>
+      tests(name, 'lab', { inLab: true, files: files.map((file) => `test/lab/${file}`), env });
+    const lane = (number) => lab(`scenarios ${number}/2`, ['scenarios.test.ts'], { NETCHECK_LANE: `${number}/2` });
     await Promise.all([
-      lab('scenarios', ['scenarios.test.ts']),
-      lab('lab', ['network', 'enter', 'demo', 'netns', 'join-captures']).then(() =>
-        lab('guests', ['uml', 'unchanged']),
-      ),
+      lane(1).then(() => lab('guests', ['uml', 'unchanged'])),
+      lane(2).then(() => lab('lab', ['network', 'enter', 'demo', 'netns', 'join-captures'])),
     ]);
   }
 }

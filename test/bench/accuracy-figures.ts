@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Report } from '../../src/model/report.ts';
 import { expectationOf } from '../cases/expectation-of.ts';
-import { confirmedIn, placeText, withVerdict, without, wrong } from '../lab/compare-report.ts';
+import { confirmedIn, placeOf, placeText, withVerdict, without, wrong } from '../lab/compare-report.ts';
 import type { Expectation } from '../lab/scenario.ts';
 
 /** What one recorded run was expected to say, and says. */
@@ -40,7 +40,7 @@ export function goldenFigure(id: string, report: Report, expected: Expectation):
     got: textOf(
       report.verdict,
       confirmed.map(placeText),
-      withVerdict(report, 'likely').map(({ rule, node }) => `${rule} on ${node}`),
+      withVerdict(report, 'likely').map((finding) => placeText(placeOf(finding))),
     ),
     problems: wrong(report, expected),
     falselyConfirmed: without(confirmed, expected.confirmed).length,

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { loadRun } from '../../src/adapters/files/load-run.ts';
 import { packRun } from '../../src/adapters/files/pack-run.ts';
 import { command } from '../lab/network.ts';
-import { startLabOf } from '../lab/run-scenario.ts';
+import { startLabOf, startTraffic } from '../lab/run-scenario.ts';
 import { scenarios } from '../lab/scenarios.ts';
 
 /**
@@ -44,9 +44,12 @@ for (const scenario of scenarios.filter(({ id }) => wanted.length === 0 || wante
       process.stdout.write(`${name}: exit ${code}\n`);
     };
     await lab.apply(scenario.break);
+    const stops = [];
+    for (const traffic of scenario.traffic ?? []) stops.push(await startTraffic(lab, traffic));
     await ask(scenario.id);
     await lab.apply(scenario.mend);
     if (scenario.expect.verdict === 'found') await ask(`${scenario.id}-mended`);
+    for (const stop of stops) await stop();
   } finally {
     await lab.stop();
   }

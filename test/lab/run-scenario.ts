@@ -170,7 +170,7 @@ async function feltWrongly(lab: Lab, felt: Feeling, state: 'broken' | 'mended'):
 let started = 0;
 
 /** A command that runs on a node until the returned function is called; all that it has started ends with it. */
-async function startTraffic(
+export async function startTraffic(
   lab: Lab,
   { on, run }: { readonly on: string; readonly run: readonly string[] },
 ): Promise<() => Promise<void>> {
