@@ -451,7 +451,8 @@ function settled(capture: Capture): boolean {
 }
 
 /** Every question about a name has its answer, or has waited for longer than resolvers do. */
-function hasAnswers({ dns, lastAtMs }: Capture): boolean {
+function hasAnswers({ dns, lastAtMs, fragments }: Capture): boolean {
+  if (fragments.reassembled < fragments.datagrams) return false;
   return dns.every(({ answer, atMs }) => answer !== null || (lastAtMs ?? atMs) - atMs > patienceOfResolversMs);
 }
 

@@ -2,19 +2,23 @@ import type { Capture, Endpoint } from '../model/facts.ts';
 import type { Plan } from '../model/plan.ts';
 import { sameAddress } from '../rules/ip-address.ts';
 
+const dnsPort = 53;
+
 /**
  * What a capture of a run holds of the traffic that is diagnosed, for rules that judge a capture alone. Kept is what
  * has the target's address **or** its port on the server's side: on a forwarder the same connection also appears with
  * a translated address (the port stays) or a translated port (the address stays). Where a device translates both, that
- * leg is not kept; an unrelated service on the same port is. ARP and DNS are kept as they are: they name no port.
+ * leg is not kept; an unrelated service on the same port is. ARP is kept as it is, and in a capture of DNS all that
+ * belongs to names: TCP after a truncated answer, ICMP about questions.
  */
 export function trafficOfTarget(capture: Capture, { targetAddress, nodes, symptom }: Plan): Capture {
   const addresses = [
     targetAddress,
     ...nodes.filter(({ roles }) => roles.includes('target')).map(({ address }) => address),
   ];
+  const isOfNames = capture.dns.length > 0;
   const isTarget = (address: string, port: number | null): boolean =>
-    port === symptom.port || addresses.some((one) => sameAddress(one, address));
+    port === symptom.port || (isOfNames && port === dnsPort) || addresses.some((one) => sameAddress(one, address));
   const isServer = ({ server }: { readonly server: Endpoint }): boolean => isTarget(server.address, server.port);
   const connections = capture.connections.filter(isServer);
   const services = capture.services.filter(isServer);

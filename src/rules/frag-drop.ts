@@ -35,6 +35,8 @@ export const fragDrop = defineNodeRule({
         `${v.incomplete} of ${v.datagrams} datagrams in fragments are not complete in the capture`,
       unanswered: (v: { questions: number }) =>
         `${v.questions} DNS questions stayed without an answer at the same time`,
+      answers: (v: { answers: number }) =>
+        `${v.answers} DNS answers came in fragments, and none of these datagrams is whole: the resolver never saw them`,
       others: 'Which datagrams they were is not known: the capture holds none of them, or it is not of DNS',
       application:
         'DNS: keep answers below 1232 bytes (CoreDNS: bufsize 1232; resolv.conf: options use-vc for TCP). Others: send datagrams that fit the path MTU',
@@ -51,6 +53,7 @@ export const fragDrop = defineNodeRule({
         `窗口内 Ip ReasmFails +${v.failed}（ReasmTimeout +${v.timeouts}，ReasmOKs +${v.oks}）：有数据报的分片没有到齐`,
       incomplete: (v) => `抓包中 ${v.datagrams} 个分片的数据报里有 ${v.incomplete} 个不完整`,
       unanswered: (v) => `同一时间有 ${v.questions} 个 DNS 查询没有应答`,
+      answers: (v) => `有 ${v.answers} 个 DNS 应答分片到达，但没有一个数据报完整：解析器没有收到它们`,
       others: '不知道是哪些数据报：抓包里没有它们，或者抓的不是 DNS',
       application:
         'DNS：让应答小于 1232 字节（CoreDNS：bufsize 1232；resolv.conf：options use-vc 改用 TCP）。其他：发送不超过路径 MTU 的数据报',
@@ -87,8 +90,11 @@ export const fragDrop = defineNodeRule({
     const unanswered = capture.dns.filter(({ answer }) => answer === null).length;
     if (incomplete > 0) reasons.push(because(say.incomplete({ incomplete, datagrams }), capture.at));
     if (unanswered > 0) reasons.push(because(say.unanswered({ questions: unanswered }), capture.at));
+    // the first fragment has the header: it looks like an answer, and only a whole datagram is one
+    const lost = incomplete === datagrams ? capture.dns.filter(({ answer }) => answer?.fragmented === true).length : 0;
+    if (lost > 0 && incomplete > 0) reasons.push(because(say.answers({ answers: lost }), capture.at));
     // captures of DNS hold every fragment; in those of a port only first ones are, and none of them is ever whole
-    return incomplete > 0 && unanswered > 0
+    return incomplete > 0 && (unanswered > 0 || lost > 0)
       ? confirmed(reasons, remedies)
       : likely([...reasons, because(say.others, capture.at)], remedies);
   },

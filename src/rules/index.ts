@@ -3,8 +3,10 @@ import { captureRules } from './capture-rules.ts';
 import { acceptQueueOverflow } from './accept-queue-overflow.ts';
 import { bridgeNfOff } from './bridge-nf-off.ts';
 import { cniMtuMismatch } from './cni-mtu-mismatch.ts';
+import { dnsClusterDown } from './dns-cluster-down.ts';
 import { dnsNameElsewhere } from './dns-name-elsewhere.ts';
 import { dnsNsswitch } from './dns-nsswitch.ts';
+import { dnsRateLimit } from './dns-rate-limit.ts';
 import { dnsResolvconfLimits } from './dns-resolvconf-limits.ts';
 import { expect } from './expect.ts';
 import { fragDrop } from './frag-drop.ts';
@@ -110,6 +112,8 @@ const all: readonly AnyRule[] = [
   kubeProxyStale,
   iptablesSplitBrain,
   dnsNameElsewhere,
+  dnsClusterDown,
+  dnsRateLimit,
   dnsNsswitch,
   dnsResolvconfLimits,
   ephemeralExhaustion,

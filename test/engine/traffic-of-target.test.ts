@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { trafficOfTarget } from '../../src/engine/traffic-of-target.ts';
 import type { ServiceCount } from '../../src/model/packet-facts.ts';
+import { asked } from '../rules/dns-facts.ts';
 import { answered, capture, clientAddress, icmp, otherAddress, plan, target } from '../rules/facts.ts';
 
 const service = (address: string, port: number, connections: number): ServiceCount => ({
@@ -48,6 +49,18 @@ describe('trafficOfTarget', () => {
     expect(kept.services.map(({ server }) => server.port)).toEqual([target.port]);
     expect(kept.synSources.map(({ address }) => address)).toEqual([clientAddress]);
     expect(kept.icmpErrors).toHaveLength(2);
+  });
+
+  it('keeps all that belongs to names in a capture of DNS, and nothing of it elsewhere', () => {
+    const overTcp = answered({ server: { address: '10.96.0.10', port: 53 } });
+    const about = { protocol: 17, destination: '10.96.0.10', destinationPort: 53 };
+    const more = { icmpErrors: [icmp({ about })] };
+    const names = trafficOfTarget(capture([mine, overTcp, other], { ...more, dns: [asked('a.example')] }), plan());
+    expect(names.connections).toEqual([mine, overTcp]);
+    expect(names.icmpErrors).toHaveLength(1);
+    const port = trafficOfTarget(capture([mine, overTcp], more), plan());
+    expect(port.connections).toEqual([mine]);
+    expect(port.icmpErrors).toEqual([]);
   });
 
   it('counts of the connections that are only counted those that are not of other services', () => {

@@ -17,6 +17,14 @@ describe('frag-drop', () => {
     expect(found.said).toContain('4 of 4 datagrams in fragments are not complete');
     expect(found.remedies[0]?.text).toContain('1232');
   });
+  it('fires: all that came of the answers is their first fragment, which looks like an answer', () => {
+    const first = asked('big.example.com', { answer: { fragmented: true } });
+    const found = judge({ counters: moved(4), capture: dnsCapture([first], cut) });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('1 DNS answers came in fragments');
+    const some = { fragments: { datagrams: 4, reassembled: 2, fragments: 10 } };
+    expect(judge({ counters: moved(4), capture: dnsCapture([first], some) }).verdict).toBe('likely');
+  });
   it('fires: likely by the counters alone, in Chinese too', () => {
     expect(judge({ counters: moved(4) }).verdict).toBe('likely');
     expect(judge({ counters: moved(4), capture: dnsCapture([asked('a.b')], cut) }, { language: 'zh' }).said).toContain(

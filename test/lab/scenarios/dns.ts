@@ -13,6 +13,8 @@ const dropSecondOfPair = `table ip race {
   }
 }`;
 
+const clusterDns = '10.96.0.10';
+const on12 = (...run: string[]): LabStep => ({ on: 'node-12', run });
 const bothServers = ['nameserver 172.16.0.53', 'nameserver 172.16.0.54'];
 const firstServer = 'nameserver 172.16.0.53';
 /** What pods get: three domains, and every name with fewer than five dots goes through them. */
@@ -173,5 +175,44 @@ export const dnsScenarios: readonly Scenario[] = [
     felt: { from: 'node-12', run: looksUp('www.example.com'), broken: { exit: 2 } },
     expect: { verdict: 'found', confirmed: [], likely: [badServer('node-12')], mayBeLikely: [] },
     mend: [...serves('ns-53', {})],
+  },
+  {
+    id: 'dns-cluster-down',
+    inTests: true,
+    fault: 'F87',
+    about:
+      'No pod of the DNS of the cluster is ready: the rule that kube-proxy then writes turns the questions of pod-a down. Rule, refusal and questions are real, kube-proxy itself is not there.',
+    definition: withNames,
+    break: [
+      resolverOf('node-12', firstServer),
+      resolverOf(
+        'pod-a',
+        `nameserver ${clusterDns}`,
+        'search default.svc.cluster.local svc.cluster.local cluster.local',
+      ),
+      on12('iptables', '-N', 'KUBE-SERVICES'),
+      on12('iptables', '-A', 'FORWARD', '-j', 'KUBE-SERVICES'),
+      on12('iptables', '-A', 'OUTPUT', '-j', 'KUBE-SERVICES'),
+      on12(
+        ...`iptables -A KUBE-SERVICES -d ${clusterDns}/32 -p udp -m comment --comment`.split(' '),
+        'kube-system/kube-dns:dns has no endpoints',
+        ...'-m udp --dport 53 -j REJECT --reject-with icmp-port-unreachable'.split(' '),
+      ),
+    ],
+    traffic: [{ on: 'pod-a', run: again('getent ahosts www.example.com') }],
+    ask,
+    // refused at once, or not answered where the kernel limits its ICMP errors
+    felt: {
+      from: 'pod-a',
+      run: ['sh', '-c', `${looksUp('www.example.com').join(' ')} || exit 1`],
+      broken: { exit: 1 },
+    },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'dns-cluster-down', path: { from: 'node-12', to: 'node-50' } }],
+      mayBeLikely: [badServer('node-12')],
+      headline: /DNS of the cluster does not answer/,
+    },
+    mend: [on12('iptables', '-F'), on12('iptables', '-X', 'KUBE-SERVICES'), resolverOf('pod-a', firstServer)],
   },
 ];
