@@ -21,6 +21,7 @@ import { ipvsIdleTimeout } from './ipvs-idle-timeout.ts';
 import { ipvsStaleRs } from './ipvs-stale-rs.ts';
 import { kubeProxyStale } from './kube-proxy-stale.ts';
 import { loopbackOnly } from './loopback-only.ts';
+import { middleboxOptions } from './middlebox-options.ts';
 import { mtuTooSmall } from './mtu-too-small.ts';
 import { neighFailed } from './neigh-failed.ts';
 import { netdevDown } from './netdev-down.ts';
@@ -105,6 +106,7 @@ const all: readonly AnyRule[] = [
   lbLoopback,
   deadPeerRetries2,
   mtuTooSmall,
+  middleboxOptions,
   cniMtuMismatch,
   bridgeNfOff,
   hairpinOff,
