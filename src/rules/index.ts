@@ -55,6 +55,7 @@ import { linkErrors } from './link-errors.ts';
 import { portRangeOverlap } from './port-range-overlap.ts';
 import { rcvbufDrop } from './rcvbuf-drop.ts';
 import { rxRingOverflow } from './rx-ring-overflow.ts';
+import { snatPortExhaustion } from './snat-port-exhaustion.ts';
 import { softirqStarved } from './softirq-starved.ts';
 import { tcpMemPressure } from './tcp-mem-pressure.ts';
 import { twBucketOverflow } from './tw-bucket-overflow.ts';
@@ -74,6 +75,7 @@ const all: readonly AnyRule[] = [
   rpFilterDrop,
   martianLocalSource,
   conntrackFull,
+  snatPortExhaustion,
   conntrackInsertRace,
   ipForwardOff,
   netdevDown,
