@@ -29,6 +29,16 @@ const tunnel = (own: string, other: string, via: string): readonly string[] => [
   `ip route add ${other} via ${via} dev tunl0 onlink`,
 ];
 
+/** The second tunnel, as Calico's VXLAN mode makes it: one peer, no learning. */
+const vxlan = (own: 2 | 3, other: 2 | 3, routed: string): readonly string[] => [
+  `ip link add vxlan.calico address 66:00:00:00:00:0${own} mtu 1450 type vxlan id 4096 dev eth0 local 172.16.0.${own} dstport 4789 nolearning`,
+  `ip addr add 10.244.${own}.64/32 dev vxlan.calico`,
+  'ip link set vxlan.calico up',
+  `bridge fdb add 66:00:00:00:00:0${other} dev vxlan.calico dst 172.16.0.${other}`,
+  `ip neigh add 10.244.${other}.64 lladdr 66:00:00:00:00:0${other} dev vxlan.calico nud permanent`,
+  `ip route add ${routed} via 10.244.${other}.64 dev vxlan.calico onlink`,
+];
+
 const client: GuestNode = {
   name: 'client',
   management: '10.254.0.10',
@@ -54,20 +64,28 @@ const director: GuestNode = {
     'iptable_mangle',
     'iptable_filter',
     'nf_conntrack_netlink',
+    'iptable_raw',
+    'vxlan',
   ],
   routes: [['default', '172.16.0.1']],
   sysctls: { 'net.ipv4.ip_forward': '1', 'net.ipv4.vs.conntrack': '1' },
   setup: [
     script(
       ...tunnel('10.244.2.0', '10.244.3.0/24', '172.16.0.3'),
+      ...vxlan(2, 3, `${twin.address}/32`),
       ...pod('app', '10.244.2.5'),
+      // netcheck itself must get in whatever becomes of connection tracking
+      'iptables -t raw -A PREROUTING -i mgmt0 -j NOTRACK',
+      'iptables -t raw -A OUTPUT -o mgmt0 -j NOTRACK',
       'ip link add kube-ipvs0 type dummy',
       'ip addr add 10.96.0.44/32 dev kube-ipvs0',
-      'iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL --dport 30170 -j MARK --set-mark 0x4000',
+      'iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL -m multiport --dports 30170,30180 -j MARK --set-mark 0x4000',
       'iptables -t nat -A POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE',
       clamp('-A'),
       'ipvsadm -A -t 172.16.0.2:30170 -s rr',
       `ipvsadm -a -t 172.16.0.2:30170 -r ${web.address}:${web.port} -m`,
+      'ipvsadm -A -t 172.16.0.2:30180 -s rr',
+      `ipvsadm -a -t 172.16.0.2:30180 -r ${twin.address}:${twin.port} -m`,
       'ipvsadm -A -t 10.96.0.44:80 -s rr',
       `ipvsadm -a -t 10.96.0.44:80 -r ${web.address}:${web.port} -m`,
     ),
@@ -78,12 +96,13 @@ const server: GuestNode = {
   name: 'node-3',
   management: '10.254.0.3',
   interfaces: [{ network: 'lan', device: 'eth0', address: '172.16.0.3/24' }],
-  modules: ['ipip', 'nf_conntrack'],
+  modules: ['ipip', 'vxlan', 'nf_conntrack'],
   routes: [['default', '172.16.0.1']],
   sysctls: { 'net.ipv4.ip_forward': '1' },
   setup: [
     script(
       ...tunnel('10.244.3.0', '10.244.2.0/24', '172.16.0.2'),
+      ...vxlan(3, 2, '10.244.2.64/32'),
       ...pod('web', web.address),
       ...pod('twin', twin.address),
     ),
@@ -100,10 +119,10 @@ const forgetful = [
 
 /**
  * ```
- *              NodePort 30170                     tunl0 (MTU 1440)
- * client ───── node-2: IPVS, masquerade ═══════ IPIP ═══════ node-3 ── pod web 10.244.3.2:8080 (MTU 1450)
- *              └─ pod app 10.244.2.5                         └─ pod twin 10.244.3.3:8080
- *              ClusterIP 10.96.0.44:80
+ *              NodePort 30170 ══════════ tunl0 (IPIP, MTU 1440) ═════════ pod web 10.244.3.2:8080 (MTU 1450)
+ * client ───── node-2: IPVS, masquerade                            node-3
+ *              NodePort 30180 ══════ vxlan.calico (MTU 1450) ════════════ pod twin 10.244.3.3:8080
+ *              pod app 10.244.2.5 ── ClusterIP 10.96.0.44:80 ══ tunl0 ═══ pod web
  * ```
  */
 export const cluster: GuestLabDefinition = {
