@@ -4,6 +4,7 @@ import type {
   Clock,
   Facts,
   FactName,
+  Features,
   FirewallRule,
   IpvsServiceTotals,
   IpvsTotals,
@@ -70,7 +71,9 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     routes: latest(of('ip-route')) ?? all(of('proc-net-route', 'proc-net-ipv6-route')),
     routeGet: all(of('ip-route-get')),
     neighbours: latest<readonly Neighbour[]>(of('ip-neigh', 'proc-net-arp')),
-    firewall: joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json'), own),
+    firewall:
+      joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json'), own) ??
+      noFirewall(latest(of('look')) as Features | undefined, own),
     ipvs: joinIpvs(readings),
     tcpMetrics: joinTcpMetrics(of('ip-tcp-metrics')),
     capture: latest(of('pcap')),
@@ -173,6 +176,18 @@ function joinFirewall(readings: readonly Reading[], own: readonly Evidence[]): F
       return rule.packets === null ? rule : { ...rule, packets: { before: first, after: second, delta: moved } };
     }),
   };
+}
+
+/** A kernel without any of the three loaded has no rule, and looking for one would load them: that is known, not missing. */
+const firewallModules = ['ip_tables', 'ip6_tables', 'nf_tables'] as const;
+
+function noFirewall(features: Features | undefined, own: readonly Evidence[]): Facts['firewall'] | undefined {
+  const asked = own.filter(({ entry }) => entry.collector === 'firewall');
+  const isEmpty =
+    asked.length > 0 &&
+    asked.every(({ entry: { exit } }) => exit.how !== 'exited' && !isHidden(exit)) &&
+    firewallModules.every((module) => features?.modules[module] === 'absent');
+  return isEmpty ? { rules: [] } : undefined;
 }
 
 /** There may be rules, and they were not read: unlike a tool that is not installed or a module that is not loaded. */

@@ -32,13 +32,18 @@ icmp     1 29 src=127.0.0.1 dst=127.0.0.1 type=8 code=0 id=17 src=127.0.0.1 dst=
       if (entry === undefined) problems.add(`not an entry: ${excerpt(text)}`, line);
       else entries.push(entry);
     }
-    if (entries.length === 0 && !summarised && !silentlyNone(input, summary)) {
+    if (entries.length === 0 && !summarised && !silentlyNone(whatGrepSaid(input), summary)) {
       return nothingUsable(input, problems, 'connection-tracking entries');
     }
     addStderr(input, problems, summary);
     return { value: entries, problems: problems.all() };
   },
 };
+
+/** grep(1) says with status 1 that no line was selected; with 2 that something went wrong. */
+function whatGrepSaid(input: ParseInput): ParseInput {
+  return input.exitCode === 1 && input.argv.includes('grep') ? { ...input, exitCode: 0 } : input;
+}
 
 function readEntry(parts: readonly string[], at: At): ConntrackEntry | undefined {
   let start = 0;

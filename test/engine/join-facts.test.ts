@@ -45,6 +45,31 @@ describe('network devices', () => {
   });
 });
 
+describe('firewall', () => {
+  const look = (module: string) =>
+    readingOf(
+      { kind: 'look', collector: 'look' },
+      `uid 0\nmodule ip_tables absent\nmodule ip6_tables absent\nmodule nf_tables ${module}\n`,
+    );
+  const save = (exit: Evidence['entry']['exit']) =>
+    evidenceOf({ kind: 'iptables-save', collector: 'firewall', phase: 'before', exit });
+  const skipped = save({ how: 'skipped', why: 'would load nf_tables' });
+
+  it('has no rule where the kernel has none of its modules loaded', () => {
+    const seen = look('absent');
+    expect(joinFacts([seen], [seen.evidence, skipped]).firewall).toEqual({ rules: [] });
+  });
+
+  it('is not known where a module is there, where a tool was refused, or where nobody looked', () => {
+    const loaded = look('loaded');
+    expect(joinFacts([loaded], [loaded.evidence, skipped]).firewall).toBeUndefined();
+    const seen = look('absent');
+    const refused = save({ how: 'notStarted', why: 'sudo', message: 'sudo: a password is required' });
+    expect(joinFacts([seen], [seen.evidence, skipped, refused]).firewall).toBeUndefined();
+    expect(joinFacts([seen], [seen.evidence]).firewall).toBeUndefined();
+  });
+});
+
 describe('listening processes', () => {
   it('are put together by the process of the path or of the command', () => {
     const { listenerProcesses } = factsOf(
