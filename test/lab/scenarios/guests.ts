@@ -1,8 +1,8 @@
 import type { LabStep } from '../network.ts';
-import type { OtherLab, Scenario } from '../scenario.ts';
+import type { OtherLab, Outcome, Scenario } from '../scenario.ts';
 import { guestBlockers } from '../uml/guest.ts';
-import { startGuestLab } from '../uml/guest-lab.ts';
-import { clamp, cluster } from '../uml/guest-topologies.ts';
+import { fabric, startGuestLab } from '../uml/guest-lab.ts';
+import { clamp, cluster, forgetful, plainService, web } from '../uml/guest-topologies.ts';
 
 const clusterLab: OtherLab = {
   name: cluster.name,
@@ -22,6 +22,39 @@ const talk = (to: string, port: number, ...steps: string[]): readonly string[] =
 ];
 
 const clamped = (what: '-A' | '-D'): LabStep => sh('node-2', clamp(what));
+const inPod = (name: string): readonly string[] => ['ip', 'netns', 'exec', name];
+/** Established connections of IPVS are forgotten after this. */
+const idleSeconds = (seconds: number): LabStep =>
+  sh('node-2', `ipvsadm --set ${seconds} ${seconds > 100 ? '120 300' : '5 5'}`);
+/** When the kernel of the pod sends the first keep-alive, for sockets that have it on. */
+const keepaliveOfPod = (seconds: string): LabStep =>
+  sh(
+    'node-2',
+    `ip netns exec app sysctl -qw net.ipv4.tcp_keepalive_time=${seconds} net.ipv4.tcp_keepalive_intvl=${seconds === '7200' ? 75 : seconds}`,
+  );
+/** Several clients in the pod, one and a half seconds apart: some of them are silent all through a short window. */
+const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
+  {
+    on: 'node-2',
+    run: [
+      ...inPod('app'),
+      'sh',
+      '-c',
+      `for i in 1 2 3 4 5; do (while :; do ${talk('10.96.0.44', 80, ...steps).join(' ')}; sleep 0.5; done) >/dev/null 2>&1 & sleep 1.5; done; wait`,
+    ],
+  },
+];
+const feltFromPod = (pod: string, service: string, broken: Outcome): NonNullable<Scenario['felt']> => ({
+  from: 'node-2',
+  run: [...inPod(pod), ...talk(service, 80, 'get')],
+  broken,
+});
+const onFabric = (line: string): LabStep => sh(fabric, `nft '${line}'`);
+const fabricAsBefore: readonly LabStep[] = [
+  onFabric('flush chain bridge fabric forward'),
+  ...forgetful.slice(-1).map((run) => ({ on: fabric, run })),
+];
+
 /** On guests with kernels of their own. */
 export const guestScenarios: readonly Scenario[] = [
   {
@@ -79,5 +112,308 @@ export const guestScenarios: readonly Scenario[] = [
       },
     },
     mend: [clamped('-A')],
+  },
+  {
+    id: 'ipvs-idle-reset',
+    fault: 'field report 4, F60',
+    about:
+      'IPVS forgets connections after 5 s instead of 900; the client in the pod says nothing for 7 s and has no SO_KEEPALIVE. The server hears nothing of it. All of it real.',
+    definition: clusterLab,
+    break: [idleSeconds(5), keepaliveOfPod('7200')],
+    traffic: talkers('get', 'sleep', '7', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 12s',
+    felt: {
+      from: 'node-2',
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'get', 'sleep', '7', 'get')],
+      broken: { exit: 104, says: /Connection reset by peer/ },
+      limitSec: 20,
+    },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'ipvs-idle-timeout', path: { from: 'node-2@app', to: 'node-2' } }],
+      // the RST comes from the node in between: true, and less than the cause
+      mayBeLikely: [
+        { rule: 'rst-injected', node: 'node-2' },
+        { rule: 'rst-injected', node: 'node-2@app' },
+      ],
+      headline: /IPVS forgets connections/,
+      remedy: { node: 'node-2', command: 'ipvsadm --set 7200 0 0' },
+    },
+    mend: [idleSeconds(900)],
+    // nobody is silent for 900 s while netcheck watches, and nobody is protected either
+    mended: 'inconclusive',
+  },
+  {
+    id: 'ipvs-idle-keepalive-7200',
+    fault: 'field report 4, F60',
+    about:
+      'The application sets SO_KEEPALIVE, and the times are those of its own network namespace: 7200 s. Mended there, in the pod, not on the node.',
+    definition: clusterLab,
+    break: [idleSeconds(5), keepaliveOfPod('7200')],
+    traffic: talkers('keepalive', '0', 'get', 'sleep', '7', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 12s',
+    felt: {
+      from: 'node-2',
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '0', 'get', 'sleep', '7', 'get')],
+      broken: { exit: 104, says: /Connection reset by peer/ },
+      limitSec: 20,
+    },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'ipvs-idle-timeout', path: { from: 'node-2@app', to: 'node-2' } }],
+      mayBeLikely: [
+        { rule: 'rst-injected', node: 'node-2' },
+        { rule: 'rst-injected', node: 'node-2@app' },
+      ],
+    },
+    mend: [keepaliveOfPod('2')],
+  },
+  {
+    id: 'ipvs-idle-keepalive',
+    fault: 'field report 4, healthy',
+    about: 'The same short time-out and the same silence, and the application sends keep-alives every 2 s by itself.',
+    definition: clusterLab,
+    break: [idleSeconds(5), keepaliveOfPod('7200')],
+    traffic: talkers('keepalive', '2', 'get', 'sleep', '7', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 12s',
+    felt: {
+      from: 'node-2',
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '2', 'get', 'sleep', '7', 'get')],
+      broken: { exit: 0 },
+      limitSec: 20,
+    },
+    expect: { verdict: 'clear', confirmed: [], mayBeLikely: [] },
+    mend: [idleSeconds(900)],
+  },
+  {
+    id: 'ipvs-empty-service',
+    fault: 'F66',
+    about: 'The IPVS service has no real server left: the node answers with ICMP port unreachable.',
+    definition: clusterLab,
+    break: [sh('node-2', 'ipvsadm -d -t 10.96.0.44:80 -r 10.244.3.2:8080')],
+    ask: '10.96.0.44 port 80 from node-2 netns app clusterip refused',
+    felt: feltFromPod('app', '10.96.0.44', { exit: 111, says: /Connection refused/ }),
+    expect: { verdict: 'found', confirmed: [{ rule: 'no-endpoints', node: 'node-2' }], mayBeLikely: [] },
+    mend: [sh('node-2', 'ipvsadm -a -t 10.96.0.44:80 -r 10.244.3.2:8080 -m')],
+  },
+  {
+    id: 'ipvs-all-weight-0',
+    fault: 'F66, field report 3b',
+    about: 'The only real server has weight 0, as kube-proxy leaves one that is going away.',
+    definition: clusterLab,
+    break: [sh('node-2', 'ipvsadm -e -t 10.96.0.44:80 -r 10.244.3.2:8080 -m -w 0')],
+    ask: '10.96.0.44 port 80 from node-2 netns app clusterip refused',
+    felt: feltFromPod('app', '10.96.0.44', { exit: 111, says: /Connection refused/ }),
+    expect: { verdict: 'found', confirmed: [{ rule: 'no-endpoints', node: 'node-2' }], mayBeLikely: [] },
+    mend: [sh('node-2', 'ipvsadm -e -t 10.96.0.44:80 -r 10.244.3.2:8080 -m -w 1')],
+  },
+  {
+    id: 'ipvs-server-refuses',
+    fault: 'F69, field report 3b',
+    about: 'IPVS still sends to the pod, and nothing listens there any more: the pod answers with RST.',
+    definition: clusterLab,
+    break: [{ on: 'node-3', stop: web.name }],
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 clusterip refused',
+    felt: feltFromPod('app', '10.96.0.44', { exit: 111, says: /Connection refused/ }),
+    expect: { verdict: 'found', confirmed: [{ rule: 'rollout-endpoint-lag', node: 'node-2' }] },
+    mend: [{ on: 'node-3', start: web }],
+  },
+  {
+    id: 'ipvs-server-gone',
+    fault: 'F62, field report 3b',
+    about: 'The pod is gone and IPVS still sends to its address: node-3 answers with host unreachable.',
+    definition: clusterLab,
+    break: [sh('node-3', 'ip link set cali-web down; ip route add unreachable 10.244.3.2/32')],
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 no route to host, clusterip',
+    felt: feltFromPod('app', '10.96.0.44', { exit: 113, says: /No route to host/ }),
+    expect: { verdict: 'found', confirmed: [{ rule: 'rollout-endpoint-lag', node: 'node-2' }] },
+    mend: [
+      sh(
+        'node-3',
+        'ip route del unreachable 10.244.3.2/32; ip link set cali-web up; ip route add 10.244.3.2/32 dev cali-web',
+      ),
+    ],
+  },
+  {
+    id: 'ipvs-stale-rs',
+    fault: 'F62, field report 3b',
+    about:
+      'conn_reuse_mode is 0, as kube-proxy sets it on old kernels; the pod is drained and gone, another one is there, and the client uses its few source ports again: entries in TIME_WAIT send its SYNs to the pod that is gone.',
+    definition: clusterLab,
+    break: [
+      sh(
+        'node-2',
+        `sysctl -qw net.ipv4.vs.conn_reuse_mode=0
+ip netns exec app sysctl -qw net.ipv4.ip_local_port_range='40000 40005'
+for i in 1 2 3 4 5 6; do ip netns exec app curl -sS -m 3 -o /dev/null http://10.96.0.44/; done
+ipvsadm -e -t 10.96.0.44:80 -r 10.244.3.2:8080 -m -w 0
+ipvsadm -a -t 10.96.0.44:80 -r 10.244.3.3:8080 -m`,
+      ),
+      sh('node-3', 'ip link set cali-web down; ip route add unreachable 10.244.3.2/32'),
+    ],
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 no route to host since the rollout, clusterip',
+    felt: feltFromPod('app', '10.96.0.44', { exit: 113, says: /No route to host/ }),
+    expect: { verdict: 'found', confirmed: [{ rule: 'ipvs-stale-rs', node: 'node-2' }] },
+    mend: [
+      sh(
+        'node-3',
+        'ip route del unreachable 10.244.3.2/32; ip link set cali-web up; ip route add 10.244.3.2/32 dev cali-web',
+      ),
+      sh(
+        'node-2',
+        `sysctl -qw net.ipv4.vs.conn_reuse_mode=1
+ip netns exec app sysctl -qw net.ipv4.ip_local_port_range='32768 60999'
+ipvsadm -e -t 10.96.0.44:80 -r 10.244.3.2:8080 -m -w 1
+ipvsadm -d -t 10.96.0.44:80 -r 10.244.3.3:8080`,
+      ),
+    ],
+  },
+  {
+    id: 'ipip-blocked',
+    fault: 'F50',
+    about: 'The network between the nodes drops IP in IP (protocol 4); everything else passes.',
+    definition: clusterLab,
+    break: [onFabric('add rule bridge fabric forward ip protocol 4 drop')],
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 cross-node tunnel timeout',
+    felt: feltFromPod('app', '10.96.0.44', { exit: 110, says: /timed out/ }),
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'ipip-blocked', path: { from: 'node-2@app', to: 'node-2' } }],
+    },
+    mend: fabricAsBefore,
+  },
+  {
+    id: 'vxlan-blocked',
+    fault: 'F51',
+    about: 'The network between the nodes drops VXLAN (UDP 4789); everything else passes.',
+    definition: clusterLab,
+    break: [onFabric('add rule bridge fabric forward udp dport 4789 drop')],
+    ask: '10.96.0.45 port 80 from node-2 netns app-v via node-3 cross-node tunnel timeout',
+    felt: feltFromPod('app-v', '10.96.0.45', { exit: 110, says: /timed out/ }),
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'vxlan-blocked', path: { from: 'node-2@app-v', to: 'node-2' } }],
+    },
+    mend: fabricAsBefore,
+  },
+  {
+    id: 'vxlan-mtu-predicted',
+    fault: 'F40, F42',
+    about: 'The VXLAN device of node-2 has an MTU of 1400 and the pods have 1450: told from the handshake.',
+    definition: clusterLab,
+    break: [sh('node-2', 'ip link set vxlan.calico mtu 1400')],
+    ask: 'node-2 port 30180 from client small requests work, large uploads hang',
+    expect: {
+      verdict: 'found',
+      confirmed: [],
+      likely: [{ rule: 'mtu-too-small', node: 'node-2' }],
+      mayBeLikely: [],
+    },
+    mend: [sh('node-2', 'ip link set vxlan.calico mtu 1450')],
+  },
+  {
+    id: 'conntrack-full-guest',
+    fault: 'F13',
+    about: 'The connection-tracking table of the forwarding node is full: a limit that a kernel has only once.',
+    definition: clusterLab,
+    break: [
+      sh(
+        'node-2',
+        'conntrack -F 2>/dev/null; sysctl -qw net.netfilter.nf_conntrack_max=4; for i in 1 2 3 4 5 6 7 8; do ping -c 1 -W 1 172.16.0.3 >/dev/null 2>&1 & done; sleep 1; true',
+      ),
+    ],
+    traffic: [{ on: 'node-2', run: ['sh', '-c', 'while :; do ping -c 1 -W 1 172.16.0.3 >/dev/null; sleep 0.2; done'] }],
+    ask: 'node-2 port 30170 from client times out',
+    felt: { from: 'client', to: '172.16.0.2', port: 30_170, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'conntrack-full', node: 'node-2' }] },
+    mend: [sh('node-2', 'sysctl -qw net.netfilter.nf_conntrack_max=65536')],
+  },
+  {
+    id: 'arp-overflow-guest',
+    fault: 'F22',
+    about:
+      'The neighbour table of the forwarding node takes 8 entries, and it talks to more: a limit that a kernel has only once.',
+    definition: clusterLab,
+    break: [
+      sh('node-3', 'for i in $(seq 101 130); do ip addr add 172.16.0.$i/24 dev eth0; done'),
+      sh(
+        'node-2',
+        `ip neigh replace 10.254.0.1 lladdr $(ip neigh show 10.254.0.1 | grep -o '..:..:..:..:..:..') dev mgmt0 nud permanent
+sysctl -qw net.ipv4.neigh.default.gc_thresh1=2 net.ipv4.neigh.default.gc_thresh2=4 net.ipv4.neigh.default.gc_thresh3=8
+ip neigh flush dev eth0; for i in $(seq 101 112); do ping -c 1 -W 1 172.16.0.$i >/dev/null 2>&1 & done; wait`,
+      ),
+    ],
+    traffic: [
+      {
+        on: 'node-2',
+        run: [
+          'sh',
+          '-c',
+          'while :; do for i in $(seq 101 112); do ping -c 1 -W 1 172.16.0.$i >/dev/null 2>&1 & done; wait; done',
+        ],
+      },
+    ],
+    ask: 'node-2 port 30170 from client times out now and then',
+    expect: { verdict: 'found', confirmed: [{ rule: 'arp-overflow', node: 'node-2' }] },
+    mend: [
+      sh(
+        'node-2',
+        'sysctl -qw net.ipv4.neigh.default.gc_thresh3=1024 net.ipv4.neigh.default.gc_thresh2=512 net.ipv4.neigh.default.gc_thresh1=128',
+      ),
+      sh('node-3', 'for i in $(seq 101 130); do ip addr del 172.16.0.$i/24 dev eth0; done'),
+    ],
+  },
+  {
+    id: 'port-range-overlap-guest',
+    fault: 'F32',
+    about:
+      'The NodePort lies inside the range of source ports of its node, and is not reserved: a risk, nothing more yet.',
+    definition: clusterLab,
+    break: [sh('node-2', "sysctl -qw net.ipv4.ip_local_port_range='30000 60999'")],
+    ask: 'node-2 port 30170 from client playbook slow-connect',
+    felt: { from: 'client', to: '172.16.0.2', port: 30_170, as: 'connected' },
+    expect: {
+      verdict: 'found',
+      confirmed: [],
+      likely: [{ rule: 'port-range-overlap', node: 'node-2' }],
+      mayBeLikely: [],
+    },
+    mend: [sh('node-2', "sysctl -qw net.ipv4.ip_local_port_range='32768 60999'")],
+  },
+  {
+    id: 'tcp-mem-pressure',
+    fault: 'F36',
+    about: 'The memory for TCP of node-3 is 16 pages, and connections whose data nobody reads hold it.',
+    definition: clusterLab,
+    break: [{ on: 'node-3', freeze: plainService.name }, sh('node-3', "sysctl -qw net.ipv4.tcp_mem='8 12 16'")],
+    traffic: [
+      {
+        on: 'client',
+        run: [
+          'sh',
+          '-c',
+          `while :; do for i in 1 2 3 4 5 6; do timeout 6 bash -c 'exec 3<>/dev/tcp/172.16.0.3/8081; head -c 300000 /dev/zero >&3' 2>/dev/null & done; wait; done`,
+        ],
+      },
+    ],
+    ask: 'node-3 port 8081 from client playbook slow-connect',
+    expect: { verdict: 'found', confirmed: [{ rule: 'tcp-mem-pressure', node: 'node-3' }] },
+    mend: [sh('node-3', "sysctl -qw net.ipv4.tcp_mem='1000 2000 3000'"), { on: 'node-3', thaw: plainService.name }],
+  },
+  {
+    id: 'bridge-nf-off',
+    fault: 'F54',
+    about:
+      'Both pods are on one bridge of the node, and bridged packets pass IPVS by: the answer comes with the address of the pod, and the client resets it.',
+    definition: clusterLab,
+    break: [sh('node-2', 'sysctl -qw net.bridge.bridge-nf-call-iptables=0')],
+    ask: '10.96.0.46 port 80 from node-2 netns twin-a clusterip times out',
+    felt: feltFromPod('twin-a', '10.96.0.46', { exit: 110, says: /timed out/ }),
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'bridge-nf-off', node: 'node-2' }],
+      remedy: { node: 'node-2', command: 'sysctl -w net.bridge.bridge-nf-call-iptables=1' },
+    },
+    mend: [sh('node-2', 'sysctl -qw net.bridge.bridge-nf-call-iptables=1')],
   },
 ];

@@ -2,8 +2,13 @@ import type { GuestLabDefinition, GuestNode, GuestService } from './guest-lab.ts
 
 /** What stands behind the Service: a server in the namespace of a pod on node-3. */
 export const web: GuestService = { name: 'web', netns: 'web', address: '10.244.3.2', port: 8080 };
-/** A second pod of the same Service. */
+/** Behind the second NodePort and ClusterIP, reached through VXLAN. */
 export const twin: GuestService = { name: 'twin', netns: 'twin', address: '10.244.3.3', port: 8080 };
+
+/** On the bridge of node-2, behind ClusterIP 10.96.0.46. */
+export const neighbour: GuestService = { name: 'neighbour', netns: 'twin-b', address: '10.244.2.131', port: 8080 };
+/** On node-3 itself. */
+export const plainService: GuestService = { name: 'plain', address: '172.16.0.3', port: 8081 };
 
 const script = (...lines: readonly string[]): readonly string[] => ['sh', '-ec', lines.join('\n')];
 
@@ -29,6 +34,22 @@ const tunnel = (own: string, other: string, via: string): readonly string[] => [
   `ip route add ${other} via ${via} dev tunl0 onlink`,
 ];
 
+/** Two pods on one bridge, as the bridge CNI makes them. */
+const bridged = (gateway: string, pods: Readonly<Record<string, string>>): readonly string[] => [
+  'ip link add cni0 type bridge',
+  `ip addr add ${gateway}/26 dev cni0`,
+  'ip link set cni0 up',
+  ...Object.entries(pods).flatMap(([name, address]) => [
+    `ip netns add ${name}`,
+    `ip link add veth-${name} type veth peer name eth0 netns ${name}`,
+    `ip link set veth-${name} master cni0 up`,
+    `ip -n ${name} link set lo up`,
+    `ip -n ${name} addr add ${address}/26 dev eth0`,
+    `ip -n ${name} link set eth0 up`,
+    `ip -n ${name} route add default via ${gateway}`,
+  ]),
+];
+
 /** The second tunnel, as Calico's VXLAN mode makes it: one peer, no learning. */
 const vxlan = (own: 2 | 3, other: 2 | 3, routed: string): readonly string[] => [
   `ip link add vxlan.calico address 66:00:00:00:00:0${own} mtu 1450 type vxlan id 4096 dev eth0 local 172.16.0.${own} dstport 4789 nolearning`,
@@ -50,7 +71,7 @@ const client: GuestNode = {
 export const clamp = (what: '-A' | '-D'): string =>
   `iptables -t mangle ${what} POSTROUTING -p tcp --tcp-flags SYN,RST SYN -m tcpmss --mss 1401:65535 -j TCPMSS --set-mss 1400`;
 
-/** kube-proxy in IPVS mode, made by hand: NodePort 30170 with masquerade, and ClusterIP 10.96.0.44:80. */
+/** kube-proxy in IPVS mode, made by hand: NodePorts with masquerade, and ClusterIPs. */
 const director: GuestNode = {
   name: 'node-2',
   management: '10.254.0.2',
@@ -66,6 +87,7 @@ const director: GuestNode = {
     'nf_conntrack_netlink',
     'iptable_raw',
     'vxlan',
+    'br_netfilter',
   ],
   routes: [['default', '172.16.0.1']],
   sysctls: { 'net.ipv4.ip_forward': '1', 'net.ipv4.vs.conntrack': '1' },
@@ -74,11 +96,13 @@ const director: GuestNode = {
       ...tunnel('10.244.2.0', '10.244.3.0/24', '172.16.0.3'),
       ...vxlan(2, 3, `${twin.address}/32`),
       ...pod('app', '10.244.2.5'),
+      ...pod('app-v', '10.244.2.6'),
+      ...bridged('10.244.2.129', { 'twin-a': '10.244.2.130', 'twin-b': neighbour.address }),
       // netcheck itself must get in whatever becomes of connection tracking
       'iptables -t raw -A PREROUTING -i mgmt0 -j NOTRACK',
       'iptables -t raw -A OUTPUT -o mgmt0 -j NOTRACK',
       'ip link add kube-ipvs0 type dummy',
-      'ip addr add 10.96.0.44/32 dev kube-ipvs0',
+      'for n in 4 5 6; do ip addr add 10.96.0.4$n/32 dev kube-ipvs0; done',
       'iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL -m multiport --dports 30170,30180 -j MARK --set-mark 0x4000',
       'iptables -t nat -A POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE',
       clamp('-A'),
@@ -88,8 +112,13 @@ const director: GuestNode = {
       `ipvsadm -a -t 172.16.0.2:30180 -r ${twin.address}:${twin.port} -m`,
       'ipvsadm -A -t 10.96.0.44:80 -s rr',
       `ipvsadm -a -t 10.96.0.44:80 -r ${web.address}:${web.port} -m`,
+      'ipvsadm -A -t 10.96.0.45:80 -s rr',
+      `ipvsadm -a -t 10.96.0.45:80 -r ${twin.address}:${twin.port} -m`,
+      'ipvsadm -A -t 10.96.0.46:80 -s rr',
+      `ipvsadm -a -t 10.96.0.46:80 -r ${neighbour.address}:${neighbour.port} -m`,
     ),
   ],
+  services: [neighbour],
 };
 
 const server: GuestNode = {
@@ -103,15 +132,16 @@ const server: GuestNode = {
     script(
       ...tunnel('10.244.3.0', '10.244.2.0/24', '172.16.0.2'),
       ...vxlan(3, 2, '10.244.2.64/32'),
+      'ip route add 10.244.2.6/32 via 10.244.2.64 dev vxlan.calico onlink',
       ...pod('web', web.address),
       ...pod('twin', twin.address),
     ),
   ],
-  services: [web, twin],
+  services: [web, twin, plainService],
 };
 
 /** The network between the nodes forgets "fragmentation needed", as a load balancer in front does. */
-const forgetful = [
+export const forgetful = [
   'nft add table bridge fabric',
   'nft add chain bridge fabric forward { type filter hook forward priority 0; }',
   'nft add rule bridge fabric forward icmp type destination-unreachable icmp code frag-needed drop',
@@ -123,6 +153,8 @@ const forgetful = [
  * client ───── node-2: IPVS, masquerade                            node-3
  *              NodePort 30180 ══════ vxlan.calico (MTU 1450) ════════════ pod twin 10.244.3.3:8080
  *              pod app 10.244.2.5 ── ClusterIP 10.96.0.44:80 ══ tunl0 ═══ pod web
+ *              pod app-v 10.244.2.6 ─ ClusterIP 10.96.0.45:80 ═ vxlan ═══ pod twin
+ *              bridge cni0: pods twin-a and twin-b, ClusterIP 10.96.0.46:80 is twin-b
  * ```
  */
 export const cluster: GuestLabDefinition = {

@@ -2,8 +2,9 @@
 # A client that talks to service.pl over one connection, step by step, and says where it failed.
 # Usage: talk.pl ADDRESS PORT STEP...
 #   get           a small request, and its answer         upload N,M,…  a request with N, M … bytes in writes of their own
-#   sleep S       says nothing for that long              keepalive S   SO_KEEPALIVE with that idle time and interval
-# Exit status: 0, or another one with the kernel's word (Connection reset by peer …) or "no answer" after 6 s.
+#   sleep S       says nothing for that long
+#   keepalive S   SO_KEEPALIVE with that idle time and interval; 0: with the times of the network namespace
+# Exit status: 0, or another one (errno, as a rule) with the kernel's word or "no answer" after 6 s.
 use strict;
 use warnings;
 use IO::Socket::INET;
@@ -12,8 +13,8 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_KEEPALIVE SO_LINGER);
 my ($address, $port, @steps) = @ARGV;
 $SIG{PIPE} = 'IGNORE';
 $| = 1;
-my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port, Proto => 'tcp', Timeout => 5)
-    or die "connect: $@\n";
+my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port, Proto => 'tcp', Timeout => 5);
+die "connect: $!\n" unless $socket;
 $socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
 
 sub say_bytes {
@@ -54,6 +55,7 @@ while (defined(my $step = shift @steps)) {
     } elsif ($step eq 'keepalive') {
         my $seconds = 0 + shift @steps;    # a string would be taken for packed bytes
         $socket->setsockopt(SOL_SOCKET, SO_KEEPALIVE, 1);
+        next if $seconds == 0;
         $socket->setsockopt(IPPROTO_TCP, $_, $seconds) for 4, 5;    # TCP_KEEPIDLE, TCP_KEEPINTVL
     } else { die "there is no step $step\n" }
 }
