@@ -200,6 +200,8 @@ function joinTcpMetrics(readings: readonly Reading[]): readonly TcpMetric[] | un
   return readings.length === 0 ? undefined : readings.flatMap(({ value }) => value as readonly TcpMetric[]);
 }
 
+const ipvsConnectionKinds = ['ipvsadm-connections', 'proc-net-ip-vs-conn'] as const;
+
 /** The table as it was before the window: afterwards it has entries that the probes made. Totals say what moved. */
 function joinIpvs(readings: readonly Reading[]): Facts['ipvs'] | undefined {
   const own = readings.filter(({ evidence }) => evidence.entry.collector === 'ipvs');
@@ -215,7 +217,15 @@ function joinIpvs(readings: readonly Reading[]): Facts['ipvs'] | undefined {
   const before = totalsOf(first);
   const after = totalsOf(own.filter(({ evidence }) => evidence.entry.phase === 'after'));
   const totals = after?.map((service) => movedTotals(service, before)) ?? before;
-  return Object.assign({}, ...parts, totals === undefined ? {} : { totals }) as Facts['ipvs'];
+  const later = own.findLast(
+    ({ evidence: { entry } }) => entry.phase === 'after' && ipvsConnectionKinds.some((kind) => kind === entry.kind),
+  )?.value as Pick<NonNullable<Facts['ipvs']>, 'connections'> | undefined;
+  return Object.assign(
+    {},
+    ...parts,
+    totals === undefined ? {} : { totals },
+    later?.connections === undefined ? {} : { laterConnections: later.connections },
+  ) as Facts['ipvs'];
 }
 
 function movedTotals(after: IpvsServiceTotals, services: readonly IpvsServiceTotals[] | undefined): IpvsServiceTotals {

@@ -341,7 +341,10 @@ export interface IpvsServiceTotals extends IpvsTotals {
 /** As it was before the window: what the window made of it is not in it. Parts are absent where they were not read. */
 export interface Ipvs {
   readonly services?: readonly IpvsService[];
+  /** Before the window, where it was read twice: afterwards the table has entries that the probes made. */
   readonly connections?: readonly IpvsConnection[];
+  /** After the window; absent where the table was read once. */
+  readonly laterConnections?: readonly IpvsConnection[];
   /** Since the service was made, or was zeroed; read before and after the window. */
   readonly totals?: readonly IpvsServiceTotals[];
   readonly timeoutsSec?: { readonly tcp: number; readonly tcpfin: number; readonly udp: number; readonly at: At };

@@ -9,6 +9,7 @@ import { isOfSeveralDevices } from './capture-counts.ts';
 import { captureText, takes, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { largestOf } from './extremes.ts';
+import { groupBy } from './group-by.ts';
 import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
@@ -150,6 +151,7 @@ export const ipvsIdleTimeout = definePathRule({
     const { service } = director;
     const timeouts = director.place.facts.ipvs?.timeoutsSec;
     const table = director.place.facts.ipvs?.connections;
+    const later = director.place.facts.ipvs?.laterConnections;
     const silences = silencesOf(service);
     const died = silences.filter(({ gap }) => gap.answer === 'rst');
     const longestSurvived = largestOf(silences.filter(({ gap }) => gap.answer === 'ack').map(({ gap }) => gap.idleMs));
@@ -164,7 +166,8 @@ export const ipvsIdleTimeout = definePathRule({
       const told = resetOfServer(first);
       if (told !== null) return ruledOut(told);
       const silent = serverStayedSilent(first);
-      const gone = table !== undefined && entryOf(table, first.connection) === undefined;
+      const afterwards = later ?? table;
+      const gone = afterwards !== undefined && entryOf(afterwards, first.connection) === undefined;
       const reasons = [
         ...setting,
         because(
@@ -181,7 +184,7 @@ export const ipvsIdleTimeout = definePathRule({
           : []),
         ...(silent === null ? [because(say.noProof, first.place.facts.capture?.at ?? askedAt)] : [silent]),
         ...(gone
-          ? [because(say.entryGone({ connection: connectionText(first.connection) }), fileOf(table, director.at))]
+          ? [because(say.entryGone({ connection: connectionText(first.connection) }), fileOf(afterwards, director.at))]
           : []),
         ...keepaliveSetting(),
         ...(limitMs === null ? [because(say.timeoutUnknown, director.at)] : []),
@@ -190,7 +193,7 @@ export const ipvsIdleTimeout = definePathRule({
     }
 
     const open = socketsTo(service);
-    const sleeping = table === undefined ? [] : open.filter((socket) => entryOfSocket(table, socket) === undefined);
+    const sleeping = table === undefined ? [] : withoutEntry(open, table, later);
     const [sleeper] = sleeping;
     if (sleeper !== undefined) {
       const words = say.sleeping({ sockets: sleeping.length, first: socketText(sleeper) });
@@ -228,7 +231,7 @@ export const ipvsIdleTimeout = definePathRule({
     const [idler] = idling;
     if (idler !== undefined) {
       const words = say.idling({
-        sockets: idling.length,
+        sockets: countOf(idling.map(({ socket }) => socket)),
         first: socketText(idler.socket),
         leftSec: idler.entry.expireSec,
         minIdleSec: params.minIdleSec,
@@ -238,7 +241,7 @@ export const ipvsIdleTimeout = definePathRule({
     if (open.length > 0 && open.every(({ timer }) => timer?.kind === 'keepalive' && !isLateKeepalive(timer, limitMs)))
       return ruledOut(
         ...setting,
-        because(say.protected({ sockets: open.length, timeoutSec: timeouts.tcp }), fileOf(open)),
+        because(say.protected({ sockets: countOf(open), timeoutSec: timeouts.tcp }), fileOf(open)),
       );
     return undecided('capture', director.place.node, say.notIdle({ timeoutSec: timeouts.tcp }));
 
@@ -375,6 +378,30 @@ export const ipvsIdleTimeout = definePathRule({
 
 function entryOf(table: readonly IpvsConnection[], { client, server }: Connection): IpvsConnection | undefined {
   return table.find((entry) => isEndpoint(entry.source, client) && isEndpoint(entry.virtual, server));
+}
+
+/** Sockets, and not readings of them. */
+function countOf(sockets: readonly Socket[]): number {
+  return new Set(sockets.map(socketText)).size;
+}
+
+/**
+ * Each socket once that IPVS has no entry for. Of two readings of sockets and table only a socket that is in both tells
+ * something: one that came later has its entry in the later table, or was opened between the two.
+ */
+function withoutEntry(
+  sockets: readonly Socket[],
+  table: readonly IpvsConnection[],
+  later: readonly IpvsConnection[] | undefined,
+): readonly Socket[] {
+  return [...groupBy(sockets, socketText).values()].flatMap((readings) => {
+    const [socket] = readings;
+    if (socket === undefined || (later !== undefined && readings.length < 2)) return [];
+    const isKnown = [table, ...(later === undefined ? [] : [later])].some(
+      (entries) => entryOfSocket(entries, socket) !== undefined,
+    );
+    return isKnown ? [] : [socket];
+  });
 }
 
 function entryOfSocket(table: readonly IpvsConnection[], { local, peer }: Socket): IpvsConnection | undefined {

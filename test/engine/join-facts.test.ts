@@ -189,6 +189,7 @@ TCP 14:58  ESTABLISHED 10.98.1.2:${port}    10.98.0.50:80      10.98.3.2:80
       ipvs('ipvsadm-stats', 'after', stats(9, '  -> 10.98.3.9:80   1 1 1 1 1\n')),
     );
     expect(facts.ipvs?.connections?.map(({ source }) => source.port)).toEqual([40_000]);
+    expect(facts.ipvs?.laterConnections?.map(({ source }) => source.port)).toEqual([50_000]);
     const [service] = facts.ipvs?.totals ?? [];
     expect(service?.moved).toEqual({ connections: 3, inPackets: 3, outPackets: 0 });
     expect(service?.servers.map(({ moved }) => moved)).toEqual([

@@ -78,6 +78,19 @@ describe('ipvs-idle-timeout', () => {
     expect(found.said).toContain('their next packet will be answered with RST');
   });
 
+  it('stays silent: a socket that was opened after the table was read, or whose entry is in the later table', () => {
+    const path = (table: Parameters<typeof ipvs>[0], sockets: readonly (typeof asleep)[]) =>
+      judgePath(rule, { client: director([], { ipvs: ipvs(table), sockets }), target: {} });
+    // one reading: it may have come after the table; with an entry: it came between the two
+    const opened = path({ connections: [], laterConnections: [] }, [asleep]);
+    expect(opened.said).not.toContain('their next packet will be answered with RST');
+    const known = path({ connections: [], laterConnections: [entry()] }, [asleep, asleep]);
+    expect(known.said).not.toContain('their next packet will be answered with RST');
+    const forgotten = path({ connections: [], laterConnections: [] }, [asleep, asleep]);
+    expect(forgotten.verdict).toBe('likely');
+    expect(forgotten.said).toContain('1 sockets are ESTABLISHED');
+  });
+
   it('fires: likely where connections idle without keep-alive', () => {
     const table = ipvs({ connections: [entry({ expireSec: 300 })] });
     const found = judgePath(rule, { client: director([], { ipvs: table, sockets: [asleep] }), target: {} });

@@ -32,7 +32,7 @@ const keepaliveOfPod = (seconds: string): LabStep =>
     'node-2',
     `ip netns exec app sysctl -qw net.ipv4.tcp_keepalive_time=${seconds} net.ipv4.tcp_keepalive_intvl=${seconds === '7200' ? 75 : seconds}`,
   );
-/** Several clients in the pod, one and a half seconds apart: some of them are silent all through a short window. */
+/** Several clients in the pod, one and a half seconds apart: one of them connects soon after a short window begins. */
 const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
   {
     on: 'node-2',
@@ -40,7 +40,7 @@ const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
       ...inPod('app'),
       'sh',
       '-c',
-      `for i in 1 2 3 4 5; do (while :; do ${talk('10.96.0.44', 80, ...steps).join(' ')}; sleep 0.5; done) >/dev/null 2>&1 & sleep 1.5; done; wait`,
+      `for i in 1 2 3 4 5 6 7 8; do (while :; do ${talk('10.96.0.44', 80, ...steps).join(' ')}; sleep 0.5; done) >/dev/null 2>&1 & sleep 1.5; done; wait`,
     ],
   },
 ];
@@ -117,14 +117,14 @@ export const guestScenarios: readonly Scenario[] = [
     id: 'ipvs-idle-reset',
     fault: 'field report 4, F60',
     about:
-      'IPVS forgets connections after 5 s instead of 900; the client in the pod says nothing for 7 s and has no SO_KEEPALIVE. The server hears nothing of it. All of it real.',
+      'IPVS forgets connections after 10 s instead of 900; clients in the pod say nothing for 11.5 s, and none has SO_KEEPALIVE. The server hears nothing of it. All of it real.',
     definition: clusterLab,
-    break: [idleSeconds(5), keepaliveOfPod('7200')],
-    traffic: talkers('get', 'sleep', '7', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 12s',
+    break: [idleSeconds(10), keepaliveOfPod('7200')],
+    traffic: talkers('get', 'sleep', '11.5', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 14s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'get', 'sleep', '7', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'get', 'sleep', '11.5', 'get')],
       broken: { exit: 104, says: /Connection reset by peer/ },
       limitSec: 20,
     },
@@ -149,12 +149,12 @@ export const guestScenarios: readonly Scenario[] = [
     about:
       'The application sets SO_KEEPALIVE, and the times are those of its own network namespace: 7200 s. Mended there, in the pod, not on the node.',
     definition: clusterLab,
-    break: [idleSeconds(5), keepaliveOfPod('7200')],
-    traffic: talkers('keepalive', '0', 'get', 'sleep', '7', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 12s',
+    break: [idleSeconds(10), keepaliveOfPod('7200')],
+    traffic: talkers('keepalive', '0', 'get', 'sleep', '11.5', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 14s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '0', 'get', 'sleep', '7', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '0', 'get', 'sleep', '11.5', 'get')],
       broken: { exit: 104, says: /Connection reset by peer/ },
       limitSec: 20,
     },
@@ -173,12 +173,12 @@ export const guestScenarios: readonly Scenario[] = [
     fault: 'field report 4, healthy',
     about: 'The same short time-out and the same silence, and the application sends keep-alives every 2 s by itself.',
     definition: clusterLab,
-    break: [idleSeconds(5), keepaliveOfPod('7200')],
-    traffic: talkers('keepalive', '2', 'get', 'sleep', '7', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 12s',
+    break: [idleSeconds(10), keepaliveOfPod('7200')],
+    traffic: talkers('keepalive', '2', 'get', 'sleep', '11.5', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 14s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '2', 'get', 'sleep', '7', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '2', 'get', 'sleep', '11.5', 'get')],
       broken: { exit: 0 },
       limitSec: 20,
     },

@@ -8,13 +8,19 @@
 use strict;
 use warnings;
 use IO::Socket::INET;
-use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_KEEPALIVE SO_LINGER);
+use Socket qw(:DEFAULT IPPROTO_TCP TCP_NODELAY SO_LINGER);
 
 my ($address, $port, @steps) = @ARGV;
 $SIG{PIPE} = 'IGNORE';
 $| = 1;
-my $socket = IO::Socket::INET->new(PeerAddr => $address, PeerPort => $port, Proto => 'tcp', Timeout => 5);
-die "connect: $!\n" unless $socket;
+socket(my $socket, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+{
+    local $SIG{ALRM} = sub { $! = 110; die "connect: timed out\n" };
+    alarm 4;
+    connect($socket, sockaddr_in($port, inet_aton($address))) or die "connect: $!\n";
+    alarm 0;
+}
+bless $socket, 'IO::Socket::INET';
 $socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
 
 sub say_bytes {
