@@ -133,15 +133,20 @@ export const lbLoopback = defineNodeRule({
   },
 });
 
-/** Ways to pods of this node: a route to one address by a device of its own, or the subnet of a bridge. */
+/**
+ * Ways to pods of this node: a route to one address by a device of its own, or the subnet of a bridge. A node may itself
+ * be a container, so that its uplink is a veth as well.
+ */
 function homeRoutes(routes: readonly Route[], links: readonly Link[]): readonly Route[] {
   return routes.filter(({ type, via, device, destination, table }) => {
     if (type !== 'unicast' || via !== undefined || device === undefined || device === 'lo') return false;
     if (table !== undefined && table !== 'main') return false;
     const link = links.find(({ name }) => name === device);
     if (link?.type === 'bridge' || /^(?:cni|docker|cbr)\d/.test(device)) return destination !== 'default';
+    // devices that Calico and Cilium make for nothing but a pod
+    if (/^(?:cali|lxc)/.test(device)) return destination !== 'default';
     const single = /^(?:[0-9.]+(?:\/32)?|[0-9a-f:]+(?:\/128)?)$/i.test(destination);
-    return single && (link?.type === 'veth' || /^(?:cali|lxc|veth|eni|azv|gke)/.test(device));
+    return single && (link?.type === 'veth' || /^(?:veth|eni|azv|gke)/.test(device));
   });
 }
 
