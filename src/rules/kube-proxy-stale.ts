@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineNodeRule } from '../model/rule.ts';
-import { because } from './because.ts';
+import { askedAt, because } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { endpointText } from './endpoint-text.ts';
 import { attemptsTo, failedOf } from './ipvs-attempts.ts';
@@ -53,7 +53,8 @@ export const kubeProxyStale = defineNodeRule({
   evaluate({ node, facts, symptom, target, say }) {
     const { healthy, mode, lastUpdated, at } = facts.kubeProxy;
     if (healthy === undefined) {
-      if (mode === undefined) return notApplicable(because(say.none, at));
+      // it printed nothing, so there is no line to point at
+      if (mode === undefined) return notApplicable(because(say.none, askedAt));
       return undecided('kubeProxy', node, say.noHealth({ mode }));
     }
     const updated = lastUpdated === undefined ? '' : say.updated({ at: lastUpdated });

@@ -228,6 +228,34 @@ export const rolloutScenarios: readonly Scenario[] = [
     mend: [{ on: 'node-50', run: ['ip', 'route', 'del', 'blackhole', `${podAddress(50)}/32`] }],
   },
   {
+    id: 'rollout-hung',
+    fault: 'field report 3b, F02',
+    about:
+      'A pod that is on its way out (or not up yet) listens and no longer accepts: its queue fills, connects time out. Asked at the pod itself.',
+    definition: cluster,
+    break: [
+      { on: 'pod-50', stop: 'web' },
+      { on: 'pod-50', start: { ...web, backlog: 2 } },
+      { on: 'pod-50', freeze: 'web' },
+      {
+        on: 'node-30',
+        run: [
+          'sh',
+          '-c',
+          `for i in $(seq 8); do timeout 40 bash -c 'exec 3<>/dev/tcp/${podAddress(50)}/8080; sleep 40' >/dev/null 2>&1 & done; sleep 0.5`,
+        ],
+      },
+    ],
+    ask: 'pod-50 port 8080 from node-12 timed out during rollout',
+    felt: { from: 'node-12', to: podAddress(50), port: 8080, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'accept-queue-overflow', node: 'pod-50' }] },
+    mend: [
+      { on: 'pod-50', thaw: 'web' },
+      { on: 'pod-50', stop: 'web' },
+      { on: 'pod-50', start: web },
+    ],
+  },
+  {
     id: 'rollout-reset',
     inTests: true,
     fault: 'field report 3b, F70',
