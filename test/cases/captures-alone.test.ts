@@ -35,6 +35,7 @@ function accusing(findings: readonly Finding[]): readonly Finding[] {
 
 const expected: Readonly<Record<string, readonly string[]>> = {
   'accept-queue-overflow': ['syn-unanswered'],
+  'etp-local': ['syn-unanswered'],
   'firewall-drop-iptables': ['syn-unanswered'],
   'firewall-drop-nft': ['syn-unanswered'],
   // the client never sends a SYN: there is nothing to see for packets alone
@@ -50,6 +51,12 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'path-drop': ['syn-unanswered'],
   'port-closed': ['connect-refused'],
   'report-1': ['syn-unanswered'],
+  'rollout-hung': ['syn-unanswered'],
+  'rollout-no-route': ['icmp-refused'],
+  'rollout-refused': ['connect-refused'],
+  // that the sender had no such connection is seen; why not, only the nodes tell
+  'rollout-reset': ['rst-on-close'],
+  'rollout-silent': ['syn-unanswered'],
   'route-blackhole': ['syn-unanswered'],
   'route-unreachable': [],
   'rp-filter-drop': ['syn-unanswered'],
