@@ -514,7 +514,12 @@ export interface Syn {
   /** TSval, or null where the SYN has no timestamp option. */
   readonly tsval: number | null;
   /** Devices it was seen on, in order, where the link layer tells (SLL2), with direction. */
-  readonly sightings: readonly { readonly interfaceIndex: number | null; readonly direction: 'in' | 'out' | 'other' }[];
+  readonly sightings: readonly {
+    readonly interfaceIndex: number | null;
+    readonly direction: 'in' | 'out' | 'other';
+    /** It was inside of another packet there: routing and filters of the node did not see it as what it is. */
+    readonly inTunnel?: true;
+  }[];
 }
 
 /** An ICMP or ICMPv6 error with the flow that it is about. */

@@ -140,6 +140,7 @@ const sequences = ['exact', 'inWindow', 'outside', 'unknown'] as const;
 // SYNs and sightings say where in `directionShift` of the head; a SYN's interface is in its sequence field, because the
 // sequence number of all SYNs of a connection is the same.
 const directionShift = 24;
+const insideTunnel = 1 << 26;
 const directions = ['in', 'out', 'other'] as const;
 // Fields of a place: direction | tunnel kind << 8; interface; packets of the client, of the server.
 const placeField: RecordField = 0;
@@ -419,7 +420,7 @@ export class ConnectionTable {
     }
     const head = kindSyn | (packet.ttl << 8) | (packet.hasTimestamps ? hasTsval : 0);
     this.#records.setTimes(record, atNs, 0);
-    this.#records.set(record, headField, head | (directionNumber(packet) << directionShift));
+    this.#records.set(record, headField, head | placeBits(packet));
     this.#records.set(record, frameField, frame);
     this.#records.set(record, sequenceField, packet.interfaceIndex);
     this.#records.set(record, ipIdField, packet.ipId);
@@ -521,7 +522,7 @@ export class ConnectionTable {
     if (record < 0) return;
     records.append(end, record);
     if (this.#words[at + lastRecordOf] === end) this.#words[at + lastRecordOf] = record;
-    records.set(record, headField, kindSighting | (directionNumber(packet) << directionShift));
+    records.set(record, headField, kindSighting | placeBits(packet));
     records.set(record, sequenceField, packet.interfaceIndex);
     this.#words[at + bitsOf] = (this.#words[at + bitsOf] ?? 0) | dirty;
   }
@@ -810,8 +811,10 @@ export class ConnectionTable {
 
   #sighting(record: number): Syn['sightings'][number] {
     const index = this.#records.get(record, sequenceField);
-    const direction = directions[(this.#records.get(record, headField) >> directionShift) & 3] ?? 'other';
-    return { interfaceIndex: index < 0 ? null : index, direction };
+    const head = this.#records.get(record, headField);
+    const direction = directions[(head >> directionShift) & 3] ?? 'other';
+    const inTunnel = (head & insideTunnel) === 0 ? {} : { inTunnel: true as const };
+    return { interfaceIndex: index < 0 ? null : index, direction, ...inTunnel };
   }
 
   #places(slot: number): Place[] {
@@ -843,6 +846,11 @@ export class ConnectionTable {
     if (how === 'open') return { how, by: null };
     return { how, by: (bits & endedByServer) === 0 ? 'client' : 'server' };
   }
+}
+
+/** Where a SYN was seen, for the head of its record. */
+function placeBits(packet: DecodedPacket): number {
+  return (directionNumber(packet) << directionShift) | (packet.tunnel === '' ? 0 : insideTunnel);
 }
 
 function directionNumber(packet: DecodedPacket): 0 | 1 | 2 {

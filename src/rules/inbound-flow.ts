@@ -53,7 +53,9 @@ function ingressDevice(
   const seen = new Set(
     connections.flatMap((c) =>
       c.syns.flatMap((s) =>
-        s.sightings.flatMap((i) => (i.direction === 'out' || i.interfaceIndex === null ? [] : [i.interfaceIndex])),
+        s.sightings.flatMap((i) =>
+          i.direction === 'out' || i.interfaceIndex === null || i.inTunnel === true ? [] : [i.interfaceIndex],
+        ),
       ),
     ),
   );

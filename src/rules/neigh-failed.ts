@@ -265,7 +265,9 @@ export const neighFailed = defineNodeRule({
     function sentSyns(): number {
       if (facts.capture === undefined) return 0;
       const { all, syns } = handshakesOf(facts.capture, ({ server }) => sameAddress(server.address, target.address), 0);
-      const sightings = all.flatMap((c) => c.syns.flatMap((s) => s.sightings));
+      const sightings = all.flatMap((c) =>
+        c.syns.flatMap((s) => s.sightings.filter(({ inTunnel }) => inTunnel !== true)),
+      );
       const told = sightings.filter((s) => s.direction !== 'other');
       if (told.length > 0) return told.filter((s) => s.direction === 'out').length;
       // without directions a client only sees what it sends, a forwarder cannot tell

@@ -71,6 +71,15 @@ const wrongMac = {
 };
 
 describe('VXLAN of a real kernel', () => {
+  it('tells where a SYN was seen inside of another packet', () => {
+    const sightings = (name: string) => read(name).connections[0]?.syns[0]?.sightings;
+    expect(sightings('blocked-a')).toEqual([
+      { interfaceIndex: 3, direction: 'out' },
+      { interfaceIndex: 2, direction: 'out', inTunnel: true },
+    ]);
+    expect(sightings('csum-b')).toEqual([{ interfaceIndex: 2, direction: 'in', inTunnel: true }]);
+  });
+
   it('blocked on the way: vxlan-blocked, and nobody else is sure', () => {
     expect(ask(vxlanBlocked, 'blocked').verdict).toBe('confirmed');
     expect(ask(vxlanBlocked, 'blocked').said).toContain(
