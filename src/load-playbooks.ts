@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type * as z from 'zod';
 import { describeIssue, readYaml, tellingFirst } from './config.ts';
 import { includePlaybooks } from './engine/include-playbooks.ts';
-import { closestNames } from './engine/inventory.ts';
-import { lintPlaybook, type Registries } from './engine/playbook-set.ts';
+import { lintPlaybook, type Registries, unknownId } from './engine/playbook-set.ts';
 import { Additions, Playbook } from './model/playbook.ts';
 import type { RemedyNote } from './model/remedy-note.ts';
 
@@ -147,12 +146,6 @@ function isAdditions(value: unknown): boolean {
     !('id' in value) &&
     ('symptomWords' in value || 'remedyNotes' in value)
   );
-}
-
-function unknownId(what: 'playbook' | 'rule', id: string, known: Iterable<string>): string {
-  const names = [...known];
-  const close = closestNames(id, names);
-  return `there is no ${what} "${id}" (${close.length > 0 ? `did you mean ${close.join(', ')}?` : `there are: ${names.join(', ')}`})`;
 }
 
 function joined(words: Playbook['words'], more: Playbook['words']): Playbook['words'] {

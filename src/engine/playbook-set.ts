@@ -6,6 +6,7 @@ import type { Playbook } from '../model/playbook.ts';
 import type { RemedyNote } from '../model/remedy-note.ts';
 import type { AnyRule } from '../model/rule.ts';
 import type { Symptom } from '../model/symptom.ts';
+import { closestNames } from './inventory.ts';
 import { expectationReads, expect as expectRule } from '../rules/expect.ts';
 
 /** What is looked at on every node, whatever the playbook says: everything else is chosen from it. */
@@ -106,7 +107,7 @@ export function lintPlaybook(
     const where = `collect[${index}]`;
     const collector = collectors.get(step.use);
     if (!collector) {
-      problems.push(`${where}: there is no collector "${step.use}" (there are: ${[...collectors.keys()].join(', ')})`);
+      problems.push(`${where}: ${unknownId('collector', step.use, collectors.keys())}`);
       return;
     }
     const params = collector.params.safeParse(step.with);
@@ -117,7 +118,7 @@ export function lintPlaybook(
     const where = `rules[${index}]`;
     const rule = rules.get(use.use);
     if (!rule) {
-      problems.push(`${where}: there is no rule "${use.use}" (there are: ${[...rules.keys()].join(', ')})`);
+      problems.push(`${where}: ${unknownId('rule', use.use, rules.keys())}`);
       return;
     }
     const params = rule.params.safeParse(use.with);
@@ -141,6 +142,13 @@ export function lintPlaybook(
           );
   });
   return problems;
+}
+
+/** An id that nothing has, with what was meant, or with everything that there is. */
+export function unknownId(what: 'collector' | 'playbook' | 'rule', id: string, known: Iterable<string>): string {
+  const names = [...known];
+  const close = closestNames(id, names);
+  return `there is no ${what} "${id}" (${close.length > 0 ? `did you mean ${close.join(', ')}?` : `there are: ${names.join(', ')}`})`;
 }
 
 function sentenceOf(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string {
