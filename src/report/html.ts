@@ -102,6 +102,7 @@ function causeSection(page: Page): string {
   return `<section>
 <h2>${escapeHtml(title)}</h2>
 ${view.causes.map((finding) => causeCard(finding, page)).join('\n')}
+${view.causes.some(({ remedies }) => remedies.length > 0) ? `<p>${escapeHtml(words.verify(page.report.symptom.text))}</p>` : ''}
 </section>`;
 }
 

@@ -61,6 +61,10 @@ export function renderTerminal(reportGiven: Report, options: TerminalOptions = {
       if (index > 0) page.blank();
       cause(page, finding);
     }
+    if (view.causes.some(({ remedies }) => remedies.length > 0)) {
+      page.blank();
+      page.text(words.verify(report.symptom.text), { indent: 2 });
+    }
   }
   if (report.ladder !== undefined && report.ladder.steps.length > 0) {
     page.section(words.packets, words.capturedOn(report.ladder.capturedOn));

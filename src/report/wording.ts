@@ -23,6 +23,8 @@ export interface Wording {
   readonly cause: string;
   readonly causes: string;
   readonly whatToDo: string;
+  /** How to see that a remedy helped: the same question, once more. */
+  readonly verify: (ask: string) => string;
   readonly remedy: Readonly<Record<RemedyKind, string>>;
   readonly risk: string;
   readonly undo: string;
@@ -136,6 +138,7 @@ const en: Wording = {
   cause: 'Cause',
   causes: 'Causes',
   whatToDo: 'What to do',
+  verify: (ask) => `To verify, ask again afterwards (mended: CLEAR): netcheck ${ask}`,
   remedy: {
     temporary: 'Now (temporary)',
     permanent: 'For good (permanent)',
@@ -316,6 +319,7 @@ const zh: Wording = {
   cause: '原因',
   causes: '原因',
   whatToDo: '处理办法',
+  verify: (ask) => `验证：处理后再问一次（修好时为“未发现故障”）：netcheck ${ask}`,
   remedy: {
     temporary: '临时处理（马上止血）',
     permanent: '永久修复',
