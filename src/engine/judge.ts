@@ -51,6 +51,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   const wholeWindow = record.ended === 'complete' || record.ended === 'early';
   // Only TCP connections are counted, and only where they are the question: a playbook about names makes none.
   const isOfNames = !plan.steps.some(({ collector }) => collector === 'tcp-probe') && looksNamesUp(knowledge);
+  if (wholeWindow && watchesNames(plan) && !sawNames(knowledge)) unseen.push(say.noNames);
   const { protocol } = plan.symptom;
   if (wholeWindow && protocol === 'tcp' && !isOfNames && !failures.probed && failures.total === 0)
     unseen.push(say.passive(Math.round(plan.budget.windowMs / 1000)));
@@ -138,6 +139,16 @@ function headline(
   if (verdict === 'clear') return say.clear(target, port);
   const open = findings.filter((finding) => finding.verdict === 'unknown' || finding.verdict === 'error');
   return say.inconclusive(target, port, unseen[0] ?? open[0]?.missing[0]?.why ?? say.somethingUnseen(open.length));
+}
+
+function watchesNames({ steps }: RunRecord['plan']): boolean {
+  return steps.some(({ collector, params }) => collector === 'capture' && params.filter === 'dns');
+}
+
+/** Or could not: captures that are not there have their reasons elsewhere. */
+function sawNames(knowledge: ReadonlyMap<string, NodeKnowledge>): boolean {
+  const captures = [...knowledge.values()].flatMap(({ facts }) => facts.capture ?? []);
+  return captures.length === 0 || captures.some(({ dns }) => dns.length > 0);
 }
 
 function looksNamesUp(knowledge: ReadonlyMap<string, NodeKnowledge>): boolean {

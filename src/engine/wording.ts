@@ -50,6 +50,8 @@ const en = {
   probesOther: (count: number) => `${count} otherwise`,
   unexplainedSeen: (failed: number) =>
     `${failed} connections to the port were seen to fail, and no rule of this playbook explains it`,
+  noNames:
+    'no question about a name was seen (port 53): names come from a cache (nscd, systemd-resolved, the application), or in an encrypted way (port 853 or 443)',
   passive: (seconds: number) => `no traffic to the port was seen in ${seconds} s, and no node could probe it`,
   budget: 'the time for this run was over before everything was read',
   stopped: 'the run was cancelled before everything was read',
@@ -112,6 +114,8 @@ const zh: EngineText = {
   probesNotPermitted: (count) => `${count} 次不允许`,
   probesOther: (count) => `${count} 次其他错误`,
   unexplainedSeen: (failed) => `看到 ${failed} 个到该端口的连接失败，但该剧本没有规则能解释`,
+  noNames:
+    '没有看到任何域名查询（53 端口）：域名来自缓存（nscd、systemd-resolved、应用自身），或走加密通道（853 或 443 端口）',
   passive: (seconds) => `${seconds} 秒内没有看到该端口的流量，也没有节点可以探测`,
   budget: '本次运行的时间用完，未能读完全部内容',
   stopped: '运行在读完全部内容之前被取消',

@@ -63,6 +63,10 @@ export const dns5s = defineCaptureRule({
       }) =>
         `${v.client} asked ${v.server} for A and AAAA of ${v.name} in the same moment: ${v.answered} (frame ${v.answeredFrame}) was answered after ${v.answeredMs} ms, ${v.lost} (frame ${v.lostFrame}) was not, and was asked again after ${v.afterSec} s`,
       count: (v: { delays: number; pairs: number }) => `${v.delays} of ${v.pairs} such pairs lost one of the two`,
+      ignored: (v: { type: string; server: string; delays: number }) =>
+        `Asked again alone, ${v.type} got no answer from ${v.server} either (${v.delays} of ${v.delays} times), and never one in this capture: the server, or something on the way, ignores ${v.type}. That is no race, and single-request-reopen does not help`,
+      ignoredRemedy:
+        'Let the server answer every type of question, with no records where there are none (RFC 4074), or ask another one; until then `options no-aaaa` (glibc 2.36 and later), or AF_INET in the application',
       wouldConfirm:
         'This capture alone cannot tell where it was lost. What would confirm the conntrack race: insert_failed rises in `conntrack -S` on the node of the client while it happens, and a capture at the DNS server lacks the lost question. Where the question is there, the server or the way back is at fault',
       tooShort: (v: { pairs: number; seconds: string }) =>
@@ -92,6 +96,10 @@ export const dns5s = defineCaptureRule({
       delay: (v) =>
         `${v.client} 向 ${v.server} 同时查询 ${v.name} 的 A 和 AAAA：${v.answered}（第 ${v.answeredFrame} 帧）${v.answeredMs} 毫秒后有应答，${v.lost}（第 ${v.lostFrame} 帧）没有应答，${v.afterSec} 秒后重新查询`,
       count: (v) => `${v.pairs} 对这样的查询中有 ${v.delays} 对丢了其中一个`,
+      ignored: (v) =>
+        `单独重新查询 ${v.type} 时，${v.server} 同样没有应答（${v.delays} 次全部如此），抓包中也从未应答过：是服务器或中间设备忽略 ${v.type}。这不是竞争，single-request-reopen 不起作用`,
+      ignoredRemedy:
+        '让服务器对每种类型的查询都应答，没有记录就返回空应答（RFC 4074），或改用其他服务器；在此之前可用 `options no-aaaa`（glibc 2.36 及以上），或让应用只用 AF_INET',
       wouldConfirm:
         '仅凭这个抓包无法判断丢在哪里。要坐实 conntrack 竞争：故障期间客户端所在节点 `conntrack -S` 的 insert_failed 上涨，并且在 DNS 服务端抓包看不到丢失的那个查询；如果能看到，问题就在 DNS 服务端或回程',
       tooShort: (v) => `有 ${v.pairs} 对查询缺一个应答，但抓包在其后不到 ${v.seconds} 秒就结束了，看不到是否重新查询`,
@@ -127,6 +135,10 @@ export const dns5s = defineCaptureRule({
       return afterMs === null ? [] : [{ lost, answered, answeredMs, afterMs }];
     });
     if (delays.length > 0) {
+      const ignored = ignoredType(delays, capture, toleranceMs);
+      const ignoring: Remedy[] = [
+        { kind: 'permanent', text: say.ignoredRemedy, commands: [], undo: [], risk: say.riskTemporary },
+      ];
       const remedies: Remedy[] = [
         { kind: 'temporary', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
         { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.riskPermanent },
@@ -152,9 +164,9 @@ export const dns5s = defineCaptureRule({
         [
           ...examples,
           because(say.count({ delays: delays.length, pairs: pairs.length }), capture.at),
-          because(say.wouldConfirm, capture.at),
+          because(ignored === null ? say.wouldConfirm : say.ignored({ ...ignored, delays: delays.length }), capture.at),
         ],
-        remedies,
+        ignored === null ? remedies : ignoring,
       );
     }
 
@@ -198,6 +210,34 @@ function pairsOf(capture: Capture, withinMs: number): readonly Pair[] {
         : [];
     }),
   );
+}
+
+/** So many questions of one type without any answer are no accident. */
+const neverAnswered = 4;
+
+/** All that was lost is of one type, which the server never answers, not even where it is asked alone. */
+function ignoredType(
+  delays: readonly Delay[],
+  capture: Capture,
+  promptMs: number,
+): { readonly type: string; readonly server: string } | null {
+  const [first, ...more] = delays.map(({ lost }) => lost);
+  if (first === undefined) return null;
+  const { type, server } = first;
+  const isSame = (other: DnsExchange): boolean => other.type === type && other.server.address === server.address;
+  const asked = capture.dns.filter(isSame);
+  const isAskedAlone = (lost: DnsExchange): boolean =>
+    lost.queries > 1 ||
+    asked.some(
+      (other) => nameOf(other) === nameOf(lost) && other.atMs > lost.atMs && watchedMs(capture, other) >= promptMs,
+    );
+  const times = asked.reduce((sum, { queries }) => sum + queries, 0);
+  return times >= neverAnswered &&
+    more.every(isSame) &&
+    asked.every(({ answer }) => answer === null) &&
+    delays.every(({ lost }) => isAskedAlone(lost))
+    ? { type, server: endpointText(server) }
+    : null;
 }
 
 /** The two halves of a pair of which one was answered at once and the other one was not. */

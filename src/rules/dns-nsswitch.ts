@@ -3,6 +3,7 @@ import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { dnsText, nameOf } from './dns-in-capture.ts';
 import { blindness } from './capture-weakness.ts';
+import { isLoopback, sameAddress } from './ip-address.ts';
 import { confirmed, notApplicable, ruledOut, undecided } from './outcomes.ts';
 
 const file = '/etc/nsswitch.conf';
@@ -15,7 +16,7 @@ export const dnsNsswitch = defineNodeRule({
   anyProtocol: true,
   roles: ['client'],
   needs: ['resolver', 'capture'],
-  optional: ['features'],
+  optional: ['features', 'addresses'],
   params: z.strictObject({}),
   sources: [
     'nsswitch.conf(5)',
@@ -52,7 +53,7 @@ export const dnsNsswitch = defineNodeRule({
       risk: '低：/etc/hosts 中的名字会盖住同名的 DNS 记录',
     },
   },
-  evaluate({ node, facts, say }) {
+  evaluate({ node, facts, plan, say }) {
     const { nameServices, hosts } = facts.resolver;
     const sources = nameServices?.hosts;
     const isAbsent = nameServices === undefined && facts.features?.files.includes(file) === false;
@@ -68,9 +69,15 @@ export const dnsNsswitch = defineNodeRule({
     if (blind !== null) return undecided('capture', node, blind);
     if (hosts.length === 0) return notApplicable(because(say.notAsked({ names: 0 }), capture.at));
 
+    // pods on this node have hosts files of their own
+    const planned = plan.nodes.filter((one) => one.node.name === node).map(({ address }) => address);
+    const own = [...planned, ...(facts.addresses ?? []).map(({ address }) => address)];
+    const questions = capture.dns.filter(
+      ({ client }) => isLoopback(client.address) || own.some((one) => sameAddress(one, client.address)),
+    );
     for (const { address, names, at } of hosts)
       for (const name of names) {
-        const asked = capture.dns.filter((one) => isName(nameOf(one), name.toLowerCase()));
+        const asked = questions.filter((one) => isName(nameOf(one), name.toLowerCase()));
         const [first] = asked;
         if (first === undefined) continue;
         const server = first.server.address;

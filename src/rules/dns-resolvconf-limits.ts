@@ -12,6 +12,9 @@ const mostServers = 3;
 const mostDomains = 6;
 const mostCharacters = 256;
 
+/** dockerd answers there inside of containers on networks of their own (moby libnetwork/resolver.go). */
+const dockerResolver = '127.0.0.11';
+
 /** F84: resolv.conf says more than the resolver reads. */
 export const dnsResolvconfLimits = defineNodeRule({
   id: 'dns-resolvconf-limits',
@@ -91,7 +94,9 @@ export const dnsResolvconfLimits = defineNodeRule({
       wrong.push(because(words, config.at));
     }
     const inNamespace = plan.nodes.find((planned) => planned.node.name === node)?.netns !== undefined;
-    const stub = inNamespace ? nameservers.slice(0, mostServers).find(({ address }) => isLoopback(address)) : undefined;
+    const stub = inNamespace
+      ? nameservers.slice(0, mostServers).find(({ address }) => isDeafLoopback(address))
+      : undefined;
     if (stub !== undefined) wrong.push(because(say.loopback({ address: stub.address }), stub.at));
     if (wrong.length === 0)
       return ruledOut(
@@ -105,6 +110,14 @@ export const dnsResolvconfLimits = defineNodeRule({
         { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
       ],
     );
+
+    /** Loopback, and nothing in this namespace was seen to answer there. */
+    function isDeafLoopback(address: string): boolean {
+      const answers = facts.capture?.dns.some(
+        ({ answer, server }) => answer !== null && sameAddress(server.address, address),
+      );
+      return isLoopback(address) && address !== dockerResolver && answers !== true;
+    }
 
     /** Questions to the servers that are used which nobody answered; null: none, as far as was seen. */
     function failures(): Because[] | null {

@@ -166,9 +166,12 @@ function addressesOf({ answer }: DnsExchange): readonly string[] {
   return [...(answer?.addresses ?? [])].sort();
 }
 
-/** Search domains of Kubernetes: `namespace.svc.cluster.local`, `svc.cluster.local`, `cluster.local`. */
+/**
+ * Search domains of Kubernetes: `namespace.svc.cluster.local`, `svc.cluster.local`, `cluster.local`; the first two tell
+ * themselves where the cluster has another domain.
+ */
 function isOfCluster(suffix: string, clusterDomain: string): boolean {
-  return suffix === clusterDomain || suffix.endsWith(`.${clusterDomain}`);
+  return /^(?:[a-z0-9-]+\.)?svc\./.test(suffix) || suffix === clusterDomain || suffix.endsWith(`.${clusterDomain}`);
 }
 
 function isComplete(name: string, clusterDomain: string): boolean {

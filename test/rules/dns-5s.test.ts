@@ -37,6 +37,20 @@ describe('dns-5s', () => {
     expect(judgeOnCapture(rule, dnsCapture([...pair('api.example.com', lost), again])).verdict).toBe('likely');
   });
 
+  it('fires: with other words and another remedy where the server never answers AAAA, asked alone or not', () => {
+    const deaf = ['a.example.com', 'b.example.com'].flatMap((name, i) => [
+      ...pair(name, {}, lost, 1000 + i * 100, 40_000 + i),
+      asked(name, { port: 40_000 + i, atMs: 6001 + i * 100 }),
+      asked(name, { port: 40_000 + i, atMs: 6003 + i * 100, type: 'AAAA', ...lost }),
+    ]);
+    const found = judgeOnCapture(rule, dnsCapture(deaf));
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('ignores AAAA. That is no race');
+    expect(found.remedies.map(({ text }) => text).join()).not.toContain('single-request-reopen');
+    const answeredOnce = asked('c.example.com', { type: 'AAAA', atMs: 9000 });
+    expect(judgeOnCapture(rule, dnsCapture([...deaf, answeredOnce])).said).toContain('What would confirm');
+  });
+
   it('fires: musl asks again after 2.5 s', () => {
     const found = judgeOnCapture(rule, dnsCapture(pair('api.example.com', { tookMs: 2501, queries: 2 })));
     expect(found.verdict).toBe('likely');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dnsNsswitch as rule } from '../../src/rules/dns-nsswitch.ts';
-import { asked, dnsCapture } from './dns-facts.ts';
+import { asked, dnsCapture, pod } from './dns-facts.ts';
 import { at, judgeNode } from './facts.ts';
 import { features } from './ipvs-facts.ts';
 
@@ -9,8 +9,11 @@ const hosts = [
   { address: '10.0.0.9', names: ['db.shop', 'db'], at: at('18-resolver.out', 2) },
 ];
 const order = (sources: readonly string[]) => ({ hosts: { sources, at: at('19-resolver.out', 3) } });
+const own = [{ family: 4, device: 'eth0', address: pod, prefixLength: 24, at: at('06-addresses.out', 2) }] as const;
 const judge = (resolver: object, name: string, more: object = {}) =>
-  judgeNode(rule, { facts: { resolver, capture: dnsCapture([asked(name)]), features: features([]), ...more } });
+  judgeNode(rule, {
+    facts: { resolver, capture: dnsCapture([asked(name)]), features: features([]), addresses: own, ...more },
+  });
 
 describe('dns-nsswitch', () => {
   it('fires: no nsswitch.conf, and a name of /etc/hosts is asked of DNS', () => {
@@ -33,6 +36,10 @@ describe('dns-nsswitch', () => {
     const found = judge({ hosts }, 'db.shop.svc.cluster.local');
     expect(found.verdict).toBe('ruledOut');
     expect(found.said).toContain('none of the 3 names');
+  });
+  it('stays silent: it was a pod on this node that asked, which has a hosts file of its own', () => {
+    const found = judge({ hosts }, 'db', { addresses: [{ ...own[0], address: '10.0.12.2' }] });
+    expect(found.verdict).toBe('ruledOut');
   });
   it('missing evidence: nsswitch.conf is there and was not read, hosts, the capture', () => {
     const there = { features: features(['/etc/nsswitch.conf']) };

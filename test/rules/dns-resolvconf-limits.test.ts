@@ -48,6 +48,10 @@ describe('dns-resolvconf-limits', () => {
     const facts = config(['127.0.0.53']);
     expect(judge(facts, { node: 'node-12@4321', plan: inPod }).verdict).toBe('likely');
     expect(judge(facts).verdict).toBe('ruledOut');
+    // dockerd, or whatever else answers inside
+    expect(judge(config(['127.0.0.11']), { node: 'node-12@4321', plan: inPod }).verdict).toBe('ruledOut');
+    const heard = { ...facts, capture: dnsCapture([asked('a.example.com', { server: '127.0.0.53' })]) };
+    expect(judge(heard, { node: 'node-12@4321', plan: inPod }).verdict).toBe('ruledOut');
   });
   it('stays silent: within the limits', () => {
     const found = judge(config(['10.0.0.1', '10.0.0.2', '10.0.0.3'], domains.slice(0, 6)));

@@ -82,6 +82,15 @@ describe('dns-search-hijack', () => {
     expect(judgeOnCapture(rule, capture([])).verdict).toBe('notApplicable');
   });
 
+  it('stays silent: a cluster whose domain is not the usual one', () => {
+    const meant = asked('api.shop', { client: '10.244.2.2', atMs: 500, addresses: ['198.51.100.7'] });
+    const dns = [
+      asked('api.shop.shop.svc.k8s.corp', { rcode: 'NXDOMAIN' }),
+      asked('api.shop.svc.k8s.corp', { atMs: 1001, addresses: ['10.96.3.3'] }),
+    ];
+    expect(judgeOnCapture(rule, dnsCapture([meant, ...dns])).verdict).not.toBe('confirmed');
+  });
+
   it('missing evidence: the capture lost packets', () => {
     expect(judgeOnCapture(rule, dnsCapture([asked('a.example')], { droppedByKernel: 2 })).verdict).toBe('unknown');
   });
