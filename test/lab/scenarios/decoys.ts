@@ -26,6 +26,29 @@ const knock = (on: string, port: number, to = target) =>
     ],
   }) as const;
 
+/** One request after the other from node-51, a connection each. */
+const busy = {
+  on: 'node-51',
+  run: [
+    'sh',
+    '-c',
+    `while :; do bash -c 'exec 3<>/dev/tcp/${target}/1301; printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3; cat <&3' >/dev/null 2>&1; done`,
+  ],
+} as const;
+
+/** Of every kind of question but those of names: nobody answers them here. */
+const everyPlaybook = [
+  'intermittent',
+  'large-transfers-hang',
+  'node-audit',
+  'packet-loss',
+  'reset-after-idle',
+  'rollout-errors',
+  'service-check',
+  'slow-connect',
+  'tunnel-check',
+];
+
 /** A device of node-50 that leads nowhere, and the way to a foreign network. */
 const otherWay: readonly LabStep[] = [
   on50('ip', 'link', 'add', 'way0', 'type', 'veth', 'peer', 'name', 'way1'),
@@ -264,16 +287,7 @@ export const decoyScenarios: readonly Scenario[] = [
     about: 'Hundreds of connections come and go at port 1301 (TIME-WAIT on node-50, which closes first) while asked.',
     definition: plain,
     break: [],
-    traffic: [
-      {
-        on: 'node-51',
-        run: [
-          'sh',
-          '-c',
-          `while :; do bash -c 'exec 3<>/dev/tcp/${target}/1301; printf "GET / HTTP/1.0\\r\\n\\r\\n" >&3; cat <&3' >/dev/null 2>&1; done`,
-        ],
-      },
-    ],
+    traffic: [busy],
     ask: 'node-50 port 1301 from node-12 now and then slow under load',
     felt: works,
     expect: nothing,
@@ -378,4 +392,18 @@ export const decoyScenarios: readonly Scenario[] = [
       on50('ip', 'route', 'del', 'unreachable', '10.66.0.0/16'),
     ],
   },
+  ...everyPlaybook.map(
+    (playbook): Scenario => ({
+      id: `healthy-${playbook}`,
+      fault: 'none',
+      about: `Nothing is broken, and others use the port meanwhile; judged by the playbook ${playbook}.`,
+      definition: plain,
+      break: [],
+      traffic: [busy],
+      ask: `node-50 port 1301 from node-12 via r1 playbook ${playbook}`,
+      felt: works,
+      expect: nothing,
+      mend: [],
+    }),
+  ),
 ];
