@@ -9,6 +9,7 @@ import { targetNames } from '../model/target-names.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
 import { joinPlaybooks } from './join-playbooks.ts';
+import { withoutTranslatedLegs } from '../rules/translated-legs.ts';
 import { createLearner } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
@@ -420,7 +421,9 @@ async function probeAndWatch(
       () =>
         captures.length > 0 &&
         succeeded === attempted &&
-        captures.every(({ capture }) => capture.snapshot().connections.filter(answered).length >= succeeded),
+        captures.every(
+          ({ capture }) => withoutTranslatedLegs(capture.snapshot().connections).filter(answered).length >= succeeded,
+        ),
       wait,
       signal,
     );

@@ -14,8 +14,9 @@ export const dnsNameElsewhere = definePathRule({
   fault: 'F82',
   scope: 'path',
   anyProtocol: true,
-  needs: { client: ['resolver', 'nameLookups'], target: [] },
-  optional: ['addresses', 'namespace'],
+  // not needs: a question by address, or from a container, is answered without them
+  needs: { client: [], target: [] },
+  optional: ['resolver', 'nameLookups', 'addresses', 'namespace'],
   params: z.strictObject({}),
   sources: [
     'resolv.conf(5): search, ndots; getent(1), nsswitch.conf(5)',
@@ -79,10 +80,10 @@ export const dnsNameElsewhere = definePathRule({
     const { resolver, nameLookups, namespace } = client.facts;
     if (namespace !== undefined && namespace.pid !== null && namespace.isOwn !== true)
       return notApplicable(because(say.inContainer, namespace.at));
-    const { config, hosts = [] } = resolver;
+    const { config, hosts = [] } = resolver ?? {};
     if (config === undefined) return undecided('resolver', client.node, say.notRead);
     const lookupOf = (wanted: string): NameLookup | undefined =>
-      nameLookups.find((one) => one.name.toLowerCase() === wanted.toLowerCase());
+      nameLookups?.find((one) => one.name.toLowerCase() === wanted.toLowerCase());
     const asTyped = lookupOf(name);
     if (asTyped === undefined)
       return undecided('nameLookups', client.node, say.notLookedUp({ client: client.node, name }));

@@ -72,4 +72,12 @@ describe('trafficOfTarget', () => {
     const weak = trafficOfTarget({ ...all, droppedByKernel: 7, cutShort: true }, plan());
     expect(weak).toMatchObject({ droppedByKernel: 7, cutShort: true, listening: true, packets: all.packets });
   });
+
+  it('keeps a leg with another address and port only where no other leg is there: a client that translates itself', () => {
+    const pod = answered({ server: { address: '10.244.1.5', port: 8080 } });
+    const filter = `(tcp port ${target.port} and host ${target.address}) or (host 10.244.1.5 and tcp port 8080) or (icmp)`;
+    expect(trafficOfTarget(capture([pod, other], { filter }), plan()).connections).toEqual([pod]);
+    expect(trafficOfTarget(capture([mine, pod, other], { filter }), plan()).connections).toEqual([mine]);
+    expect(trafficOfTarget(capture([pod, other]), plan()).connections).toEqual([]);
+  });
 });

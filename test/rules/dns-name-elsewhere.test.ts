@@ -135,6 +135,11 @@ describe('dns-name-elsewhere', () => {
     );
   });
 
+  it('stays silent: asked by address, where nothing was looked up', () => {
+    const byAddress = plan({ symptom: symptom({ target: { kind: 'address', address: target.address } }) });
+    expect(judgePath(rule, { client: {}, target: {}, plan: byAddress }).verdict).toBe('notApplicable');
+  });
+
   it('missing evidence: the look-up did not end, or resolv.conf was not read', () => {
     expect(judge({ resolver: resolver([]), nameLookups: lookups({ 'nacos.': [] }) }).said).toContain('in time');
     expect(judge({ resolver: {}, nameLookups: lookups(hijacked) }).verdict).toBe('unknown');
