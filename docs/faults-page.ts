@@ -7,7 +7,7 @@ import { readPage } from '../src/report/read-page.ts';
 import { rules } from '../src/rules/index.ts';
 import { scenarios } from '../test/lab/scenarios.ts';
 
-/** One entry of faults.yaml. `why` is read only while no rule names the fault. */
+/** One entry of faults.yaml: `why` where no rule names the fault, and only there. */
 export const Fault = z.strictObject({
   id: z.string().regex(/^F\d{2,3}$/),
   name: z.string().min(1),
@@ -32,6 +32,9 @@ export function faultProblems(
     ...faults
       .filter(({ id, why }) => !named.has(id) && why === undefined)
       .map(({ id }) => `${id} has neither a rule nor a reason why not (docs/faults.yaml)`),
+    ...faults
+      .filter(({ id, why }) => named.has(id) && why !== undefined)
+      .map(({ id }) => `${id} has a rule, and docs/faults.yaml still says why it has none: take that line out`),
     ...faults
       .filter(({ id }, index) => faults.findIndex((one) => one.id === id) < index)
       .map(({ id }) => `${id} twice`),

@@ -68,13 +68,15 @@ describe('the list of faults', () => {
     const faults = [
       { id: 'F01', name: 'a' },
       { id: 'F02', name: 'b', why: 'nothing of it can be seen' },
-      { id: 'F03', name: 'c' },
-      { id: 'F03', name: 'c' },
+      { id: 'F03', name: 'c', why: 'nothing of it can be seen' },
+      { id: 'F04', name: 'd', why: 'nothing of it can be seen' },
+      { id: 'F04', name: 'd', why: 'nothing of it can be seen' },
     ];
     const named = ['F03', 'F99', '-'].map((fault) => ({ id: `of-${fault}`, fault }));
     expect(faultProblems(faults, named)).toEqual([
       'F01 has neither a rule nor a reason why not (docs/faults.yaml)',
-      'F03 twice',
+      'F03 has a rule, and docs/faults.yaml still says why it has none: take that line out',
+      'F04 twice',
       'the rule of-F99 names F99, which is not in docs/faults.yaml',
     ]);
   });

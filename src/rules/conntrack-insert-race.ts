@@ -52,6 +52,8 @@ export const conntrackInsertRace = defineNodeRule({
       passedOn: (v: { connects: number }) =>
         `${v.connects} of the lost connects were seen leaving this node: their SYNs were not lost here`,
       notSeen: (v: { why: string }) => `Whether connects of this question were hit is not known: ${v.why}`,
+      temporaryInPlace:
+        'The same rule right before itself, with ports chosen at random: the old one is then not reached (kube-proxy takes it out of its own chains at its next full sync)',
       temporary: 'The same rule with ports chosen at random: put in the rule from above in place of RULE',
       kubernetes:
         'kube-proxy (from 1.16) adds --random-fully itself where iptables is 1.6.2 or newer: look for "Not using --random-fully" in its log and update iptables in its image. ip-masq-agent and CNIs have a setting of their own (AWS VPC CNI: AWS_VPC_K8S_CNI_RANDOMIZESNAT=prng). Or let the load balancer speak to pods directly',
@@ -74,6 +76,8 @@ export const conntrackInsertRace = defineNodeRule({
       allLost: (v) => `${v.connects} 次连接的所有 SYN 都没有应答：冲突只会丢一个，下一个就能通过`,
       passedOn: (v) => `丢失的连接中有 ${v.connects} 次已看到从本节点发出：SYN 不是在这里丢的`,
       notSeen: (v) => `不知道是否影响到这次的连接：${v.why}`,
+      temporaryInPlace:
+        '同一条规则放在原规则之前，并随机选择端口：原规则就不会再被用到（归 kube-proxy 管的规则会被它改回）',
       temporary: '同一条规则改为随机选端口：用上面那条规则替换 RULE',
       kubernetes:
         'kube-proxy（1.16 起）在 iptables 不低于 1.6.2 时会自动加 --random-fully：查它的日志有没有 “Not using --random-fully”，并升级镜像里的 iptables。ip-masq-agent 和各 CNI 有自己的设置（AWS VPC CNI：AWS_VPC_K8S_CNI_RANDOMIZESNAT=prng）。或让负载均衡直连 Pod',
@@ -131,14 +135,35 @@ export const conntrackInsertRace = defineNodeRule({
       ? likely([failed, mechanism, lost.because], remedies())
       : confirmed([failed, mechanism, lost.because], remedies());
 
+    /** The rule once more, right before itself, with ports chosen at random: the old one is then never reached. */
+    function randomPorts(): Pick<Remedy, 'text' | 'commands' | 'undo'> {
+      const fit = plainRule?.tool.startsWith('iptables') === true ? plainSpec.exec(plainRule.text) : null;
+      const [, chain, spec] = fit ?? [];
+      if (plainRule === undefined || chain === undefined || spec === undefined)
+        return {
+          text: say.temporary,
+          commands: ['iptables-save -t nat', 'iptables -t nat -R CHAIN NUMBER RULE --random-fully'],
+          undo: ['iptables -t nat -R CHAIN NUMBER RULE'],
+        };
+      const { tool, family, table } = plainRule;
+      const program = family === 6 ? tool.replace('iptables', 'ip6tables') : tool;
+      const inChain = (facts.firewall?.rules ?? []).filter(
+        (rule) => rule.tool === tool && rule.family === family && rule.table === table && rule.chain === chain,
+      );
+      const number = inChain.filter(({ isPolicy }) => !isPolicy).indexOf(plainRule) + 1;
+      return {
+        text: say.temporaryInPlace,
+        commands: [`${program} -t nat -I ${chain} ${number} ${spec} --random-fully`],
+        undo: [`${program} -t nat -D ${chain} ${spec} --random-fully`],
+      };
+    }
+
     function remedies(): Remedy[] {
       return [
         {
           kind: 'temporary',
           node,
-          text: say.temporary,
-          commands: ['iptables-save -t nat', 'iptables -t nat -R CHAIN NUMBER RULE --random-fully'],
-          undo: ['iptables -t nat -R CHAIN NUMBER RULE'],
+          ...randomPorts(),
           risk: say.risk,
         },
         { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
@@ -146,6 +171,10 @@ export const conntrackInsertRace = defineNodeRule({
     }
   },
 });
+
+/** A rule of iptables-save that is fit to stand in a command: plain words, and comments in quotes. */
+const plainSpec =
+  /^-A ([A-Za-z0-9_.:-]{1,64}) ((?:[A-Za-z0-9_.:/!,=+-]+|"[A-Za-z0-9 _.:/,()=+-]*")(?: (?:[A-Za-z0-9_.:/!,=+-]+|"[A-Za-z0-9 _.:/,()=+-]*"))*)$/;
 
 /** Whether a SYN came in and none of its sightings says that it left, where others did leave. */
 function isShort(syns: readonly { readonly sightings: readonly { readonly direction: string }[] }[]): boolean {

@@ -41,6 +41,31 @@ describe('conntrack-insert-race', () => {
     expect(said).toContain('KUBE-POSTROUTING -j MASQUERADE');
   });
 
+  it('fires: the remedy is the rule that was found, where it stands; never a text that is not fit for a command', () => {
+    const accept = firewallRule({
+      table: 'nat',
+      chain: 'POSTROUTING',
+      text: '-A POSTROUTING -s 10.0.0.9/32 -j ACCEPT',
+    });
+    const translate = (text: string) => firewallRule({ table: 'nat', chain: 'POSTROUTING', verdict: 'other', text });
+    const commandsOf = (text: string) =>
+      judge({ ...racing, firewall: firewall(accept, translate(text)) }).remedies[0] ?? { commands: [], undo: [] };
+    expect(
+      commandsOf('-A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment "pods out" -j MASQUERADE'),
+    ).toMatchObject({
+      commands: [
+        'iptables -t nat -I POSTROUTING 2 -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment "pods out" -j MASQUERADE --random-fully',
+      ],
+      undo: [
+        'iptables -t nat -D POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -m comment --comment "pods out" -j MASQUERADE --random-fully',
+      ],
+    });
+    for (const hostile of ['"$(reboot)"', '"a`id`"', '; reboot', '$(id)', '"\\" ; id'])
+      expect(commandsOf(`-A POSTROUTING -m comment --comment ${hostile} -j MASQUERADE`).commands.join()).toContain(
+        'CHAIN NUMBER RULE',
+      );
+  });
+
   it('fires: likely where fewer collided than were lost, few were lost, or the rules were not read', () => {
     const fewer = { ...racing, conntrackStats: counters({ 'conntrack.insert_failed': 1 }) };
     expect(judge(fewer).verdict).toBe('likely');
