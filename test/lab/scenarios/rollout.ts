@@ -150,7 +150,7 @@ const sleepers = (on: string, count: number, fromSec: number): LabStep => ({
   run: [
     'bash',
     '-c',
-    `for i in $(seq ${count}); do { exec 3<>/dev/tcp/${podAddress(50)}/8080; sleep $((${fromSec} + i / 5)).$((i % 5 * 2)); printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3; } >/dev/null 2>&1 & done; sleep 1`,
+    `for i in $(seq ${count}); do { exec 3<>/dev/tcp/${podAddress(50)}/8080; sleep $((${fromSec} + i / 5)).$((i % 5 * 2)) 3>&-; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3; } >/dev/null 2>&1 & done; sleep 1`,
   ],
 });
 
