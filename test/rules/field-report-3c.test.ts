@@ -5,7 +5,7 @@ import { choosePlaybooks } from '../../src/engine/playbook-set.ts';
 import { readPlaybooks } from '../../src/load-playbooks.ts';
 import type { Facts } from '../../src/model/facts.ts';
 import { rules } from '../../src/rules/index.ts';
-import { asked, dnsCapture } from './dns-facts.ts';
+import { asked, dnsCapture, pod } from './dns-facts.ts';
 import {
   answered,
   at,
@@ -114,6 +114,7 @@ const cases: readonly Case[] = [
       },
       capture: dnsCapture([asked('cls-1.ccs.example.com')]),
       features: features([]),
+      addresses: [{ family: 4, device: 'eth0', address: pod, prefixLength: 24, at: at('06-addresses.out', 2) }],
     },
   },
   {
