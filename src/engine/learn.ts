@@ -92,7 +92,10 @@ function learn(values: Values, port: number): Omit<Learned, 'servers' | 'seen'> 
     .flatMap(({ search }) => search)
     .map((domain) => domain.replace(/\.$/, ''))
     .filter((domain) => DnsName.safeParse(domain).success);
-  const devices = [...new Set(ways.map(({ device }) => device))];
+  const links = values<readonly Link[]>('ip-link').flat();
+  // what goes into a tunnel leaves on another device in the end
+  const lower = ways.flatMap(({ device }) => links.find(({ name }) => name === device)?.lower ?? []);
+  const devices = [...new Set([...ways.map(({ device }) => device), ...lower.filter((name) => deviceName.test(name))])];
   const addresses = values<readonly Address[]>('ip-addr').flat();
   const others = addresses.map(({ device }) => device).filter((device) => device !== 'lo' && deviceName.test(device));
   return {
@@ -101,7 +104,7 @@ function learn(values: Values, port: number): Omit<Learned, 'servers' | 'seen'> 
     addressed: [...new Set([...devices, ...others])].slice(0, mostAddressed),
     ways,
     listenerPids: [...new Set(pids)].slice(0, most),
-    tunnelPeers: tunnelPeersOf(routes, values),
+    tunnelPeers: tunnelPeersOf(routes, links, values),
     searchDomains: [...new Set(domains)].slice(0, mostDomains),
   };
 }
@@ -119,8 +122,7 @@ function hasTunnel({ devices }: Pick<Learned, 'devices'>, values: Values): boole
  * Where the packets of a route go to outside of their tunnel: with IP in IP the next hop itself, with VXLAN what the
  * forwarding table says of the next hop's MAC address.
  */
-function tunnelPeersOf(routes: readonly RouteVerdict[], values: Values): readonly string[] {
-  const links = values<readonly Link[]>('ip-link').flat();
+function tunnelPeersOf(routes: readonly RouteVerdict[], links: readonly Link[], values: Values): readonly string[] {
   const neighbours = values<readonly Neighbour[]>('ip-neigh').flat();
   const fdb = values<readonly FdbEntry[]>('bridge-fdb').flat();
   const peers = routes.flatMap(({ device, via }): (string | undefined)[] => {

@@ -177,6 +177,8 @@ export interface Link {
   /** veth, bridge, vxlan, ipip … where `ip -d` told. */
   readonly type?: string;
   readonly master?: string;
+  /** Of a VXLAN or Geneve device, where `ip -d` told: the device that its packets leave on. */
+  readonly lower?: string;
   /** Of a port of a bridge, where `ip -d` told: whether a frame may go out where it came in (bridge(8), hairpin). */
   readonly hairpin?: boolean;
   readonly rx?: LinkCounts;

@@ -58,6 +58,8 @@ export const ipLink: Parser<readonly Link[]> = {
           if (said === 'on' || said === 'off') link.hairpin = said === 'on';
         } else if (afterLinkLine && kinds.has(first)) {
           link.type = first;
+          const lower = first === 'vxlan' || first === 'geneve' ? parts[parts.indexOf('dev', 1) + 1] : undefined;
+          if (lower !== undefined && parts.includes('dev')) link.lower = lower;
           afterLinkLine = false;
         }
       }
@@ -154,6 +156,8 @@ function fromJson(input: ParseInput, problems: ProblemList): Parsed<readonly Lin
     describeLinkLine(link, textMember(item, 'link_type') ?? '', textMember(item, 'address'));
     const kind = textMember(member(item, 'linkinfo'), 'info_kind');
     if (kind !== undefined) link.type = kind;
+    const lower = textMember(member(member(item, 'linkinfo'), 'info_data'), 'link');
+    if (lower !== undefined) link.lower = lower;
     const hairpin = member(member(member(item, 'linkinfo'), 'info_slave_data'), 'hairpin');
     if (typeof hairpin === 'boolean') link.hairpin = hairpin;
     const master = textMember(item, 'master');

@@ -47,7 +47,14 @@ export const ipipBlocked = definePathRule({
       minLost: params.minLost,
       say,
       remedies: ({ near, source, destination }) => [
-        { kind: 'permanent', text: say.open({ source, destination }), commands: [], undo: [], risk: say.riskOpens },
+        {
+          kind: 'permanent',
+          node: near,
+          text: `${say.open({ source, destination })}. ${say.watch}`,
+          commands: [`tcpdump -ni any -c 20 'ip proto 4 and host ${destination}'`],
+          undo: [],
+          risk: say.riskOpens,
+        },
         {
           kind: 'kubernetes',
           text: say.vxlan,
@@ -56,14 +63,6 @@ export const ipipBlocked = definePathRule({
           ],
           undo: [`calicoctl patch ippool default-ipv4-ippool -p '{"spec":{"ipipMode":"Always","vxlanMode":"Never"}}'`],
           risk: say.vxlanRisk,
-        },
-        {
-          kind: 'temporary',
-          node: near,
-          text: say.watch,
-          commands: [`tcpdump -ni any -c 20 'ip proto 4 and host ${destination}'`],
-          undo: [],
-          risk: say.riskNone,
         },
       ],
     });

@@ -1,3 +1,4 @@
+import type { Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { judgeTunnel, tunnelBlockedParams, tunnelBlockedText } from './tunnel-blocked.ts';
 
@@ -9,7 +10,7 @@ export const vxlanBlocked = definePathRule({
   fault: 'F51',
   scope: 'path',
   needs: { client: [], target: [] },
-  optional: ['capture', 'links', 'addresses', 'routeGet', 'pings'],
+  optional: ['capture', 'links', 'addresses', 'routeGet', 'pings', 'nics'],
   params: tunnelBlockedParams,
   sources: [
     'RFC 7348, RFC 8926; drivers/net/vxlan/vxlan_core.c',
@@ -51,8 +52,20 @@ export const vxlanBlocked = definePathRule({
         const dev = device !== null && deviceName.test(device) ? device : 'DEV';
         const offloads = (state: 'on' | 'off'): string =>
           `ethtool -K ${dev} tx-udp_tnl-segmentation ${state} tx-udp_tnl-csum-segmentation ${state}`;
+        const open: Remedy = {
+          kind: 'permanent',
+          node: near,
+          text: `${say.open({ source, destination })}. ${say.watch}`,
+          commands: [`tcpdump -ni any -c 20 'host ${destination} and udp and (port 4789 or port 8472 or port 6081)'`],
+          undo: [],
+          risk: say.riskOpens,
+        };
+        const driver = [client, ...forwarders]
+          .find(({ node }) => node === near)
+          ?.facts.nics?.find((nic) => nic.device === device)?.driver?.driver;
+        if (driver !== undefined && driver !== 'vmxnet3') return [open];
         return [
-          { kind: 'permanent', text: say.open({ source, destination }), commands: [], undo: [], risk: say.riskOpens },
+          open,
           {
             kind: 'temporary',
             node: near,
@@ -60,14 +73,6 @@ export const vxlanBlocked = definePathRule({
             commands: [`ethtool -i ${dev}`, offloads('off')],
             undo: [offloads('on')],
             risk: say.vmwareRisk,
-          },
-          {
-            kind: 'temporary',
-            node: near,
-            text: say.watch,
-            commands: [`tcpdump -ni any -c 20 'host ${destination} and udp and (port 4789 or port 8472 or port 6081)'`],
-            undo: [],
-            risk: say.riskNone,
           },
         ];
       },

@@ -96,6 +96,16 @@ tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",p
     ).toEqual(['192.168.7.50', '192.168.7.51']);
   });
 
+  it('the card below a tunnel is a device of the way as well', () => {
+    const links =
+      '3: flannel.1: <UP,LOWER_UP> mtu 1450 qdisc noqueue state UNKNOWN mode DEFAULT group default\\    link/ether 82:79:55:65:db:66 brd ff:ff:ff:ff:ff:ff promiscuity 0 \\    vxlan id 1 local 192.168.7.12 dev ens192 srcport 0 0 dstport 8472 nolearning\n';
+    const { devices } = learn(
+      evidenceOf({ kind: 'ip-link', argv: ['ip', '-d', 'link'] }, links),
+      route('10.244.3.7', '10.244.3.7 via 10.244.3.0 dev flannel.1 src 10.244.1.0 uid 0 \n    cache \n'),
+    );
+    expect(devices).toEqual(['flannel.1', 'ens192']);
+  });
+
   it('the search domains of resolv.conf, as far as they are names, without the dot at the end', () => {
     const text = `search guoyutec.com. $(reboot) guoyutec.com svc.cluster.local .\nnameserver 10.96.0.10\n`;
     const read = evidenceOf({ kind: 'resolv-conf', argv: ['cat', '/etc/resolv.conf'] }, text);

@@ -104,6 +104,7 @@ describe('ip-link', () => {
     expect(value?.[0]).not.toHaveProperty('mac');
     expect(value?.[1]).not.toHaveProperty('rx');
     expect(value?.map(({ hairpin }) => hairpin)).toEqual([undefined, undefined, false]);
+    expect(value?.map(({ lower }) => lower)).toEqual([undefined, 'eth0', undefined]);
   });
 
   it('reads the type and the hairpin mode of a port from one line per device', () => {

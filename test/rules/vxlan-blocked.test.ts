@@ -23,6 +23,16 @@ describe('vxlan-blocked', () => {
     expect(judgePath(rule, { client, target, language: 'zh' }).said).toContain('从未到达 node-50');
   });
 
+  it('fires: what VMware does is only named where the card may be one of VMware', () => {
+    const remedies = (driver: string) =>
+      judgePath(rule, {
+        client: { ...client, nics: [{ device: 'eth0', driver: { driver, at: at('30-ethtool-i.out', 1) } }] },
+        target,
+      }).remedies.map(({ kind }) => kind);
+    expect(remedies('virtio_net')).toEqual(['permanent']);
+    expect(remedies('vmxnet3')).toEqual(['permanent', 'temporary']);
+  });
+
   it('fires: the answers are lost in the tunnel', () => {
     const there = {
       ...sent,
