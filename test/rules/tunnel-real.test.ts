@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Capture, Facts } from '../../src/model/facts.ts';
 import { createCaptureAnalyser } from '../../src/packets/analyse-capture.ts';
 import { ipLink } from '../../src/parsers/ip-link.ts';
+import { ipipBlocked } from '../../src/rules/ipip-blocked.ts';
 import { pathDrop } from '../../src/rules/path-drop.ts';
 import { vxlanBlocked } from '../../src/rules/vxlan-blocked.ts';
 import { vxlanCsum63s } from '../../src/rules/vxlan-csum-63s.ts';
@@ -22,7 +23,7 @@ import type { AnyRule } from '../../src/model/rule.ts';
  */
 const read = (name: string): Capture => {
   const analyser = createCaptureAnalyser({ evidence: `${name}.pcap` });
-  analyser.push(readFileSync(path.join(import.meta.dirname, 'vxlan-captures', `${name}.pcap`)));
+  analyser.push(readFileSync(path.join(import.meta.dirname, 'tunnel-captures', `${name}.pcap`)));
   return analyser.finish(
     Buffer.from(`tcpdump: listening on any, link-type LINUX_SLL2 (Linux cooked v2), snapshot length 160 bytes
 8 packets captured
@@ -117,5 +118,53 @@ describe('VXLAN of a real kernel', () => {
     // it never left the node, whatever the tunnel device shows
     expect(ask(pathDrop, 'fdb', missing).verdict).toBe('likely');
     expect(ask(pathDrop, 'fdb', missing).said).toContain('went into the tunnel device flannel.1 of node-12');
+  });
+});
+
+/**
+ * Linux 6.1 (two guests): 192.168.7.12 asks 10.244.50.0:1301 of 192.168.7.50 over tunl0; the switch between them passes
+ * everything, or drops IP protocol 4.
+ */
+describe('IP in IP of a real kernel', () => {
+  const overlay = '10.244.50.0';
+  const text = (index: number) =>
+    `${index}: tunl0@NONE: <NOARP,UP,LOWER_UP> mtu 1480 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000\\    link/ipip 0.0.0.0 brd 0.0.0.0 promiscuity 0  allmulti 0 minmtu 0 maxmtu 0 \\    ipip any remote any local any ttl inherit nopmtudisc numtxqueues 1\n`;
+  const links =
+    ipLink.parse({
+      stdout: Buffer.from(text(3)),
+      stderr: Buffer.alloc(0),
+      argv: [],
+      exitCode: 0,
+      evidence: '07-links.out',
+    }).value ?? [];
+  const judge = (rule: AnyRule, name: string) =>
+    judgePath(rule, {
+      client: {
+        capture: read(`ipip-${name}-a`),
+        links,
+        routeGet: [routeVerdict({ to: overlay, device: 'tunl0', via: farNode })],
+        pings: [ping()],
+      },
+      target: {
+        capture: read(`ipip-${name}-b`),
+        links,
+        addresses: [{ family: 4, device: 'eth0', address: farNode, prefixLength: 24, at: at('02-addresses.out', 2) }],
+      },
+      address: overlay,
+      plan: plan({ targetAddress: overlay }),
+    });
+
+  it('blocked on the way: ipip-blocked, and nobody else is sure', () => {
+    const found = judge(ipipBlocked, 'blocked');
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain(
+      '3 SYNs of 1 connects left node-12 in IP in IP packets (192.168.7.12 to 192.168.7.50)',
+    );
+    expect(judge(vxlanBlocked, 'blocked').verdict).toBe('notApplicable');
+    expect(judge(pathDrop, 'blocked').verdict).toBe('likely');
+  });
+
+  it('passes: everybody is silent', () => {
+    for (const rule of [ipipBlocked, pathDrop]) expect(judge(rule, 'passes').verdict).toBe('ruledOut');
   });
 });
