@@ -78,7 +78,7 @@ export const dnsBadNameserver = defineCaptureRule({
       fine: (v: { servers: number; counts: string }) =>
         `all ${v.servers} name servers in use gave useful answers (${v.counts})`,
       find: (v: { server: string }) =>
-        `Ask it directly, and find the file that names it (NetworkManager, DHCP, cloud-init and resolvconf write /etc/resolv.conf anew: correct their source, then take ${v.server} out)`,
+        `Ask it directly, and find the file that names it (NetworkManager, DHCP, cloud-init and resolvconf write /etc/resolv.conf anew: correct their source, then take ${v.server} out). The address of a cluster's own DNS stays: find out why it is silent`,
       permanent: 'Remove it where it comes from, so that it does not return with the next DHCP lease or reboot',
       kubernetes:
         'CoreDNS with dnsPolicy Default takes its upstreams from the resolv.conf of its node: name good ones in the Corefile (`forward . GOOD_IP`), or correct the nodes and start CoreDNS again',
@@ -103,7 +103,7 @@ export const dnsBadNameserver = defineCaptureRule({
       unmatched: (v) => `${v.server} 有包返回，但和抓包中能读出的查询对不上`,
       fine: (v) => `使用中的 ${v.servers} 台 DNS 服务器都有正常应答（${v.counts}）`,
       find: (v) =>
-        `先直接向它查询，再找出是哪个文件配置了它（NetworkManager、DHCP、cloud-init、resolvconf 会重写 /etc/resolv.conf：要改源头，再去掉 ${v.server}）`,
+        `先直接向它查询，再找出是哪个文件配置了它（NetworkManager、DHCP、cloud-init、resolvconf 会重写 /etc/resolv.conf：要改源头，再去掉 ${v.server}）。如果它是集群自己的 DNS 地址就保留，去查它为什么不应答`,
       permanent: '从配置来源处删除，否则下次 DHCP 续租或重启后又会回来',
       kubernetes:
         'CoreDNS 的 dnsPolicy 为 Default 时，上游取自所在节点的 resolv.conf：在 Corefile 里写明可用的上游（`forward . 可用IP`），或修正节点后重启 CoreDNS',

@@ -91,7 +91,8 @@ export const dnsNameElsewhere = definePathRule({
     const own = ownAddresses();
     const isOwn = (address: string): boolean => own.some((one) => sameAddress(one, address));
     const values = { client: client.node, name, node: target.node, addresses: listed(asTyped.addresses) };
-    if (asTyped.addresses.length === 0) return ruledOut(because(say.unknownName(values), asTyped.at));
+    // getent then prints nothing: what it went by is what there is to look at
+    if (asTyped.addresses.length === 0) return ruledOut(because(say.unknownName(values), config.at));
     // what is there for both families came with one answer: one address that is right is enough
     if (asTyped.addresses.some(isOwn)) return ruledOut(because(say.leads(values), asTyped.at));
 

@@ -36,6 +36,11 @@ function accusing(findings: readonly Finding[]): readonly Finding[] {
 const expected: Readonly<Record<string, readonly string[]>> = {
   'accept-queue-overflow': ['syn-unanswered'],
   'etp-local': ['syn-unanswered'],
+  'dns-5s': ['dns-5s'],
+  // packets alone know no kube-proxy
+  'dns-cluster-down': ['dns-bad-nameserver'],
+  'dns-dead-first-server': ['dns-bad-nameserver'],
+  'dns-servfail': ['dns-bad-nameserver'],
   'firewall-drop-iptables': ['syn-unanswered'],
   'firewall-drop-nft': ['syn-unanswered'],
   // the client never sends a SYN: there is nothing to see for packets alone
@@ -50,6 +55,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'no-route-back': ['syn-unanswered'],
   'path-drop': ['syn-unanswered'],
   'port-closed': ['connect-refused'],
+  'report-0': ['syn-unanswered'],
   'report-1': ['syn-unanswered'],
   'rollout-hung': ['syn-unanswered'],
   'rollout-no-route': ['icmp-refused'],
