@@ -205,8 +205,11 @@ export const backendRst = definePathRule({
 });
 
 /** The first RST by which the server's TCP says that it has no such connection. */
-function unknownTo({ handshake, resets, flow }: Connection): Reset | null {
+function unknownTo({ handshake, resets, flow, packets, synAcks }: Connection): Reset | null {
   if (handshake !== 'complete' && handshake !== 'midStream') return null;
+  // it answered the SYN, and then the ACK or the first request with RST: never accepted (abort-on-overflow), not forgotten
+  const ownResets = resets.filter(({ from }) => from === 'server').length;
+  if (synAcks.length > 0 && packets.server <= synAcks.length + ownResets) return null;
   const { ttl } = flow.server;
   return (
     resets.find(

@@ -83,6 +83,8 @@ export const pathDrop = definePathRule({
         `They went into the tunnel device ${v.device} of ${v.node}, and were not seen to come out of it: whether they left the node is not known, see vxlan-fdb`,
       few: (v: { lost: number; minLost: number }) =>
         `only ${v.lost} packets were lost, fewer than the ${v.minLost} that prove it`,
+      single: (v: { answered: number }) =>
+        `Each of them sent one SYN only, and ${v.answered} other connects were answered: that is what random loss looks like (see path-loss), rather than a filter`,
       rewritten:
         'a connect with the same options arrived there at the same moment from another address: a device that rewrites addresses and numbers cannot be excluded',
       arrived: (v: { arrived: number; of: number; to: string; as: string }) =>
@@ -123,6 +125,8 @@ export const pathDrop = definePathRule({
       intoTunnel: (v) =>
         `它们进入了 ${v.node} 的隧道设备 ${v.device}，没有看到从隧道出来：不知道是否离开了该节点，见 vxlan-fdb`,
       few: (v) => `只丢了 ${v.lost} 个包，少于可作为证据的 ${v.minLost} 个`,
+      single: (v) =>
+        `每个都只发过一个 SYN，而另外 ${v.answered} 次连接有应答：看起来像随机丢包（见 path-loss），而不是过滤`,
       rewritten: '同一时刻那边有一个选项相同、来自其他地址的连接到达：不能排除有设备改写了地址和序号',
       arrived: (v) => `已到达：目标没有应答（${v.of} 次未应答的连接中有 ${v.arrived} 次在 ${v.to} 上看到到达${v.as}）`,
       asNat: (v) => `，在那里显示为 ${v.address}（NAT）`,
@@ -211,6 +215,8 @@ export const pathDrop = definePathRule({
           remedies(say.open),
         );
       }
+      if (heard > 0 && lost.every((t) => t.here.syns.length < 2))
+        return likely([...reasons, because(say.single({ answered: heard }), capture.at)], remedies(say.open));
       if (lost.some((t) => t.lookalike))
         return likely([...reasons, because(say.rewritten, there.at)], remedies(say.open));
       // seen at a forwarder whose capture tells no directions: it may have died inside it

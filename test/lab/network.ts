@@ -38,7 +38,7 @@ export interface LabService {
   readonly backlog?: number;
   readonly dns?: LabNames;
   /** `http` unless told otherwise: answers every request with its node's name and closes first. */
-  readonly behaviour?: 'http' | 'reads' | 'stalls' | 'answers' | 'hangs-up' | 'uploads' | 'asks' | 'asks-in-two-writes';
+  readonly behaviour?: 'http' | 'answers' | 'hangs-up' | 'uploads' | 'asks' | 'asks-in-two-writes';
   /** Bytes that a client sends each time. */
   readonly bytes?: number;
   /** A client waits so long between two sends, or between two connections. */
@@ -423,8 +423,8 @@ async function startNode({
     async start(service) {
       const [tool = '', ...argv] = inside;
       const script = join(labRoot, service.dns === undefined ? 'service.mjs' : 'dns-server.mjs');
-      const { address, port, backlog, dns } = service;
-      const options = JSON.stringify({ address, port, backlog, ...dns });
+      const { address, port, backlog, behaviour, dns } = service;
+      const options = JSON.stringify({ address, port, backlog, behaviour, ...dns });
       const server = spawn(tool, [...argv, process.execPath, script, options], { stdio: ['ignore', 'pipe', 'pipe'] });
       const [, pid = ''] = await said(server, 'stdout', /^listening (\d+)$/m, `${node.name}: ${service.name}`);
       services.set(service.name, { process: server, pid });

@@ -25,10 +25,6 @@ const servers = {
       response.setHeader('Connection', 'close');
       response.end(`hello from ${hostname()}\n`);
     }),
-  /** Takes all that comes. */
-  reads: () => createServer((socket) => socket.on('error', ignore).resume()),
-  /** Accepts, and never reads. */
-  stalls: () => createServer({ pauseOnConnect: true }, (socket) => socket.on('error', ignore)),
   /** One byte for each 100 bytes that have come. */
   answers: () =>
     createServer((socket) => {
@@ -86,6 +82,7 @@ const clients = {
 if (behaviour in servers) listen(servers[behaviour]());
 else {
   const forEver = () => open(clients[behaviour], forEver);
-  for (let i = 0; i < connections; i++) forEver();
+  // one after the other, so that at any time one of them is about to begin
+  for (let i = 0; i < connections; i++) setTimeout(forEver, (i * lastsMs) / connections);
   ready();
 }
