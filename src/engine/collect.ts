@@ -431,7 +431,9 @@ async function probeAndWatch(
   }
   const isOfNames = plan.steps.some(({ collector, params }) => collector === 'capture' && params.filter === 'dns');
   if (!isOfNames || plan.symptom.watchMs !== undefined) {
-    const enough = (): boolean => captures.some(({ capture }) => settled(capture.snapshot()));
+    // who says how long wants to see all of it
+    const asksForAll = plan.symptom.watchMs !== undefined;
+    const enough = (): boolean => !asksForAll && captures.some(({ capture }) => settled(capture.snapshot()));
     return (await until(enough, null, whole)) ? 'early' : 'complete';
   }
   await until(() => false, leastOfNamesMs, whole);

@@ -8,9 +8,11 @@ import { handshakeScenarios } from './scenarios/handshake.ts';
 import { hostScenarios } from './scenarios/host.ts';
 import { nextHopScenarios } from './scenarios/next-hops.ts';
 import { pairScenarios } from './scenarios/pairs.ts';
+import { podAndPeerScenarios } from './scenarios/pods-and-peers.ts';
 import { partialSightScenarios } from './scenarios/partial-sight.ts';
 import { rolloutScenarios } from './scenarios/rollout.ts';
 import { routingScenarios } from './scenarios/routing.ts';
+import { transferScenarios } from './scenarios/transfers.ts';
 
 /** Every scenario of the practice network. One file per group; a new group is one line here. */
 export const scenarios: readonly Scenario[] = [
@@ -20,6 +22,8 @@ export const scenarios: readonly Scenario[] = [
   ...routingScenarios,
   ...nextHopScenarios,
   ...hostScenarios,
+  ...transferScenarios,
+  ...podAndPeerScenarios,
   ...dnsScenarios,
   ...rolloutScenarios,
   ...guestScenarios,

@@ -19,6 +19,8 @@ import {
   symptom,
   talk,
   target,
+  syn,
+  synAck,
 } from './facts.ts';
 import { features, ipvs, service } from './ipvs-facts.ts';
 import { noIpvs } from './kube-facts.ts';
@@ -114,6 +116,15 @@ describe('backend-rst', () => {
     const udp = { symptom: symptom({ protocol: 'udp' }) };
     expect(judge({ capture: capture([midStream()]) }, {}, udp).verdict).toBe('notApplicable');
     expect(judge({ capture: capture([]) }).verdict).toBe('notApplicable');
+  });
+  it('stays silent: a RST to the last packet of the handshake comes from a full accept queue', () => {
+    const aborted = midStream({
+      handshake: 'complete',
+      syns: [syn()],
+      synAcks: [synAck()],
+      packets: { client: 2, server: 2 },
+    });
+    expect(judge({ capture: capture([aborted]) }, { sockets: established }).verdict).toBe('ruledOut');
   });
   it('stays silent: idle-reset does not claim it without a long silence', () => {
     expect(judgeOnCapture(idleReset, capture([midStream()])).verdict).toBe('notApplicable');

@@ -42,6 +42,17 @@ describe('path-drop', () => {
     expect(found.remedies[0]?.commands).toEqual(['traceroute -n -T -p 1301 10.51.2.2']);
   });
 
+  it('fires: only likely where each lost one SYN and others got through: that is how random loss looks', () => {
+    const lost = [connection({ tries: 1 }), connection({ tries: 1 }), connection({ tries: 1 })];
+    const fine = answered({ startMs: 5000 });
+    const there = { capture: capture([fine]) };
+    const found = judgePath(rule, { client: { capture: capture([...lost, fine]) }, target: there });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('1 other connects were answered');
+    const persistent = [...lost, connection({ tries: 3 }), fine];
+    expect(judgePath(rule, { client: { capture: capture(persistent) }, target: there }).verdict).toBe('confirmed');
+  });
+
   it('fires: only likely below three lost packets', () => {
     const one = { capture: capture([connection({ tries: 2 })]) };
     const found = judgePath(rule, { client: one, target: { capture: nothing } });
