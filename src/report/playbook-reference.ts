@@ -51,12 +51,13 @@ export function renderPlaybookReference(
     style: ['bold'],
   });
   if (source.about !== '') page.text(source.about);
-  page.text(`${words.from} ${source.file}`, { style: ['dim'] });
+  const included = playbook.include.length === 0 ? '' : ` · ${words.includes} ${playbook.include.join(list)}`;
+  page.text(`${words.from} ${source.file}${included}`, { style: ['dim'] });
 
   page.section(words.chosenBy);
   const { en, zh } = playbook.words;
   if (playbook.id === defaultPlaybook) page.text(words.theDefault, { indent: 2 });
-  else if (en.length + zh.length === 0) page.text(words.byNameOnly, { indent: 2 });
+  else if (en.length + zh.length === 0 && playbook.when === undefined) page.text(words.byNameOnly, { indent: 2 });
   const { ports, protocol, seen = [] } = playbook.when ?? {};
   if (ports !== undefined || protocol !== undefined)
     page.text(words.forQuestion([ports?.join(', '), protocol].filter((part) => part !== undefined).join('/')), {

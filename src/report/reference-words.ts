@@ -15,6 +15,7 @@ export interface ReferenceWords {
   readonly theDefault: string;
   readonly theDefaultInList: string;
   readonly byNameOnly: string;
+  readonly includes: string;
   readonly forQuestion: (question: string) => string;
   readonly joinsWhere: (seen: string) => string;
   readonly scope: Readonly<Record<Exclude<AnyRule['scope'], 'node'>, string>>;
@@ -67,6 +68,7 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     forQuestion: (question) => `Questions about port ${question} that no word chooses another for`,
     joinsWhere: (seen) => `Joins where ${seen}`,
     byNameOnly: 'no words: chosen by its name only',
+    includes: 'includes',
     scope: { path: 'the path', capture: 'one capture' },
     needs: 'needs',
     needsNothing: 'nothing for certain',
@@ -96,7 +98,7 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     whenColumn: 'when',
     what: 'what it is',
     with: 'with',
-    everywhere: 'target, client, forwarder',
+    everywhere: 'every node',
     inThisOrder: 'in this order',
     expectations: 'what is expected',
     expected: 'expected',
@@ -120,6 +122,7 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     forQuestion: (question) => `端口 ${question} 的问题，且没有其他词选择别的剧本`,
     joinsWhere: (seen) => `${seen}时加入`,
     byNameOnly: '没有触发词：只能按名称选用',
+    includes: '包含',
     scope: { path: '整条路径', capture: '单个抓包' },
     needs: '需要的事实',
     needsNothing: '没有必需的事实',
@@ -158,7 +161,7 @@ export const referenceWords: Readonly<Record<Language, ReferenceWords>> = {
     whenColumn: '时间',
     what: '说明',
     with: '参数',
-    everywhere: '目标、客户端、转发节点',
+    everywhere: '所有节点',
     inThisOrder: '按此顺序',
     expectations: '期望',
     expected: '期望值',

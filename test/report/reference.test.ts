@@ -68,6 +68,34 @@ describe.each(views)('$language, $width columns', (view) => {
   });
 });
 
+describe('playbooks show', () => {
+  const shown = (id: string, language: 'en' | 'zh' = 'en'): string => {
+    const playbook = registries.playbooks.get(id);
+    if (playbook === undefined) throw new Error(id);
+    return renderPlaybookReference(
+      playbook,
+      { about: '', file: `${id}.yaml` },
+      { collectors, rules: new Map(), defaultPlaybook },
+      { language, width: 120 },
+    );
+  };
+
+  it('says what else than words chooses it, and what it includes', () => {
+    expect(shown('port-check')).toContain('the default: chosen where no word');
+    expect(shown('dns-slow')).toContain('53/udp');
+    expect(shown('tunnel-check')).toContain('Joins where the way turns out to lead through a tunnel');
+    expect(shown('tunnel-check', 'zh')).toContain('隧道');
+    expect(shown('intermittent')).toContain('includes port-check');
+  });
+
+  it('shows where and when a collector runs, with its parameters', () => {
+    expect(shown('port-check')).toMatch(
+      /tcp-probe +client +during, from clients .*\n(?: .*\n)*? .*attempts 8, timeoutSec 4/,
+    );
+    expect(shown('port-check')).toMatch(/path-drop .*minLost 3/);
+  });
+});
+
 describe('rules show', () => {
   const text = show('path-drop', { language: 'en', width: 120 });
 
