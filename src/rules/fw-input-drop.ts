@@ -12,7 +12,7 @@ import {
   reachedRules,
 } from './firewall-match.ts';
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
-import { handshakesTo, wasSentOn } from './handshakes.ts';
+import { handshakesTo, synsIn, wasSentOn } from './handshakes.ts';
 import { inboundFlows } from './inbound-flow.ts';
 import { lostBefore } from './lost-syns.ts';
 import { isForWantOfPods } from './kube-service.ts';
@@ -26,9 +26,12 @@ interface Candidate {
 const deltaOf = ({ found }: Candidate): number | null => found.rule.packets?.delta ?? null;
 const isSure = ({ found }: Candidate): boolean => found.coverage === 'yes';
 const countedAll = (c: Candidate): boolean => (deltaOf(c) ?? 0) >= Math.max(1, c.flow.packets);
-/** Whatever else the rule asks for: of this port it dropped as many packets as were lost here, and no more. */
-const countedExactly = (c: Candidate): boolean =>
-  c.found.namesPort && c.flow.packets >= 3 && deltaOf(c) === c.flow.packets;
+/**
+ * Whatever else the rule asks for: of this port it dropped as many packets as were lost here, and no more. The last
+ * SYNs of a capture may have been dropped too, though an answer had no time to come.
+ */
+const countedExactly = (c: Candidate, lastSyns: number): boolean =>
+  c.found.namesPort && c.flow.packets >= 3 && countedAll(c) && (deltaOf(c) ?? 0) <= c.flow.packets + lastSyns;
 /** What says most first: counted and certain, certain without a counter, counted and possible … a flat counter last. */
 const score = (c: Candidate): number => {
   const delta = deltaOf(c);
@@ -204,7 +207,11 @@ export const fwInputDrop = defineNodeRule({
       if (!isSure(best) && !best.found.namesPort) return verdictMap ?? ruledOut(shown, fewer);
       return likely([shown, certainty, ...arrived, fewer], remedies);
     }
-    if ((isSure(best) || countedExactly(best)) && weak === null)
+    const lastSyns = synsIn(
+      seen?.all.filter((c) => c.handshake === 'unanswered' && c.client.address === best.flow.source) ?? [],
+    );
+    const settled = synsIn(failed.filter((c) => c.handshake === 'unanswered' && c.client.address === best.flow.source));
+    if ((isSure(best) || countedExactly(best, lastSyns - settled)) && weak === null)
       return confirmed([shown, certainty, ...arrived], remedies);
     const doubt = weak === null || capture === undefined ? [] : [because(weak, capture.at)];
     return likely([shown, certainty, ...arrived, ...doubt], remedies);

@@ -104,6 +104,11 @@ describe('fw-input-drop', () => {
     const found = judge([some], capture([late(), late(), late(), answered()]));
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('3 SYNs from');
+    // the very last SYN had no time to be answered, and may have been dropped as well
+    const last = connection({ tries: 1, startMs: 9000 });
+    const four = firewallRule({ match: { ...port1301, understood: false }, rose: 4 });
+    expect(judge([four], capture([late(), late(), late(), last])).verdict).toBe('confirmed');
+    expect(judge([four], capture([late(), late(), late()])).verdict).toBe('likely');
   });
 
   it('fires: only likely for a rule that waits for packets that never came', () => {
