@@ -73,7 +73,7 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     neighbours: latest<readonly Neighbour[]>(of('ip-neigh', 'proc-net-arp')),
     firewall:
       joinFirewall(of('iptables-save', 'ip6tables-save', 'nft-json'), own) ??
-      noFirewall(latest(of('look')) as Features | undefined, own),
+      noFirewall(latest<Features>(of('look')), own),
     ipvs: joinIpvs(readings),
     tcpMetrics: joinTcpMetrics(of('ip-tcp-metrics')),
     capture: latest(of('pcap')),
