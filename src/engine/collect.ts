@@ -1,6 +1,6 @@
 import type { CollectContext, Collector, Learned } from '../model/command.ts';
 import type { Evidence, Exit } from '../model/evidence.ts';
-import type { Capture, Clock, Connection, Features } from '../model/facts.ts';
+import type { Capture, Clock, Connection, Endpoint, Features } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { IpAddress } from '../model/inventory.ts';
 import type { Namespace } from '../model/node-facts.ts';
@@ -10,7 +10,7 @@ import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
 import { joinPlaybooks } from './join-playbooks.ts';
 import { withoutTranslatedLegs } from '../rules/translated-legs.ts';
-import { createLearner } from './learn.ts';
+import { createLearner, withServers } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
 
@@ -59,8 +59,12 @@ export async function collect(
 
   phase('connect');
   const sharedSlots = { ...ports, slots: oneSlotPerNode(ports.slots) };
+  /** Servers that any node sends the target's traffic on to: the nodes that they live on see only those. */
+  let behind: readonly Endpoint[] = [];
   const opening = await Promise.allSettled(
-    plan.nodes.map((planned) => open(runId, plan, planned, registries.parsers, sharedSlots, whole, onProgress)),
+    plan.nodes.map((planned) =>
+      open(runId, plan, planned, registries.parsers, sharedSlots, whole, onProgress, () => behind),
+    ),
   );
   const opened = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const connected = opened.flatMap((one) => ('session' in one ? [one] : []));
@@ -103,6 +107,7 @@ export async function collect(
       onProgress({ type: 'joined', playbooks: plan.playbooks.filter((one) => !asked.playbooks.includes(one)) });
       await first(plan.steps.filter((step) => !asked.steps.includes(step)));
     }
+    behind = sessions.flatMap(({ learned }) => learned.servers);
     phase('capture');
     const captures = await startCaptures(plan, sessions, registries.collectors, whole);
     phase('before');
@@ -140,6 +145,7 @@ async function open(
   ports: CollectPorts,
   signal: AbortSignal,
   onProgress: OnProgress,
+  behind: () => readonly Endpoint[],
 ): Promise<Opened> {
   const { node } = planned;
   const unreachable = async (exit: Exit, why: string): Promise<Opened> => {
@@ -202,7 +208,8 @@ async function open(
     planned,
     connected.connection,
     ports,
-    () => contextOf(plan, planned, session.features?.uid, learned(session.evidence)),
+    () =>
+      contextOf(plan, planned, session.features?.uid, withServers(learned(session.evidence), planned.roles, behind())),
     signal,
   );
   return { session, release };

@@ -1,10 +1,10 @@
-import { type Learned, nothingLearned } from '../model/command.ts';
+import { type Learned, mostServers, nothingLearned } from '../model/command.ts';
 import { DnsName } from '../model/dns-name.ts';
 import type { Evidence } from '../model/evidence.ts';
-import type { Address, FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from '../model/facts.ts';
+import type { Address, Endpoint, FirewallRule, Ipvs, Link, Listener, Neighbour, RouteVerdict } from '../model/facts.ts';
 import { IpAddress } from '../model/inventory.ts';
 import type { FdbEntry, ResolverConfig } from '../model/node-facts.ts';
-import type { Seen } from '../model/plan.ts';
+import type { Role, Seen } from '../model/plan.ts';
 import type { Parser } from '../model/parser.ts';
 import { type Asked, isService, serversBehind } from '../rules/servers-behind.ts';
 
@@ -133,4 +133,14 @@ function tunnelPeersOf(routes: readonly RouteVerdict[], links: readonly Link[], 
   });
   const addresses = peers.filter((peer) => peer !== undefined && IpAddress.safeParse(peer).success);
   return [...new Set(addresses as string[])].slice(0, most);
+}
+
+/**
+ * What is known of the servers behind the port, on any node, for a forwarder: it may stand behind the translation, where
+ * the traffic has the addresses of the servers and nothing of the asked one.
+ */
+export function withServers(learned: Learned, roles: readonly Role[], behind: readonly Endpoint[]): Learned {
+  if (!roles.includes('forwarder') || behind.length === 0) return learned;
+  const all = new Map([...learned.servers, ...behind].map((one) => [`${one.address} ${one.port}`, one] as const));
+  return { ...learned, servers: [...all.values()].slice(0, mostServers) };
 }

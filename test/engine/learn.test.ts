@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createLearner } from '../../src/engine/learn.ts';
+import { createLearner, withServers } from '../../src/engine/learn.ts';
 import type { Evidence } from '../../src/model/evidence.ts';
-import { nothingLearned } from '../../src/model/command.ts';
+import { mostServers, nothingLearned } from '../../src/model/command.ts';
 import { parsers } from '../../src/parsers/index.ts';
 import { evidenceOf } from './evidence-of.ts';
 
@@ -187,5 +187,21 @@ TCP  10.9.0.77:1301 rr
       ['tunnel'],
     );
     expect(learn(links, route('10.8.0.3', '10.8.0.3 dev eth0 src 10.9.0.77 \n')).seen).toEqual([]);
+  });
+});
+
+describe('servers that another node knows', () => {
+  const one = { address: '10.244.3.2', port: 8080 };
+  const other = { address: '10.244.3.3', port: 8080 };
+  const own = { ...nothingLearned, servers: [one] };
+
+  it('are watched by forwarders too, each once and not too many: they may stand behind the translation', () => {
+    expect(withServers(own, ['forwarder'], [one, other]).servers).toEqual([one, other]);
+    const many = Array.from({ length: 40 }, (_, i) => ({ ...one, port: 9000 + i }));
+    expect(withServers(own, ['forwarder', 'target'], many).servers).toHaveLength(mostServers);
+  });
+
+  it('are nothing to a client, which sees only the address that it asks for', () => {
+    expect(withServers(nothingLearned, ['client'], [one])).toBe(nothingLearned);
   });
 });

@@ -49,6 +49,19 @@ const feltFromPod = (pod: string, service: string, broken: Outcome): NonNullable
   run: [...inPod(pod), ...talk(service, 80, 'get')],
   broken,
 });
+/** Two connects: the servers of a Service take turns. */
+const feltNowAndThen = (pod: string, service: string, broken: Outcome): NonNullable<Scenario['felt']> => ({
+  from: 'node-2',
+  run: [...inPod(pod), 'sh', '-ec', `for i in 1 2; do ${talk(service, 80, 'get').join(' ')}; done`],
+  broken,
+});
+const secondServer = (what: '-a' | '-d'): LabStep =>
+  sh('node-2', `ipvsadm ${what} -t 10.96.0.44:80 -r 10.244.3.3:8080${what === '-a' ? ' -m' : ''}`);
+const podGone = sh('node-3', 'ip link set cali-web down; ip route add unreachable 10.244.3.2/32');
+const podBack = sh(
+  'node-3',
+  'ip route del unreachable 10.244.3.2/32; ip link set cali-web up; ip route add 10.244.3.2/32 dev cali-web',
+);
 const onFabric = (line: string): LabStep => sh(fabric, `nft '${line}'`);
 const fabricAsBefore: readonly LabStep[] = [
   onFabric('flush chain bridge fabric forward'),
@@ -210,29 +223,26 @@ export const guestScenarios: readonly Scenario[] = [
   {
     id: 'ipvs-server-refuses',
     fault: 'F69, field report 3b',
-    about: 'IPVS still sends to the pod, and nothing listens there any more: the pod answers with RST.',
+    about:
+      'One of two pods of the Service no longer listens and IPVS still sends to it: every other connect is refused by the pod.',
     definition: clusterLab,
-    break: [{ on: 'node-3', stop: web.name }],
+    break: [secondServer('-a'), { on: 'node-3', stop: web.name }],
     ask: '10.96.0.44 port 80 from node-2 netns app via node-3 clusterip refused',
-    felt: feltFromPod('app', '10.96.0.44', { exit: 111, says: /Connection refused/ }),
+    felt: feltNowAndThen('app', '10.96.0.44', { exit: 111, says: /Connection refused/ }),
     expect: { verdict: 'found', confirmed: [{ rule: 'rollout-endpoint-lag', node: 'node-2' }] },
-    mend: [{ on: 'node-3', start: web }],
+    mend: [{ on: 'node-3', start: web }, secondServer('-d')],
   },
   {
     id: 'ipvs-server-gone',
     fault: 'F62, field report 3b',
-    about: 'The pod is gone and IPVS still sends to its address: node-3 answers with host unreachable.',
+    about:
+      'One of two pods is gone and IPVS still sends to its address: node-3 answers every other connect with host unreachable.',
     definition: clusterLab,
-    break: [sh('node-3', 'ip link set cali-web down; ip route add unreachable 10.244.3.2/32')],
+    break: [secondServer('-a'), podGone],
     ask: '10.96.0.44 port 80 from node-2 netns app via node-3 no route to host, clusterip',
-    felt: feltFromPod('app', '10.96.0.44', { exit: 113, says: /No route to host/ }),
+    felt: feltNowAndThen('app', '10.96.0.44', { exit: 113, says: /No route to host/ }),
     expect: { verdict: 'found', confirmed: [{ rule: 'rollout-endpoint-lag', node: 'node-2' }] },
-    mend: [
-      sh(
-        'node-3',
-        'ip route del unreachable 10.244.3.2/32; ip link set cali-web up; ip route add 10.244.3.2/32 dev cali-web',
-      ),
-    ],
+    mend: [podBack, secondServer('-d')],
   },
   {
     id: 'ipvs-stale-rs',
@@ -249,16 +259,13 @@ for i in 1 2 3 4 5 6; do ip netns exec app curl -sS -m 3 -o /dev/null http://10.
 ipvsadm -e -t 10.96.0.44:80 -r 10.244.3.2:8080 -m -w 0
 ipvsadm -a -t 10.96.0.44:80 -r 10.244.3.3:8080 -m`,
       ),
-      sh('node-3', 'ip link set cali-web down; ip route add unreachable 10.244.3.2/32'),
+      podGone,
     ],
     ask: '10.96.0.44 port 80 from node-2 netns app via node-3 no route to host since the rollout, clusterip',
     felt: feltFromPod('app', '10.96.0.44', { exit: 113, says: /No route to host/ }),
     expect: { verdict: 'found', confirmed: [{ rule: 'ipvs-stale-rs', node: 'node-2' }] },
     mend: [
-      sh(
-        'node-3',
-        'ip route del unreachable 10.244.3.2/32; ip link set cali-web up; ip route add 10.244.3.2/32 dev cali-web',
-      ),
+      podBack,
       sh(
         'node-2',
         `sysctl -qw net.ipv4.vs.conn_reuse_mode=1

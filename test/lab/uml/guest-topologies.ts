@@ -41,7 +41,7 @@ const bridged = (gateway: string, pods: Readonly<Record<string, string>>): reado
   'ip link set cni0 up',
   ...Object.entries(pods).flatMap(([name, address]) => [
     `ip netns add ${name}`,
-    `ip link add veth-${name} type veth peer name eth0 netns ${name}`,
+    `ip link add veth-${name} mtu 1440 type veth peer name eth0 mtu 1440 netns ${name}`,
     `ip link set veth-${name} master cni0 up`,
     `ip -n ${name} link set lo up`,
     `ip -n ${name} addr add ${address}/26 dev eth0`,
