@@ -28,7 +28,6 @@ function statement(json: Json): string {
     case 'drop':
     case 'return':
     case 'continue':
-    case 'masquerade':
     case 'notrack':
       return name;
     case 'jump':
@@ -45,12 +44,21 @@ function statement(json: Json): string {
     }
     case 'limit':
       return `limit rate ${numberMember(body, 'rate') ?? '?'}/${textMember(body, 'per') ?? '?'}`;
+    case 'masquerade':
+    case 'redirect': {
+      const port = member(body, 'port');
+      return [name, ...(port === undefined ? [] : [`to :${expression(port)}`]), ...natFlags(body)].join(' ');
+    }
     case 'dnat':
     case 'snat': {
-      const to = textMember(body, 'addr') ?? brief(member(body, 'addr') ?? '');
-      const port = numberMember(body, 'port');
-      return `${name} to ${to}${port === undefined ? '' : `:${port}`}`;
+      const to = textMember(body, 'addr') ?? expression(member(body, 'addr') ?? '');
+      const port = member(body, 'port');
+      return [`${name} to ${to}${port === undefined ? '' : `:${expression(port)}`}`, ...natFlags(body)].join(' ');
     }
+    case 'reset':
+      return `reset ${expression(body ?? null)}`;
+    case 'mangle':
+      return `${expression(member(body, 'key') ?? null)} set ${expression(member(body, 'value') ?? null)}`;
     case 'vmap':
       return `${expression(member(body, 'key') ?? null)} vmap ${expression(member(body, 'data') ?? null)}`;
     case 'xt':
@@ -58,6 +66,13 @@ function statement(json: Json): string {
     default:
       return brief(json);
   }
+}
+
+/** `random`, `fully-random`, `persistent`: one as a text, several as a list. */
+function natFlags(body: Json | undefined): readonly string[] {
+  const one = textMember(body, 'flags');
+  const flags = one === undefined ? listMember(body, 'flags').filter((flag) => typeof flag === 'string') : [one];
+  return flags.length === 0 ? [] : [flags.join(',')];
 }
 
 function match(body: Json | undefined): string {
@@ -73,6 +88,9 @@ function expression(json: Json): string {
   const payload = member(json, 'payload');
   const field = textMember(payload, 'field');
   if (field !== undefined) return `${textMember(payload, 'protocol') ?? ''} ${field}`.trim();
+  const option = member(json, 'tcp option');
+  if (option !== undefined)
+    return ['tcp option', textMember(option, 'name') ?? '?', textMember(option, 'field') ?? ''].join(' ').trim();
   const meta = textMember(member(json, 'meta'), 'key');
   if (meta !== undefined) return meta === 'iifname' || meta === 'oifname' || meta === 'iif' ? meta : `meta ${meta}`;
   const ct = textMember(member(json, 'ct'), 'key');

@@ -20,6 +20,7 @@ import { inboundFlows } from './inbound-flow.ts';
 import { sameAddress } from './ip-address.ts';
 import { listenersFor } from './listeners.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
+import { isPolicyChain } from './policy-chains.ts';
 
 interface Candidate {
   readonly found: ReachedRule;
@@ -80,6 +81,7 @@ export const fwReject = defineNodeRule({
       flat: (v: { rules: number }) =>
         `${v.rules} reject rules can see this connection, all +0 in the window, and no ICMP rejection was seen`,
       noRejects: (v: { rules: number }) => `none of the ${v.rules} rules that were read rejects this connection`,
+      byPolicy: 'The chain belongs to a NetworkPolicy: see networkpolicy-deny',
       countedOnly: (v: { why: string }) => `The rejection itself was not seen on the wire: ${v.why}`,
     },
     zh: {
@@ -110,6 +112,7 @@ export const fwReject = defineNodeRule({
       none: (v) => `抓包里到端口 ${v.port} 的 ${v.connects} 次连接，没有一次被 ICMP 拒绝或被防火墙 RST`,
       flat: (v) => `这条连接会经过 ${v.rules} 条 REJECT 规则，窗口内全部 +0，也没有看到 ICMP 拒绝`,
       noRejects: (v) => `读到的 ${v.rules} 条规则都不会拒绝这条连接`,
+      byPolicy: '该链属于 NetworkPolicy：见 networkpolicy-deny',
       countedOnly: (v) => `没有直接看到拒绝报文：${v.why}`,
     },
   },
@@ -238,6 +241,8 @@ export const fwReject = defineNodeRule({
       return likely([...wire, because(words, { evidence: where?.evidence ?? 'run.json' })]);
     }
     if (isOfKubeProxy(best)) return ruledOut(row(best), because(say.noEndpoints, best.found.rule.at));
+    if (isPolicyChain(best.found.rule.chain))
+      return ruledOut(...wire, row(best), because(say.byPolicy, best.found.rule.at));
     const remedies = letInRemedies(node, best.found, best.flow, say);
     if (counted === undefined || best.found.coverage === 'maybe') {
       const doubt = best.found.coverage === 'maybe' ? [because(say.maybe, best.found.rule.at)] : [];

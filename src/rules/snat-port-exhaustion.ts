@@ -7,7 +7,7 @@ import { because, fileOf } from './because.ts';
 import { riseOf } from './counter-rise.ts';
 import { endpointText } from './endpoint-text.ts';
 import { groupBy } from './group-by.ts';
-import { sameAddress } from './ip-address.ts';
+import { inPrefix, sameAddress } from './ip-address.ts';
 import { lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 
@@ -28,7 +28,7 @@ const anyPort = { from: 1024, to: 65_535 } as const;
 const waitKey = 'net.netfilter.nf_conntrack_tcp_timeout_time_wait';
 /** `--to-source 10.0.0.1:40000-40009`, `--to-ports 1024-2047`, `masquerade to :1024-2047`, `snat to 10.0.0.1:1024-2047` */
 const portRange =
-  /(?:--to-source (?:([0-9.]{7,15})(?:-[0-9.]{7,15})?)?:|--to-ports |masquerade to :|snat(?: ip)? to (?:([0-9.]{7,15})(?:-[0-9.]{7,15})?)?:)(\d{1,5})-(\d{1,5})/;
+  /(?:(?:--to-source|snat(?: ip)? to) ([0-9.]{7,15}(?:-[0-9.]{7,15})?)?:|--to-ports |masquerade to :)(\d{1,5})-(\d{1,5})/;
 
 /** F15: source NAT has no free port left for one destination, and new connections lose their SYNs. */
 export const snatPortExhaustion = defineNodeRule({
@@ -213,8 +213,8 @@ function rangesOf(firewall: Firewall | undefined) {
   return (firewall?.rules ?? []).flatMap((rule) => {
     const found = rule.table.includes('nat') ? portRange.exec(rule.text) : null;
     if (found === null) return [];
-    const [, address, other, from, to] = found;
-    return [{ rule, address: address ?? other ?? null, from: Number(from), to: Number(to) }];
+    const [, addresses, from, to] = found;
+    return [{ rule, addresses: addresses ?? null, from: Number(from), to: Number(to) }];
   });
 }
 
@@ -237,7 +237,7 @@ function crowdsIn(entries: readonly ConntrackEntry[], firewall: Firewall | undef
       const { source: address, sourcePort: port, destination: source } = first.reply;
       const range = ranges.find(
         (one) =>
-          (one.address === null || sameAddress(one.address, source)) &&
+          (one.addresses === null || inPrefix(source, one.addresses) === true) &&
           one.from <= one.to &&
           own.every(({ reply }) => (reply.destinationPort ?? 0) >= one.from && (reply.destinationPort ?? 0) <= one.to),
       );

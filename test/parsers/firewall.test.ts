@@ -436,6 +436,35 @@ describe('nft-json', () => {
   });
 });
 
+describe('nft-json: what is done to a packet', () => {
+  // nft 1.0.6: nft -j list ruleset
+  it.each([
+    [{ reset: { 'tcp option': { name: 'window' } } }, 'reset tcp option window'],
+    [
+      { mangle: { key: { 'tcp option': { name: 'maxseg', field: 'size' } }, value: 1200 } },
+      'tcp option maxseg size set 1200',
+    ],
+    [{ mangle: { key: { payload: { protocol: 'udp', field: 'checksum' } }, value: 1 } }, 'udp checksum set 1'],
+    [
+      { snat: { addr: '10.0.0.1', port: { range: [40000, 40009] }, flags: 'fully-random' } },
+      'snat to 10.0.0.1:40000-40009 fully-random',
+    ],
+    [
+      { snat: { addr: { range: ['10.0.0.1', '10.0.0.9'] }, port: { range: [1024, 2047] } } },
+      'snat to 10.0.0.1-10.0.0.9:1024-2047',
+    ],
+    [{ masquerade: { port: { range: [1024, 2047] } } }, 'masquerade to :1024-2047'],
+    [{ masquerade: { flags: ['fully-random', 'persistent'] } }, 'masquerade fully-random,persistent'],
+    [{ masquerade: null }, 'masquerade'],
+    [{ dnat: { addr: '10.0.0.5', port: 8080 } }, 'dnat to 10.0.0.5:8080'],
+    [{ redirect: { port: 8081 } }, 'redirect to :8081'],
+  ])('%j', (statement, text) => {
+    const rule = { family: 'ip', table: 'o', chain: 'c', handle: 2, expr: [statement] };
+    const nftables = [{ table: { family: 'ip', name: 'o', handle: 1 } }, { rule }];
+    expect(parseText(nftJson, JSON.stringify({ nftables })).value?.at(-1)?.text).toBe(`ip o c ${text}`);
+  });
+});
+
 describe('nft-json: verdict maps', () => {
   const { value, problems } = parseText(nftJson, textOf('debian/nft-kube-proxy.txt'));
   const elements = value?.filter(({ chain }) => chain.startsWith('map ')) ?? [];

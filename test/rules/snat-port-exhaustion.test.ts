@@ -9,7 +9,7 @@ import { iptablesSave } from '../../src/parsers/iptables-save.ts';
 import { conntrackFull } from '../../src/rules/conntrack-full.ts';
 import { conntrackInsertRace } from '../../src/rules/conntrack-insert-race.ts';
 import { snatPortExhaustion as rule } from '../../src/rules/snat-port-exhaustion.ts';
-import { answered, at, capture, connection, counters, judgeNode, sysctls } from './facts.ts';
+import { answered, at, capture, connection, counters, firewallRule, judgeNode, sysctls } from './facts.ts';
 
 /**
  * Linux 6.18: a router with SNAT --to-source 10.51.2.1:40000-40009, ten connections held open by 10.244.12.2, and two
@@ -60,6 +60,20 @@ describe('snat-port-exhaustion', () => {
     const sysctl = sysctls({ 'net.netfilter.nf_conntrack_max': '262144', 'net.netfilter.nf_conntrack_count': '10' });
     expect(judge({ ...recorded, sysctl }, conntrackFull).verdict).not.toBe('confirmed');
     expect(judge({ ...recorded, sysctl }, conntrackInsertRace).verdict).toBe('ruledOut');
+  });
+
+  it('fires: with the ranges of nft, for one address, several, or that of the node', () => {
+    for (const text of [
+      'ip nat post snat to 10.51.2.1:40000-40009 fully-random',
+      'ip nat post snat to 10.51.2.1-10.51.2.9:40000-40009',
+      'ip nat post ip protocol tcp masquerade to :40000-40009',
+    ]) {
+      const rules = [firewallRule({ tool: 'nft', table: 'nat', chain: 'post', verdict: 'other', text })];
+      expect(judge({ ...recorded, firewall: { rules } }).said).toContain(`the rule allows only 40000-40009: ${text}`);
+    }
+    const other = 'ip nat post snat to 10.99.0.1:40000-40009';
+    const rules = [firewallRule({ tool: 'nft', table: 'nat', chain: 'post', verdict: 'other', text: other })];
+    expect(judge({ ...recorded, firewall: { rules } }).verdict).toBe('ruledOut');
   });
 
   it('fires: all ports of an address, without a range; those that only wait can come free sooner', () => {
