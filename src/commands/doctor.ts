@@ -47,6 +47,9 @@ export async function doctor(args: readonly string[], options: Options): Promise
     );
     wiring = await wire(loaded);
     checks.push({ what: 'playbooks', state: 'ok', detail: `${wiring.registries.playbooks.size} in order`, todo: '' });
+    const plugins = [...wiring.registries.pluginFiles.keys()];
+    if (plugins.length > 0)
+      checks.push({ what: 'plug-ins', state: 'ok', detail: `${plugins.join(', ')}: loaded`, todo: '' });
   } catch (error) {
     checks.push(failureOf('configuration', error));
   }

@@ -114,6 +114,7 @@ export function referenceOf(
       .filter((one) => one.rules.some(({ use: id }) => id === rule.id))
       .map(({ id }) => id),
     sources: rule.sources,
+    isOwn: ownRules.has(rule.id),
     remedyNotes: remedyNotes?.get(rule.id) ?? [],
   };
 }

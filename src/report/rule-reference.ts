@@ -30,6 +30,8 @@ export interface RuleReference {
   readonly parameters: readonly Parameter[];
   readonly playbooks: readonly string[];
   readonly sources: readonly string[];
+  /** Part of netcheck itself, and not of a plug-in. */
+  readonly isOwn: boolean;
   /** What the team adds to its remedies. */
   readonly remedyNotes: readonly RemedyNote[];
 }
@@ -121,7 +123,7 @@ export function renderRuleReference(rule: RuleReference, written: Page | undefin
   }
 
   page.section(words.usedBy);
-  const places = [...rule.playbooks, ...(rule.scope === 'capture' ? [words.alsoPcap] : [])];
+  const places = [...rule.playbooks, ...(rule.scope === 'capture' && rule.isOwn ? [words.alsoPcap] : [])];
   page.text(places.length > 0 ? places.join(page.words.list) : words.nowhere, { indent: 2 });
   return page.end();
 }
