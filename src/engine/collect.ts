@@ -30,8 +30,11 @@ export interface Collected {
 
 /** Longest time that packets may still be under way to us after the last probe, milliseconds. */
 const lastPacketsMs = { immediate: 250, buffered: 1200 } as const;
-/** Names that others look up are watched for this long at least, where ours were answered at once, milliseconds. */
-const leastOfNamesMs = 4000;
+/**
+ * Names that others look up are watched for this long at least, where ours were answered at once, milliseconds: who
+ * waits for a dead server asks it again within this time.
+ */
+const leastOfNamesMs = 5500;
 /** glibc asks again after 5 s (RES_TIMEOUT). */
 const patienceOfResolversMs = 6000;
 /** tcpdump is given this long to say that it listens, milliseconds. */

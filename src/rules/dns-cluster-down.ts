@@ -102,7 +102,17 @@ export const dnsClusterDown = definePathRule({
       return exchanges.length === 0 ? [] : [{ dns, exchanges }];
     });
     const [first] = asked;
-    if (first === undefined) return notApplicable(because(say.notAsked({ address: any.address }), any.at));
+    if (first === undefined) {
+      // any Service may have UDP port 53: unasked, only that of the cluster's own DNS is a fault of names
+      const named = client.facts.resolver?.config?.nameservers ?? [];
+      const empty = known.find(
+        ({ servers, reject, address }) =>
+          servers?.length === 0 &&
+          (/kube-dns|coredns/i.test(reject?.text ?? '') || named.some((one) => sameAddress(one.address, address))),
+      );
+      const quiet = because(say.notAsked({ address: (empty ?? any).address }), (empty ?? any).at);
+      return empty === undefined ? notApplicable(quiet) : likely([mechanismOf(empty), quiet], remedies(empty.address));
+    }
     const judged = asked.find(({ exchanges }) => exchanges.every(({ answer }) => answer === null));
     if (judged === undefined) {
       const answered = first.exchanges.filter(({ answer }) => answer !== null).length;
@@ -131,26 +141,24 @@ export const dnsClusterDown = definePathRule({
       const { name, from, frame } = error;
       reasons.push(because(say.turnedDown({ errors: errors.length, name, from, frame }), capture.at));
     }
-    if (dns.reject !== undefined) {
-      const rose = dns.reject.packets?.delta ?? 0;
-      const packets = rose > 0 ? ` (+${rose})` : '';
-      return confirmed(
-        [...reasons, because(say.rejects({ rule: dns.reject.text, packets }), dns.reject.at)],
-        remedies(),
-      );
-    }
-    if (dns.servers === null) return likely([...reasons, because(say.unknownServers, dns.at)], remedies());
-    if (dns.servers.length === 0)
-      return confirmed([...reasons, because(say.noServers({ address }), dns.at)], remedies());
+    if (dns.servers?.length === 0) return confirmed([...reasons, mechanismOf(dns)], remedies(address));
+    if (dns.servers === null) return likely([...reasons, because(say.unknownServers, dns.at)], remedies(address));
     const servers = dns.servers;
     const behind = servers.filter((one) => capture.dns.some(({ server }) => sameAddress(server.address, one)));
     const list = servers.slice(0, 4).join(', ');
     return likely(
       [...reasons, because(say.servers({ servers: servers.length, list, asked: behind.length }), dns.at)],
-      remedies(),
+      remedies(address),
     );
 
-    function remedies(): Remedy[] {
+    /** Nobody stands behind it: by kube-proxy's rule, or by IPVS. */
+    function mechanismOf({ address: empty, reject, at }: ClusterDns): Because {
+      if (reject === undefined) return because(say.noServers({ address: empty }), at);
+      const rose = reject.packets?.delta ?? 0;
+      return because(say.rejects({ rule: reject.text, packets: rose > 0 ? ` (+${rose})` : '' }), reject.at);
+    }
+
+    function remedies(address: string): Remedy[] {
       return [
         {
           kind: 'kubernetes',

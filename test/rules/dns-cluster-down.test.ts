@@ -97,6 +97,17 @@ describe('dns-cluster-down', () => {
     expect(found.said).toContain('ask from the node itself');
   });
 
+  it('fires: only likely where nobody stands behind it, and nobody asked it in the window', () => {
+    const elsewhere = dnsCapture([asked('www.example.com', { server: '10.0.0.53' })]);
+    const found = judge({ capture: elsewhere, firewall: firewall(rejected) });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('has no endpoints');
+    expect(found.said).toContain('nobody here asked 10.96.0.10');
+    expect(judge({ capture: elsewhere, ipvs: ipvs([]), resolver: ofPod }).verdict).toBe('likely');
+    // some other Service with that port
+    expect(judge({ capture: elsewhere, ipvs: ipvs([]) }).verdict).toBe('notApplicable');
+  });
+
   it('stays silent: it answers; one question alone has no answer', () => {
     const found = judge({ capture: answers, firewall: firewall(service()) });
     expect(found.verdict).toBe('ruledOut');
@@ -108,7 +119,7 @@ describe('dns-cluster-down', () => {
   it('stays silent: there is no cluster, or nobody asked its DNS (another server is silent: dns-bad-nameserver)', () => {
     expect(judge({ capture: ignored }).verdict).toBe('notApplicable');
     const elsewhere = dnsCapture(names.map((name) => asked(name, { server: '10.0.0.53', tookMs: null })));
-    expect(judge({ capture: elsewhere, firewall: firewall(rejected) }).said).toContain('nobody here asked 10.96.0.10');
+    expect(judge({ capture: elsewhere, firewall: firewall(service()) }).verdict).toBe('notApplicable');
     expect(judge({ capture: capture([]), firewall: firewall(rejected) }).verdict).toBe('notApplicable');
     const own = { config: { ...ofPod.config, search: ['corp.example'] } };
     expect(judge({ capture: ignored, resolver: own }).verdict).toBe('notApplicable');
