@@ -13,6 +13,7 @@ import {
 } from './firewall-match.ts';
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
 import { handshakesTo, synsIn, wasSentOn } from './handshakes.ts';
+import { countedEnough } from './counted-enough.ts';
 import { inboundFlows } from './inbound-flow.ts';
 import { lostBefore } from './lost-syns.ts';
 import { isForWantOfPods } from './kube-service.ts';
@@ -25,7 +26,7 @@ interface Candidate {
 
 const deltaOf = ({ found }: Candidate): number | null => found.rule.packets?.delta ?? null;
 const isSure = ({ found }: Candidate): boolean => found.coverage === 'yes';
-const countedAll = (c: Candidate): boolean => (deltaOf(c) ?? 0) >= Math.max(1, c.flow.packets);
+const countedAll = (c: Candidate): boolean => countedEnough(deltaOf(c) ?? 0, Math.max(1, c.flow.packets));
 /**
  * Whatever else the rule asks for: of this port it dropped as many packets as were lost here, and no more. The last
  * SYNs of a capture may have been dropped too, though an answer had no time to come.

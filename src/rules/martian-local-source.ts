@@ -3,6 +3,7 @@ import type { At } from '../model/evidence.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because, fileOf } from './because.ts';
+import { countedEnough } from './counted-enough.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { ingressDevices } from './ingress-device.ts';
 import { lostSynsAt, lostSynText } from './lost-syns.ts';
@@ -111,7 +112,7 @@ export const martianLocalSource = defineNodeRule({
     if (rise === null) return likely([mechanism, lost.because, because(say.noCounter, countAt)], remedies(address));
     if (rise === 0) return ruledOut(mechanism, because(say.flat, countAt));
     const reasons: Because[] = [mechanism, because(say.counted({ packets: rise }), countAt), lost.because];
-    if (rise < syns)
+    if (!countedEnough(rise, syns))
       return likely([...reasons, because(say.fewer({ packets: rise, syns }), countAt)], remedies(address));
     return confirmed([...reasons, because(say.shared, countAt)], remedies(address));
 

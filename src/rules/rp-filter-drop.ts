@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
+import { countedEnough } from './counted-enough.ts';
 import { handshakesOf, synsIn } from './handshakes.ts';
 import { ingressDevices } from './ingress-device.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
@@ -154,7 +155,7 @@ export const rpFilterDrop = defineNodeRule({
       const words = say.symmetric({ source: backs[0]?.to ?? '', device: device ?? '' });
       return ruledOut(dropped, because(words, backs[0]?.at ?? rise.at));
     }
-    if (rise.delta < packets)
+    if (!countedEnough(rise.delta, packets))
       return likely([...reasons, because(say.fewer({ packets: rise.delta, lost: packets }), rise.at)], remedies());
     // the device's own setting has to be known before "off" can be said: the larger of the two counts
     if (effective === 0 && settings.length > 1)
