@@ -36,6 +36,8 @@ const en = {
   otherWay: (v: { address: string; device: string }) => `packets to ${v.address} leave on ${v.device}, not in a tunnel`,
   noOuter: (v: { kind: string; node: string }) =>
     `the way goes through ${v.kind}, and the capture of ${v.node} has no packet of it: whether it left the node is not known`,
+  stuck: (v: { node: string; connects: number }) =>
+    `${v.connects} connects came in at ${v.node} and did not go out, not even into the tunnel: what ${v.node} does with them is decided there`,
   left: (v: { syns: number; connects: number; kind: string; from: string; source: string; destination: string }) =>
     `${v.syns} SYNs of ${v.connects} connects left ${v.from} in ${v.kind} packets (${v.source} to ${v.destination}) and got no answer`,
   noOwner: (v: { destination: string }) =>
@@ -76,6 +78,7 @@ const zh: TunnelBlockedSentences = {
   noLinks: '没有读到是否存在隧道',
   otherWay: (v) => `到 ${v.address} 的报文从 ${v.device} 发出，不走隧道`,
   noOuter: (v) => `路径经过 ${v.kind}，但 ${v.node} 的抓包里没有它的报文：不知道是否离开了该节点`,
+  stuck: (v) => `${v.connects} 次连接进入了 ${v.node}，没有再出去，连隧道都没有进：原因要看 ${v.node} 自己`,
   left: (v) =>
     `${v.connects} 次连接的 ${v.syns} 个 SYN 装在 ${v.kind} 报文里（${v.source} 到 ${v.destination}）离开了 ${v.from}，没有应答`,
   noOwner: (v) => `本次检查的节点都没有地址 ${v.destination}：请把目标所在的节点也加进来，这样它的网卡也会被观察`,
@@ -246,6 +249,20 @@ export function judgeTunnel(input: {
     return spot.facts.links?.find(({ index }) => index === place?.interfaceIndex)?.name ?? null;
   }
 
+  /** All connects came in at the node that has the tunnel and went out nowhere: they never got to it. */
+  function stuckAt(node: string): Because | null {
+    const own = forwarders.find((one) => one.node === node)?.facts.capture;
+    if (own === undefined || weakness(own, say) !== null) return null;
+    const aheadMs = clockOffsetMs(node) - clockOffsetMs(client.node);
+    const found = seen.unanswered.map((one) => findIn(own, one, aheadMs).map(({ connection }) => connection));
+    const places = found.flat().flatMap((connection) => connection.places);
+    const stuck =
+      found.every((sightings) => sightings.length > 0) &&
+      places.length > 0 &&
+      places.every(({ direction, client: packets }) => direction === 'in' || packets === 0);
+    return stuck ? because(say.stuck({ node, connects: found.length }), own.at) : null;
+  }
+
   /** Nothing went out in a tunnel: because the way is another one, or because it was not seen. */
   function notSeenInTunnel(): Outcome | Undecided {
     const ways = nearby.flatMap(({ node, facts }) => {
@@ -253,7 +270,12 @@ export function judgeTunnel(input: {
       return way?.device === undefined ? [] : [{ node, way, device: way.device }];
     });
     const through = ways.find(({ device }) => carriers.some(({ name }) => name === device));
-    if (through !== undefined) return undecided('capture', through.node, say.noOuter({ kind, node: through.node }));
+    if (through !== undefined) {
+      const stuck = stuckAt(through.node);
+      return stuck === null
+        ? undecided('capture', through.node, say.noOuter({ kind, node: through.node }))
+        : ruledOut(stuck);
+    }
     const [other] = ways;
     if (other === undefined) return undecided('routeGet', client.node, say.noOuter({ kind, node: client.node }));
     return notApplicable(because(say.otherWay({ address: target.address, device: other.device }), other.way.at));

@@ -88,6 +88,26 @@ describe('vxlan-blocked', () => {
     );
   });
 
+  it('stays silent: the node that has the tunnel did not even put them into it', () => {
+    const inside = connection();
+    const came = {
+      ...inside,
+      places: [{ interfaceIndex: 7, direction: 'in' as const, tunnel: null, client: 3, server: 0 }],
+    };
+    const judge = (seen: ReturnType<typeof capture>) =>
+      judgePath(rule, {
+        client: { capture: capture([inside]), links: [link()], routeGet: [routeVerdict()] },
+        target: { capture: capture([]) },
+        forwarders: [{ node: 'node-13', facts: { ...client, capture: seen } }],
+      });
+    const found = judge(capture([came]));
+    expect(found.verdict).toBe('ruledOut');
+    expect(found.said).toContain('1 connects came in at node-13 and did not go out');
+    expect(judge(capture([came], { droppedByKernel: 2 })).verdict).toBe('unknown');
+    const out = { ...came, places: [...came.places, { ...came.places[0], direction: 'out' as const }] };
+    expect(judge(capture([out as typeof came])).verdict).toBe('unknown');
+  });
+
   it('missing evidence: the other end was not watched, was not asked about, or lost packets; the whole way may be dead', () => {
     const weak = capture([], { droppedByKernel: 4 });
     for (const there of [{ ...target, capture: weak }, { addresses: addresses(farNode) }, { capture: capture([]) }])
