@@ -60,6 +60,10 @@ export const backendRst = definePathRule({
       established: (v: { client: string }) =>
         `On ${v.client} the socket was ESTAB until then: the server had not closed it in order`,
       beforeCapture: 'It began before the capture, so whether the server had closed it before is not seen',
+      mayHaveOverflowed: (v: { count: number | null }) =>
+        v.count === null
+          ? 'Whether an accept queue of the server had overflowed was not read: a connection that is lost there ends the same way'
+          : `Accept queues of the server have overflowed ${v.count} times since it was started: a connection that is lost there ends the same way (see accept-queue-overflow)`,
       notInTable: 'The server has no socket with these ports',
       outRsts: (v: { count: number }) => `Tcp OutRsts +${v.count} on the server`,
       started: (v: { seconds: string }) => `The pod (network namespace) was started ${v.seconds} s ago`,
@@ -88,6 +92,10 @@ export const backendRst = definePathRule({
       aliveBefore: '同一抓包中服务端之前还在这条连接上通信，并且没有发过 FIN',
       established: (v) => `在 ${v.client} 上该套接字直到那时都是 ESTAB：服务端没有正常关闭它`,
       beforeCapture: '它在抓包之前就已开始，看不到服务端之前是否关闭过',
+      mayHaveOverflowed: (v) =>
+        v.count === null
+          ? '没有读到服务端的全连接队列是否溢出过：在那里丢失的连接也会这样结束'
+          : `服务端启动以来全连接队列溢出过 ${v.count} 次：在那里丢失的连接也会这样结束（见 accept-queue-overflow）`,
       notInTable: '服务端没有这些端口的套接字',
       outRsts: (v) => `服务端 Tcp OutRsts +${v.count}`,
       started: (v) => `Pod（网络命名空间）在 ${v.seconds} 秒前启动`,
@@ -160,7 +168,12 @@ export const backendRst = definePathRule({
     if (resets !== undefined && (resets.delta ?? 0) > 0)
       reasons.push(because(say.outRsts({ count: resets.delta ?? 0 }), resets.at));
     reasons.push(...startedLately());
-    const isSure = (alive || established) && own === true;
+    // a connection that never left the accept queue ends like this too: an overflow forgets it, and the client does not know
+    const overflows = facts.counters?.['TcpExt.ListenOverflows'];
+    const neverOverflowed = overflows?.after === 0;
+    if (established && !alive && !neverOverflowed)
+      reasons.push(because(say.mayHaveOverflowed({ count: overflows?.after ?? null }), overflows?.at ?? place));
+    const isSure = own === true && (alive ? weakness(capture, say) === null : established && neverOverflowed);
     return isSure ? confirmed(reasons, remedies()) : likely(reasons, remedies());
 
     function isPassedOn(): boolean {
@@ -227,8 +240,9 @@ function wasClosed({ flow, resets }: Connection, { atMs }: Reset): boolean {
   );
 }
 
-function spokeBefore({ packets, resets }: Connection): boolean {
-  return packets.server > resets.filter(({ from }) => from === 'server').length;
+/** Data of the server: its application had the connection, not only the kernel's queue. */
+function spokeBefore({ bytes }: Connection): boolean {
+  return bytes.server > 0;
 }
 
 /** The client's own socket of it: the ports stay on the way where nothing translates them. */

@@ -88,7 +88,7 @@ export const etpLocalNoEndpoint = defineNodeRule({
     const { protocol } = symptom;
     const service = endpointText(target);
     const drop = facts.firewall?.rules.find((rule) =>
-      dropsForWantOfPods(rule, facts.firewall?.rules ?? [], target, protocol),
+      dropsForWantOfPods(rule, facts.firewall?.rules ?? [], target, protocol, facts.addresses),
     );
     if (drop !== undefined) {
       const name = serviceName(drop.text);
@@ -136,7 +136,11 @@ export const etpLocalNoEndpoint = defineNodeRule({
       const lost =
         protocol === 'tcp'
           ? handshakesTo(capture, target).unanswered.length
-          : capture.udp.filter(({ server, packets }) => isEndpoint(server, target) && packets.server === 0).length;
+          : capture.udp.filter(
+              ({ client, server, packets }) =>
+                (isEndpoint(server, target) && packets.server === 0) ||
+                (isEndpoint(client, target) && packets.client === 0),
+            ).length;
       return lost === 0 ? null : because(say.unanswered({ connects: lost, service }), capture.at);
     }
 
@@ -177,13 +181,14 @@ function dropsForWantOfPods(
   rules: readonly FirewallRule[],
   target: { readonly address: string; readonly port: number },
   protocol: string,
+  addresses: readonly Address[] | undefined,
 ): boolean {
   if (!isForWantOfPods(rule)) return false;
-  if (rule.verdict === 'drop') return isForService(rule, target, protocol);
+  if (rule.verdict === 'drop') return isForService(rule, target, protocol, addresses);
   return (
     rule.chain.startsWith('KUBE-XLB-') &&
     rule.text.endsWith('-j KUBE-MARK-DROP') &&
-    rules.some((one) => one.jumpTo === rule.chain && isForService(one, target, protocol))
+    rules.some((one) => one.jumpTo === rule.chain && isForService(one, target, protocol, addresses))
   );
 }
 

@@ -1,6 +1,6 @@
 import type { At } from '../model/evidence.ts';
-import type { Endpoint, Facts, Firewall, FirewallRule } from '../model/facts.ts';
-import { inPrefix } from './ip-address.ts';
+import type { Address, Endpoint, Facts, Firewall, FirewallRule } from '../model/facts.ts';
+import { inPrefix, sameAddress } from './ip-address.ts';
 import { ipvsFor, isEndpoint } from './ipvs-service.ts';
 
 /** One address that a Service sends connections to. */
@@ -30,7 +30,7 @@ const mostBackends = 5000;
  * `service-ips` and `service-nodeports` -> service chains -> endpoint chains). Null where none of them speaks of it.
  */
 export function kubeServiceFor(
-  facts: Pick<Facts, 'features' | 'ipvs' | 'firewall'>,
+  facts: Pick<Facts, 'features' | 'ipvs' | 'firewall' | 'addresses'>,
   target: Endpoint,
   protocol: 'tcp' | 'udp',
 ): KubeService | null {
@@ -50,7 +50,7 @@ export function kubeServiceFor(
     };
   const { firewall } = facts;
   if (firewall === undefined) return null;
-  const entry = entriesOf(firewall, target, protocol)[0];
+  const entry = entriesOf(firewall, target, protocol, facts.addresses)[0];
   if (entry?.jumpTo === undefined) return null;
   const nft = entry.tool === 'nft';
   return {
@@ -75,12 +75,21 @@ export function serviceName(text: string): string | null {
   );
 }
 
-/** Whether a rule of kube-proxy is for this protocol, address and port; one without an address is for every NodePort. */
-export function isForService({ match }: FirewallRule, target: Endpoint, protocol: string): boolean {
+/**
+ * Whether a rule of kube-proxy is for this protocol, address and port. One without an address is for every NodePort: it
+ * is asked only about addresses of the node itself, as far as they are known.
+ */
+export function isForService(
+  { match }: FirewallRule,
+  target: Endpoint,
+  protocol: string,
+  addresses: readonly Address[] | undefined,
+): boolean {
   const { destinations, destinationPorts } = match;
+  const isHere = addresses === undefined || addresses.some(({ address }) => sameAddress(address, target.address));
   return (
     (match.protocol === undefined || match.protocol === protocol) &&
-    (destinations === undefined || destinations.some((one) => inPrefix(target.address, one) === true)) &&
+    (destinations === undefined ? isHere : destinations.some((one) => inPrefix(target.address, one) === true)) &&
     destinationPorts?.some(({ from, to }) => from === target.port && to === target.port) === true
   );
 }
@@ -99,7 +108,12 @@ const iptablesEntries = /^KUBE-(?:SERVICES|NODEPORTS|NODE-PORT|EXTERNAL-SERVICES
 const nftEntries = /^map service-(?:ips|nodeports)$/;
 
 /** What names the address itself comes first; 127.0.0.0/8 is the one for the node's own processes. */
-function entriesOf({ rules }: Firewall, target: Endpoint, protocol: string): readonly FirewallRule[] {
+function entriesOf(
+  { rules }: Firewall,
+  target: Endpoint,
+  protocol: string,
+  addresses: readonly Address[] | undefined,
+): readonly FirewallRule[] {
   const found = rules.filter(
     (rule) =>
       rule.verdict === 'jump' &&
@@ -107,7 +121,7 @@ function entriesOf({ rules }: Firewall, target: Endpoint, protocol: string): rea
         ? rule.table === 'kube-proxy' && nftEntries.test(rule.chain)
         : rule.table === 'nat' && iptablesEntries.test(rule.chain)) &&
       rule.jumpTo !== 'KUBE-MARK-MASQ' &&
-      isForService(rule, target, protocol),
+      isForService(rule, target, protocol, addresses),
   );
   const weight = ({ match }: FirewallRule): number => (match.destinations === undefined ? 1 : 0);
   return [...found].sort((a, b) => weight(a) - weight(b));

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import type { FirewallRule } from '../model/facts.ts';
+import type { Address, FirewallRule } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';
@@ -74,7 +74,7 @@ export const noEndpoints = defineNodeRule({
     const here = ipvsFor(facts, target, protocol);
     // A node that is asked by the address of a pod is a server of the service, not the service.
     const virtual = here.how === 'service' && isEndpoint(here.service, target) ? here.service : null;
-    const reject = facts.firewall?.rules.find((rule) => rejectsService(rule, target, protocol));
+    const reject = facts.firewall?.rules.find((rule) => rejectsService(rule, target, protocol, facts.addresses));
     if (virtual === null && reject === undefined) {
       if (here.how === 'unread') return undecided('ipvs', node, say.ipvsNotRead);
       if (facts.firewall === undefined && here.how === 'absent') return undecided('firewall', node, say.noIpvs);
@@ -156,11 +156,12 @@ function rejectsService(
   rule: FirewallRule,
   target: { readonly address: string; readonly port: number },
   protocol: string,
+  addresses: readonly Address[] | undefined,
 ): boolean {
   const { tool, table, text, verdict, chain, jumpTo } = rule;
   const rejects =
     tool === 'nft'
       ? table === 'kube-proxy' && chain.startsWith('map no-endpoint-') && jumpTo === 'reject-chain'
       : verdict === 'reject' && chain.startsWith('KUBE-') && text.includes('has no endpoints');
-  return rejects && isForService(rule, target, protocol);
+  return rejects && isForService(rule, target, protocol, addresses);
 }

@@ -19,7 +19,7 @@ export const rolloutEndpointLag = defineNodeRule({
   scope: 'node',
   roles: ['client', 'forwarder', 'target'],
   needs: ['features'],
-  optional: ['firewall', 'ipvs', 'capture', 'conntrackEntries'],
+  optional: ['firewall', 'ipvs', 'capture', 'conntrackEntries', 'addresses'],
   params: z.strictObject({}),
   sources: [
     'kubernetes.io Pod lifecycle, termination of Pods (the endpoint is removed while the pod already ends)',

@@ -21,7 +21,7 @@ export const udpStaleConntrack = defineNodeRule({
   anyProtocol: true,
   roles: ['client', 'forwarder', 'target'],
   needs: ['conntrackEntries'],
-  optional: ['features', 'firewall', 'ipvs', 'capture'],
+  optional: ['features', 'firewall', 'ipvs', 'capture', 'addresses'],
   params: z.strictObject({}),
   sources: [
     'net/netfilter/nf_conntrack_proto_udp.c (every packet renews the entry), nf_nat_core.c (rules are asked once per flow)',
@@ -181,22 +181,34 @@ export const udpStaleConntrack = defineNodeRule({
 
 /** Where conntrack sends the packets of a flow: who it expects the answer from. */
 function goesTo({ reply }: ConntrackEntry): { readonly address: string; readonly port: number } {
-  return { address: reply.source, port: reply.sourcePort ?? 0 };
+  return endpoint(reply.source, reply.sourcePort);
 }
 
-/** Packets of the flow in the window, whichever side of the translation the capture saw them on. */
-function packetsOf({ original, reply }: ConntrackEntry, capture: Capture | undefined): { sent: number; back: number } {
-  const own = (capture?.udp ?? []).filter(
-    ({ client, server }) =>
-      (client.port === original.sourcePort &&
-        sameAddress(client.address, original.source) &&
-        server.port === original.destinationPort) ||
-      (server.port === reply.sourcePort &&
-        sameAddress(server.address, reply.source) &&
-        client.port === reply.destinationPort),
+/**
+ * Packets of the flow in the window, whichever side of the translation the capture saw them on. Of UDP a capture cannot
+ * tell who is the client, so both ways of naming the ends are looked at.
+ */
+function packetsOf(entry: ConntrackEntry, capture: Capture | undefined): { sent: number; back: number } {
+  const { original, reply } = entry;
+  const before = [
+    endpoint(original.source, original.sourcePort),
+    endpoint(original.destination, original.destinationPort),
+  ];
+  const behind = [endpoint(reply.destination, reply.destinationPort), goesTo(entry)];
+  const own = (capture?.udp ?? []).flatMap(({ client, server, packets }) =>
+    [before, behind].flatMap(([from, to]) => {
+      if (from === undefined || to === undefined) return [];
+      if (isEndpoint(client, from) && isEndpoint(server, to)) return [{ sent: packets.client, back: packets.server }];
+      if (isEndpoint(server, from) && isEndpoint(client, to)) return [{ sent: packets.server, back: packets.client }];
+      return [];
+    }),
   );
   return {
-    sent: Math.max(0, ...own.map(({ packets }) => packets.client)),
-    back: Math.max(0, ...own.map(({ packets }) => packets.server)),
+    sent: Math.max(0, ...own.map(({ sent }) => sent)),
+    back: Math.max(0, ...own.map(({ back }) => back)),
   };
+}
+
+function endpoint(address: string, port: number | null): { readonly address: string; readonly port: number } {
+  return { address, port: port ?? 0 };
 }

@@ -39,6 +39,7 @@ const midStream = (values: Parameters<typeof talk>[0] = {}) =>
     syns: [],
     synAcks: [],
     packets: { client: 1, server: 1 },
+    bytes: { client: 18, server: 0 },
     flow: { client: flow({ dataSegments: 1 }), server: flow({ ttl: null }) },
     resets: [unknown],
     ...values,
@@ -48,7 +49,7 @@ const server = {
   addresses: addresses(target.address),
   features: noIpvs,
   firewall: firewall(),
-  counters: counters({ 'Tcp.OutRsts': 1 }),
+  counters: counters({ 'Tcp.OutRsts': 1, 'TcpExt.ListenOverflows': [0, 0] }),
 };
 const judge = (facts: object, from: object = {}, more: object = {}) =>
   judgePath(rule, { client: from, target: { ...server, ...facts }, ...more });
@@ -128,6 +129,25 @@ describe('backend-rst', () => {
   });
   it('stays silent: idle-reset does not claim it without a long silence', () => {
     expect(judgeOnCapture(idleReset, capture([midStream()])).verdict).toBe('notApplicable');
+  });
+  it('stays silent: a connection that an accept queue may have lost (F02, F04) is never confirmed', () => {
+    const overflowed = counters({ 'Tcp.OutRsts': 1, 'TcpExt.ListenOverflows': [7, 7] });
+    const found = judge({ capture: capture([midStream()]), counters: overflowed }, { sockets: established });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('have overflowed 7 times since it was started');
+    expect(judge({ capture: capture([midStream()]), counters: counters({}) }, { sockets: established }).verdict).toBe(
+      'likely',
+    );
+    // the kernel answered the SYN, the application never had the connection
+    const queued = talk({
+      client,
+      bytes: { client: 40, server: 0 },
+      packets: { client: 3, server: 2 },
+      resets: [unknown],
+    });
+    expect(judge({ capture: capture([queued]) }).verdict).toBe('likely');
+    const spoken = talk({ client, resets: [unknown] });
+    expect(judge({ capture: capture([spoken], { droppedByKernel: 2 }) }).verdict).toBe('likely');
   });
   it('missing evidence: no capture, a blind one, one that lost packets; addresses not read is never confirmed', () => {
     expect(judge({}).missing[0]?.fact).toBe('capture');

@@ -87,6 +87,12 @@ describe('etp-local-no-endpoint', () => {
     expect(judgeNode(fwInputDrop, { facts, target: nodePort }).verdict).toBe('ruledOut');
     expect(judge({ ...facts, capture: capture([answered({ server: nodePort })]) }).verdict).toBe('confirmed');
   });
+  it('stays silent: the NodePort of another node is asked about; what this node drops for its own is not it', () => {
+    const elsewhere = { ...own('eth0')[0], address: '10.51.2.99' };
+    const facts = { firewall: kubeRules({ rose: { 'has no local endpoints': 3 } }), addresses: [elsewhere] };
+    expect(judge(facts).verdict).toBe('ruledOut');
+    expect(judge({ ...facts, addresses: own('eth0') }).verdict).toBe('confirmed');
+  });
   it('missing evidence: no rules, IPVS not read, addresses not read', () => {
     expect(judge({}).missing[0]?.fact).toBe('firewall');
     expect(judge({ features: features() }).missing[0]?.fact).toBe('ipvs');

@@ -47,6 +47,14 @@ describe('udp-stale-conntrack', () => {
     expect(judge({ conntrackEntries: [answeredBefore], capture: capture([]) }).verdict).toBe('likely');
     expect(judge({ conntrackEntries: [flow()] }, { language: 'zh' }).said).toContain('不是该 Service 的端点');
   });
+  it('fires: whichever end the capture took for the client', () => {
+    const flipped = { ...packets(0, 5), client: dns, server: client };
+    const answeredFlow = { ...packets(5, 5), client: dns, server: client };
+    expect(judge({ conntrackEntries: [flow()], capture: capture([], { udp: [flipped] }) }).verdict).toBe('confirmed');
+    expect(judge({ conntrackEntries: [flow()], capture: capture([], { udp: [answeredFlow] }) }).verdict).toBe(
+      'ruledOut',
+    );
+  });
   it('fires: a flow from before the Service had an endpoint is not translated at all', () => {
     const found = judge({ conntrackEntries: [flow({ backend: dns })], capture: capture([], { udp: [packets(2, 0)] }) });
     expect(found.verdict).toBe('confirmed');

@@ -4,6 +4,14 @@ import type { Scenario } from '../scenario.ts';
 const nodePort = 30080;
 /** A Service with the policy Local whose only pod runs on node-51. */
 const localPort = 30170;
+/** A name server as a Service: its clients keep their source port. */
+const namesPort = 30053;
+const names: LabService = {
+  name: 'names',
+  address: '0.0.0.0',
+  port: 5353,
+  dns: { records: { 'node-50': ['172.16.0.50'] } },
+};
 const web: LabService = { name: 'web', address: '0.0.0.0', port: 8080 };
 const podAddress = (node: 30 | 50 | 51): string => `10.244.${node}.2`;
 const loadBalancer = '203.0.113.9';
@@ -50,6 +58,9 @@ const kubeProxy = `*nat
 :KUBE-SEP-WEB50 - [0:0]
 :KUBE-SEP-WEB51 - [0:0]
 :KUBE-SEP-EDGE51 - [0:0]
+:KUBE-EXT-DNS - [0:0]
+:KUBE-SVC-DNS - [0:0]
+:KUBE-SEP-DNS - [0:0]
 -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
@@ -60,6 +71,11 @@ const kubeProxy = `*nat
 -A KUBE-SERVICES -m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
 -A KUBE-NODEPORTS -p tcp -m comment --comment "shop/web:http" -m tcp --dport ${nodePort} -j KUBE-EXT-WEB
 -A KUBE-NODEPORTS -p tcp -m comment --comment "edge/ingress:http" -m tcp --dport ${localPort} -j KUBE-EXT-EDGE
+-A KUBE-NODEPORTS -p udp -m comment --comment "kube-system/dns:dns" -m udp --dport ${namesPort} -j KUBE-EXT-DNS
+-A KUBE-EXT-DNS -m comment --comment "masquerade traffic for kube-system/dns:dns external destinations" -j KUBE-MARK-MASQ
+-A KUBE-EXT-DNS -j KUBE-SVC-DNS
+-A KUBE-SVC-DNS -m comment --comment "kube-system/dns:dns" -j KUBE-SEP-DNS
+-A KUBE-SEP-DNS -p udp -m comment --comment "kube-system/dns:dns" -m udp -j DNAT --to-destination ${podAddress(50)}:5353
 -A KUBE-EXT-WEB -m comment --comment "masquerade traffic for shop/web:http external destinations" -j KUBE-MARK-MASQ
 -A KUBE-EXT-WEB -j KUBE-SVC-WEB
 -A KUBE-EXT-EDGE -m comment --comment "route LOCAL traffic for edge/ingress:http external destinations" -m addrtype --src-type LOCAL -j KUBE-SVC-EDGE
@@ -117,7 +133,7 @@ const cluster: LabDefinition = {
     nodeOf(51),
     podOf(30, { services: [] }),
     podOf(50),
-    podOf(51),
+    podOf(51, { services: [web, names] }),
   ],
 };
 
@@ -153,6 +169,26 @@ const sleepers = (on: string, count: number, fromSec: number): LabStep => ({
     `for i in $(seq ${count}); do { exec 3<>/dev/tcp/${podAddress(50)}/8080; sleep $((${fromSec} + i / 5)).$((i % 5 * 2)) 3>&-; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3; } >/dev/null 2>&1 & done; sleep 1`,
   ],
 });
+
+/** Questions from one source port, as forwarders of names send them; `count` of them, or without end. */
+const questions = (count: number): readonly string[] => [
+  'perl',
+  '-MIO::Socket::INET',
+  '-e',
+  `my $s = IO::Socket::INET->new(Proto => 'udp', LocalPort => 5399, PeerAddr => '172.16.0.30', PeerPort => ${namesPort}) or die; for (my $i = 0; ${count} == 0 || $i < ${count}; $i++) { $s->send(pack('n6', $i, 256, 1, 0, 0, 0) . chr(7) . 'node-50' . chr(0) . pack('n2', 1, 1)); select(undef, undef, undef, 0.3) }`,
+];
+/** kube-proxy puts pod-51 in the place of pod-50, and forgets the flows to pod-50, or does not. */
+const dnsMoves: readonly LabStep[] = [
+  { on: 'node-30', run: ['iptables', '-t', 'nat', '-F', 'KUBE-SEP-DNS'] },
+  {
+    on: 'node-30',
+    run: [
+      ...'iptables -t nat -A KUBE-SEP-DNS -p udp -m comment --comment kube-system/dns:dns -m udp -j DNAT'.split(' '),
+      '--to-destination',
+      `${podAddress(51)}:5353`,
+    ],
+  },
+];
 
 /** The pod is gone without a word, and another one has its address: nothing of its connections is left. */
 const replacePod: readonly LabStep[] = [
@@ -234,25 +270,25 @@ export const rolloutScenarios: readonly Scenario[] = [
       'A pod that is on its way out (or not up yet) listens and no longer accepts: its queue fills, connects time out. Asked at the pod itself.',
     definition: cluster,
     break: [
-      { on: 'pod-50', stop: 'web' },
-      { on: 'pod-50', start: { ...web, backlog: 2 } },
-      { on: 'pod-50', freeze: 'web' },
+      { on: 'pod-51', stop: 'web' },
+      { on: 'pod-51', start: { ...web, backlog: 2 } },
+      { on: 'pod-51', freeze: 'web' },
       {
         on: 'node-30',
         run: [
           'sh',
           '-c',
-          `for i in $(seq 8); do timeout 40 bash -c 'exec 3<>/dev/tcp/${podAddress(50)}/8080; sleep 40' >/dev/null 2>&1 & done; sleep 0.5`,
+          `for i in $(seq 8); do timeout 40 bash -c 'exec 3<>/dev/tcp/${podAddress(51)}/8080; sleep 40' >/dev/null 2>&1 & done; sleep 0.5`,
         ],
       },
     ],
-    ask: 'pod-50 port 8080 from node-12 timed out during rollout',
-    felt: { from: 'node-12', to: podAddress(50), port: 8080, as: 'timedOut' },
-    expect: { verdict: 'found', confirmed: [{ rule: 'accept-queue-overflow', node: 'pod-50' }] },
+    ask: 'pod-51 port 8080 from node-12 timed out during rollout',
+    felt: { from: 'node-12', to: podAddress(51), port: 8080, as: 'timedOut' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'accept-queue-overflow', node: 'pod-51' }] },
     mend: [
-      { on: 'pod-50', thaw: 'web' },
-      { on: 'pod-50', stop: 'web' },
-      { on: 'pod-50', start: web },
+      { on: 'pod-51', thaw: 'web' },
+      { on: 'pod-51', stop: 'web' },
+      { on: 'pod-51', start: web },
     ],
   },
   {
@@ -299,6 +335,28 @@ export const rolloutScenarios: readonly Scenario[] = [
       ],
     },
     mend: [{ on: 'node-50', run: ['sh', '-c', 'pkill -f "[d]ev/tcp/10.244.50.2" || true'] }, ...podBack],
+  },
+  {
+    id: 'udp-stale',
+    fault: 'F73',
+    about:
+      'A client that keeps its source port asks a UDP Service whose pod was exchanged: conntrack goes on sending to the pod that is gone, as where kube-proxy did not clear the flow. The rules are those that kube-proxy writes.',
+    definition: cluster,
+    break: [{ on: 'node-12', run: questions(1) }, ...podGone, ...dnsMoves],
+    traffic: [{ on: 'node-12', run: questions(0) }],
+    ask: `node-30 port ${namesPort} udp from node-12 for 5s after restart`,
+    expect: { verdict: 'found', confirmed: [{ rule: 'udp-stale-conntrack', node: 'node-30' }] },
+    mend: [
+      ...podBack,
+      {
+        on: 'node-30',
+        run: `conntrack -D -p udp --orig-dst 172.16.0.30 --orig-port-dst ${namesPort} --reply-src ${podAddress(50)}`.split(
+          ' ',
+        ),
+      },
+    ],
+    // rules about TCP cannot answer a question about UDP
+    mended: 'inconclusive',
   },
   {
     id: 'etp-local',
