@@ -145,7 +145,7 @@ describe('backend-rst', () => {
       packets: { client: 3, server: 2 },
       resets: [unknown],
     });
-    expect(judge({ capture: capture([queued]) }).verdict).toBe('likely');
+    expect(judge({ capture: capture([queued]) }).verdict).toBe('ruledOut');
     const spoken = talk({ client, resets: [unknown] });
     expect(judge({ capture: capture([spoken], { droppedByKernel: 2 }) }).verdict).toBe('likely');
   });
