@@ -83,7 +83,6 @@ export const dnsScenarios: readonly Scenario[] = [
   },
   {
     id: 'dns-search-hijack',
-    inTests: true,
     fault: 'F82, field report 1',
     about: 'resolv.conf of node-12 has a search domain with a wildcard: the name of node-50 leads to another cluster.',
     definition: withNames,
@@ -178,7 +177,6 @@ export const dnsScenarios: readonly Scenario[] = [
   },
   {
     id: 'dns-cluster-down',
-    inTests: true,
     fault: 'F87',
     about:
       'No pod of the DNS of the cluster is ready: the rule that kube-proxy then writes turns the questions of pod-a down. Rule, refusal and questions are real, kube-proxy itself is not there.',
