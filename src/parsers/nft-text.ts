@@ -53,7 +53,8 @@ function statement(json: Json): string {
     case 'snat': {
       const to = textMember(body, 'addr') ?? expression(member(body, 'addr') ?? '');
       const port = member(body, 'port');
-      return [`${name} to ${to}${port === undefined ? '' : `:${expression(port)}`}`, ...natFlags(body)].join(' ');
+      const host = to.includes(':') && port !== undefined ? `[${to}]` : to;
+      return [`${name} to ${host}${port === undefined ? '' : `:${expression(port)}`}`, ...natFlags(body)].join(' ');
     }
     case 'reset':
       return `reset ${expression(body ?? null)}`;

@@ -15,7 +15,7 @@ export interface Asked extends Endpoint {
 const natHooks = ['prerouting', 'output'];
 /** `--to-destination 10.0.0.5:80`, `[fd00::5]:80`, `10.0.0.5`; `dnat to 10.0.0.5:80`. A range of ports or addresses is not read. */
 const toDestination =
-  /(?:--to-destination|\bdnat(?: ip6?)? to) (?:\[([0-9a-fA-F:]{2,39})\]|([0-9.]{7,15}|[0-9a-fA-F:]*::[0-9a-fA-F:]*))(?::(\d{1,5}))?(?=\s|$)/;
+  /(?:--to-destination|\bdnat(?: ip6?)? to) (?:(?:\[([0-9a-fA-F:]{2,39})\]|([0-9.]{7,15}))(?::(\d{1,5}))?|([0-9a-fA-F:]{2,39}))(?=\s|$)/;
 /** `-j REDIRECT --to-ports 8080` */
 const toPort = /-j REDIRECT\b.*--to-ports (\d{1,5})(?=\s|$)|\bredirect to :(\d{1,5})(?=\s|$)/;
 /** Rules for addresses of the node itself: NodePorts of kube-proxy, published ports of containers. */
@@ -53,8 +53,13 @@ export function isService(
   return (
     (ipvs.services ?? []).some((service) => service.protocol === asked.protocol && isAsked(asked, service)) ||
     serversBehind(asked, ipvs, rules).length > 0 ||
-    rules.some((rule) => rule.text.includes('has no endpoints') && coverage(rule, flowOf(asked)) !== 'no')
+    rules.some((rule) => isWithoutEndpoints(rule) && coverage(rule, flowOf(asked)) !== 'no')
   );
+}
+
+/** kube-proxy's own entry for a Service that has no endpoint: a rule of iptables, or an element of a map of nftables. */
+function isWithoutEndpoints({ text, chain }: FirewallRule): boolean {
+  return text.includes('has no endpoints') || chain.startsWith('map no-endpoint-');
 }
 
 function isAsked(asked: Asked, { address, port }: Endpoint): boolean {
@@ -69,14 +74,30 @@ function realServers(asked: Asked, services: readonly IpvsService[]): readonly E
 
 function natDestinations(asked: Asked, rules: readonly FirewallRule[]): readonly Endpoint[] {
   const applicable = asked.isHere ? rules : rules.filter(({ text }) => !onlyLocal.test(text));
-  return reachedRules({ rules: applicable }, flowOf(asked), ['other'], natHooks).flatMap(({ rule: { text } }) => {
-    const [, six, four, port] = toDestination.exec(text) ?? [];
-    const address = six ?? four;
-    if (address !== undefined) return [{ address, port: port === undefined ? asked.port : Number(port) }];
-    const [, own, ownOfNft] = toPort.exec(text) ?? [];
-    const redirected = own ?? ownOfNft;
-    return redirected === undefined ? [] : [{ address: asked.address, port: Number(redirected) }];
-  });
+  return reachedRules({ rules: applicable.flatMap(withWays) }, flowOf(asked), ['other'], natHooks).flatMap(
+    ({ rule: { text } }) => {
+      const [, six, four, port, bare] = toDestination.exec(text) ?? [];
+      const address = six ?? four ?? bare;
+      if (address !== undefined) return [{ address, port: port === undefined ? asked.port : Number(port) }];
+      const [, own, ownOfNft] = toPort.exec(text) ?? [];
+      const redirected = own ?? ownOfNft;
+      return redirected === undefined ? [] : [{ address: asked.address, port: Number(redirected) }];
+    },
+  );
+}
+
+/**
+ * A rule of nftables with a verdict map, and the chains that it leads to: elements of a named map stand in a chain of
+ * their own (`map NAME`, as the parser reads them), those of one in the rule itself are in its text.
+ */
+function withWays(rule: FirewallRule): readonly FirewallRule[] {
+  if (rule.tool !== 'nft' || !rule.text.includes(' vmap ')) return [rule];
+  const named = /\bvmap @(\S+)/.exec(rule.text)?.[1];
+  const chains =
+    named === undefined
+      ? [...rule.text.matchAll(/\b(?:goto|jump) ([^\s,}]+)/g)].map(([, chain = '']) => chain)
+      : [`map ${named}`];
+  return [rule, ...chains.map((chain): FirewallRule => ({ ...rule, verdict: 'jump', jumpTo: chain }))];
 }
 
 function flowOf({ protocol, address, port }: Asked): Flow {

@@ -130,6 +130,92 @@ describe('serversBehind', () => {
     expect(serversBehind(here, {}, value ?? [])).toEqual([pods[0]]);
   });
 
+  it('kube-proxy with nftables: by the maps of its Services and node ports, to the endpoints of the right one', () => {
+    const family = { family: 'ip', table: 'kube-proxy' };
+    const chain = (name: string, more: object = {}) => ({ chain: { ...family, name, handle: 1, ...more } });
+    let handle = 10;
+    const rule = (name: string, ...expr: readonly object[]) => {
+      handle += 1;
+      return { rule: { ...family, chain: name, handle, expr } };
+    };
+    const payload = (protocol: string, field: string) => ({ payload: { protocol, field } });
+    const l4 = { meta: { key: 'l4proto' } };
+    const map = (name: string, type: readonly string[], elem: readonly unknown[]) => ({
+      map: { ...family, name, handle: 2, type, map: 'verdict', elem },
+    });
+    const way = (key: readonly (string | number)[], target: string) => [{ concat: key }, { goto: { target } }];
+    const endpoint = (name: string, addr: string, port: number) => [
+      chain(name),
+      rule(name, { match: { op: '==', left: l4, right: 'tcp' } }, { dnat: { addr, port } }),
+    ];
+    const ruleset = {
+      nftables: [
+        map(
+          'service-ips',
+          ['ipv4_addr', 'inet_proto', 'inet_service'],
+          [
+            way(['10.96.0.20', 'tcp', 80], 'service-A-default/web/tcp/http'),
+            way(['10.96.0.21', 'tcp', 80], 'service-B-default/other/tcp/http'),
+          ],
+        ),
+        map(
+          'service-nodeports',
+          ['inet_proto', 'inet_service'],
+          [
+            way(['tcp', here.port], 'external-A-default/web/tcp/http'),
+            way(['tcp', 30_171], 'service-B-default/other/tcp/http'),
+          ],
+        ),
+        chain('nat-prerouting', { type: 'nat', hook: 'prerouting', prio: -100, policy: 'accept' }),
+        chain('services'),
+        rule('nat-prerouting', { jump: { target: 'services' } }),
+        rule('services', {
+          vmap: { key: { concat: [payload('ip', 'daddr'), l4, payload('th', 'dport')] }, data: '@service-ips' },
+        }),
+        rule('services', { vmap: { key: { concat: [l4, payload('th', 'dport')] }, data: '@service-nodeports' } }),
+        chain('external-A-default/web/tcp/http'),
+        rule('external-A-default/web/tcp/http', { goto: { target: 'service-A-default/web/tcp/http' } }),
+        chain('service-A-default/web/tcp/http'),
+        rule('service-A-default/web/tcp/http', {
+          vmap: {
+            key: { numgen: { mode: 'random', mod: 2, offset: 0 } },
+            data: {
+              set: [
+                [0, { goto: { target: 'endpoint-1-default/web/tcp/http__10.244.1.5/8080' } }],
+                [1, { goto: { target: 'endpoint-2-default/web/tcp/http__10.244.2.7/8080' } }],
+              ],
+            },
+          },
+        }),
+        chain('service-B-default/other/tcp/http'),
+        rule('service-B-default/other/tcp/http', { goto: { target: 'endpoint-3' } }),
+        ...endpoint('endpoint-1-default/web/tcp/http__10.244.1.5/8080', '10.244.1.5', 8080),
+        ...endpoint('endpoint-2-default/web/tcp/http__10.244.2.7/8080', '10.244.2.7', 8080),
+        ...endpoint('endpoint-3', '10.244.2.8', 9090),
+      ],
+    };
+    const { value = [] } = nftJson.parse({
+      stdout: Buffer.from(JSON.stringify(ruleset)),
+      stderr: Buffer.from(''),
+      argv: ['nft', '-j', 'list', 'ruleset'],
+      exitCode: 0,
+      evidence: 'x',
+    });
+    expect(serversBehind(here, {}, value)).toEqual(pods);
+    expect(serversBehind({ ...here, address: '10.96.0.20', port: 80 }, {}, value)).toEqual(pods);
+    expect(serversBehind({ ...here, port: 30_172 }, {}, value)).toEqual([]);
+  });
+
+  it('addresses of IPv6, with and without a port', () => {
+    const six = { ...here, address: 'fd00::50', port: 1301 };
+    const plain = (to: string) =>
+      rulesOf(
+        `*nat\n:PREROUTING ACCEPT [0:0]\n[0:0] -A PREROUTING -p tcp -m tcp --dport 1301 -j DNAT --to-destination ${to}\nCOMMIT\n`,
+      ).map((rule): FirewallRule => ({ ...rule, family: 6 }));
+    expect(serversBehind(six, {}, plain('[fd00::7]:8080'))).toEqual([{ address: 'fd00::7', port: 8080 }]);
+    expect(serversBehind(six, {}, plain('fd00::7'))).toEqual([{ address: 'fd00::7', port: 1301 }]);
+  });
+
   const at = { evidence: 'evidence/node-50/04-ipvs.out', line: 4 };
   const server = (address: string, weight = 1, port = 8080) => ({
     address,
