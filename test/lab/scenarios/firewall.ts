@@ -1,5 +1,13 @@
-import { on50, onRouter, target, type Scenario } from '../scenario.ts';
+import { on50, onRouter, sysctl, target, type Scenario } from '../scenario.ts';
 import { plain } from '../topologies.ts';
+
+/** As a NodePort on r1: the port is sent on to node-50, with another address and another port. It stays when mended. */
+const nodePort = onRouter(
+  'sh',
+  '-c',
+  'iptables -t nat -C PREROUTING -p tcp --dport 30170 -j DNAT --to-destination 172.16.0.50:1301 2>/dev/null || iptables -t nat -A PREROUTING -p tcp --dport 30170 -j DNAT --to-destination 172.16.0.50:1301',
+);
+const nodePortFelt = { from: 'node-12', to: '10.0.12.1', port: 30_170, as: 'timedOut' } as const;
 
 /** Packets that a rule of a firewall takes away. */
 export const firewallScenarios: readonly Scenario[] = [
@@ -54,6 +62,36 @@ export const firewallScenarios: readonly Scenario[] = [
     felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
     expect: { verdict: 'found', confirmed: [{ rule: 'forward-policy-drop', node: 'r1' }] },
     mend: [onRouter('iptables', '-P', 'FORWARD', 'ACCEPT')],
+  },
+  {
+    id: 'nodeport-forward-drop',
+    inTests: true,
+    fault: 'F10',
+    about:
+      'A port of r1 itself is sent on to node-50 with another address and port (DNAT, as a NodePort), and the FORWARD chain drops it there.',
+    definition: plain,
+    break: [nodePort, onRouter(...'iptables -A FORWARD -p tcp --dport 1301 -j DROP'.split(' '))],
+    ask: 'r1 port 30170 from node-12',
+    felt: nodePortFelt,
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'forward-policy-drop', node: 'r1' }],
+      mayBeLikely: [],
+      remedy: { node: 'r1', command: 'iptables -I FORWARD -d 172.16.0.50 -j ACCEPT' },
+    },
+    mend: [onRouter(...'iptables -D FORWARD -p tcp --dport 1301 -j DROP'.split(' '))],
+  },
+  {
+    id: 'nodeport-forwarding-off',
+    inTests: true,
+    fault: 'F07',
+    about: 'The same port of r1, which does not forward: the address is its own, and forwarding matters all the same.',
+    definition: plain,
+    break: [nodePort, sysctl('r1', 'net.ipv4.ip_forward=0')],
+    ask: 'r1 port 30170 from node-12',
+    felt: nodePortFelt,
+    expect: { verdict: 'found', confirmed: [{ rule: 'ip-forward-off', node: 'r1' }], mayBeLikely: [] },
+    mend: [sysctl('r1', 'net.ipv4.ip_forward=1')],
   },
   {
     id: 'firewall-output-drop',
