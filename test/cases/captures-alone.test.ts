@@ -53,6 +53,8 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'loopback-only': ['connect-refused'],
   'martian-local-source': ['syn-unanswered'],
   'no-route-back': ['syn-unanswered'],
+  'nodeport-forward-drop': ['syn-unanswered'],
+  'nodeport-forwarding-off': ['syn-unanswered'],
   'path-drop': ['syn-unanswered'],
   'port-closed': ['connect-refused'],
   'report-0': ['syn-unanswered'],
