@@ -34,6 +34,12 @@ function accusing(findings: readonly Finding[]): readonly Finding[] {
 }
 
 const expected: Readonly<Record<string, readonly string[]>> = {
+  'client-dark-firewall-drop': ['syn-unanswered'],
+  'decoy-others-dropped': ['syn-unanswered'],
+  'pair-half-dropped-twice': ['syn-unanswered'],
+  'pair-rp-filter-input-drop': ['syn-unanswered'],
+  'pod-client-tw-recycle': ['syn-unanswered'],
+  'target-dark-port-closed': ['connect-refused'],
   'accept-queue-overflow': ['syn-unanswered'],
   'etp-local': ['syn-unanswered'],
   'dns-5s': ['dns-5s'],
