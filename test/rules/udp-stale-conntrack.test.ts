@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { udpStaleConntrack as rule } from '../../src/rules/udp-stale-conntrack.ts';
-import { capture, firewall, icmp, judgeNode, symptom } from './facts.ts';
+import { capture, firewall, firewallRule, icmp, judgeNode, symptom } from './facts.ts';
 import { features, ipvs, service } from './ipvs-facts.ts';
 import { kubeRules, noIpvs, tracked } from './kube-facts.ts';
 
@@ -59,6 +59,19 @@ describe('udp-stale-conntrack', () => {
     const found = judge({ conntrackEntries: [flow({ backend: dns })], capture: capture([], { udp: [packets(2, 0)] }) });
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('without translation');
+  });
+  it('fires: a pod that left the Service between the two readings is no endpoint any more', () => {
+    const chain = (name: string, values: object) =>
+      firewallRule({ table: 'nat', chain: name, verdict: 'jump', ...values });
+    const match = { protocol: 'udp', destinations: [`${dns.address}/32`], destinationPorts: [{ from: 53, to: 53 }] };
+    const dnat = (to: string) =>
+      chain('KUBE-SVC-DNS', { verdict: 'other', text: `-A KUBE-SVC-DNS -p udp -j DNAT --to-destination ${to}:53` });
+    const rules = {
+      rules: [chain('KUBE-SERVICES', { jumpTo: 'KUBE-SVC-DNS', text: 'dns', match }), dnat(alive.address)],
+      gone: [dnat(gone.address)],
+    };
+    const facts = { features: noIpvs, ipvs: undefined, firewall: rules, conntrackEntries: [flow()] };
+    expect(judge({ ...facts, capture: capture([], { udp: [packets(4, 0)] }) }).verdict).toBe('confirmed');
   });
   it('stays silent: flows to endpoints, a pod that still answers while it ends, another Service, TCP', () => {
     expect(judge({ conntrackEntries: [flow({ backend: alive })] }).verdict).toBe('ruledOut');
