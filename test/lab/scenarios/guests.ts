@@ -32,6 +32,11 @@ const keepaliveOfPod = (seconds: string): LabStep =>
     'node-2',
     `ip netns exec app sysctl -qw net.ipv4.tcp_keepalive_time=${seconds} net.ipv4.tcp_keepalive_intvl=${seconds === '7200' ? 75 : seconds}`,
   );
+/** The server keeps the connections that IPVS has forgotten: nobody shall meet them later. */
+const restartWeb: readonly LabStep[] = [
+  { on: 'node-3', stop: web.name },
+  { on: 'node-3', start: web },
+];
 /** Several clients in the pod, one and a half seconds apart: one of them connects soon after a short window begins. */
 const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
   {
@@ -40,7 +45,7 @@ const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
       ...inPod('app'),
       'sh',
       '-c',
-      `for i in 1 2 3 4 5 6 7 8; do (while :; do ${talk('10.96.0.44', 80, ...steps).join(' ')}; sleep 0.5; done) >/dev/null 2>&1 & sleep 1.5; done; wait`,
+      `for i in 1 2 3 4 5 6 7 8; do (while :; do ${talk('10.96.0.44', 80, 'apart', ...steps).join(' ')}; sleep 0.5; done) >/dev/null 2>&1 & sleep 1.5; done; wait`,
     ],
   },
 ];
@@ -156,7 +161,7 @@ export const guestScenarios: readonly Scenario[] = [
       headline: /IPVS forgets connections/,
       remedy: { node: 'node-2', command: 'ipvsadm --set 7200 0 0' },
     },
-    mend: [idleSeconds(900)],
+    mend: [idleSeconds(900), ...restartWeb],
     // nobody is silent for 900 s while netcheck watches, and nobody is protected either
     mended: 'inconclusive',
   },
@@ -183,7 +188,7 @@ export const guestScenarios: readonly Scenario[] = [
         { rule: 'rst-injected', node: 'node-2@app' },
       ],
     },
-    mend: [keepaliveOfPod('2')],
+    mend: [keepaliveOfPod('2'), ...restartWeb],
   },
   {
     id: 'ipvs-idle-keepalive',
@@ -200,7 +205,7 @@ export const guestScenarios: readonly Scenario[] = [
       limitSec: 20,
     },
     expect: { verdict: 'clear', confirmed: [], mayBeLikely: [] },
-    mend: [idleSeconds(900)],
+    mend: [idleSeconds(900), ...restartWeb],
   },
   {
     id: 'ipvs-empty-service',

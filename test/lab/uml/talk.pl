@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # A client that talks to service.pl over one connection, step by step, and says where it failed.
-# Usage: talk.pl ADDRESS PORT STEP...
+# Usage: talk.pl ADDRESS PORT [apart] STEP...
+#   apart         a source port that no other process has had for long: nobody meets what is left of an old connection
 #   get           a small request, and its answer         upload N,M,…  a request with N, M … bytes in writes of their own
 #   sleep S       says nothing for that long
 #   keepalive S   SO_KEEPALIVE with that idle time and interval; 0: with the times of the network namespace
@@ -14,6 +15,10 @@ my ($address, $port, @steps) = @ARGV;
 $SIG{PIPE} = 'IGNORE';
 $| = 1;
 socket(my $socket, PF_INET, SOCK_STREAM, 0) or die "socket: $!\n";
+if (@steps && $steps[0] eq 'apart') {
+    shift @steps;
+    bind($socket, sockaddr_in(33000 + $$ % 27000, INADDR_ANY)) or die "bind: $!\n";
+}
 {
     local $SIG{ALRM} = sub { $! = 110; die "connect: timed out\n" };
     alarm 4;
