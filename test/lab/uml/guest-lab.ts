@@ -69,9 +69,12 @@ export async function startGuestLab(definition: GuestLabDefinition): Promise<Lab
     await makeKey(identityFile, 'netcheck');
     const read = (name: string) => readFile(new URL(`./${name}`, import.meta.url), 'utf8');
     const files = { 'service.pl': await read('service.pl'), 'talk.pl': await read('talk.pl') };
+    const hosts = definition.nodes.flatMap(({ name, interfaces }) =>
+      interfaces.slice(0, 1).map(({ address }) => `${address.replace(/\/.*$/, '')} ${name}`),
+    );
     const booted = await Promise.allSettled(
       definition.nodes.map(async (node) => {
-        const guest = await startGuest({ ...guestOf(node, switches), identityFile, files });
+        const guest = await startGuest({ ...guestOf(node, switches), hosts, identityFile, files });
         guests.push(guest);
         const handle = handleOf(node, guest);
         nodes.set(node.name, handle);

@@ -45,6 +45,8 @@ export interface GuestDefinition {
   readonly identityFile?: string;
   /** `iptables` is the variant that this kernel can do: it has nf_tables for bridges only. */
   readonly iptables?: 'legacy';
+  /** Lines of /etc/hosts besides its own name. With them no name server is asked (nsswitch.conf: files). */
+  readonly hosts?: readonly string[];
   /** Text files of its own, by their names in /run/netcheck-lab. */
   readonly files?: Readonly<Record<string, string>>;
   /** The account that netcheck uses; root unless told otherwise. */
@@ -146,7 +148,13 @@ export async function startGuest(definition: GuestDefinition): Promise<Guest> {
     const hostKey = (await readFile(join(dir, 'host_key.pub'), 'utf8')).split(' ').slice(0, 2).join(' ');
     await Promise.all([
       writeFile(join(dir, 'etc/hostname'), `${name}\n`),
-      writeFile(join(dir, 'etc/hosts'), `127.0.0.1 localhost\n127.0.1.1 ${name}\n`),
+      writeFile(
+        join(dir, 'etc/hosts'),
+        lines(['127.0.0.1 localhost', `127.0.1.1 ${name}`, ...(definition.hosts ?? [])]),
+      ),
+      definition.hosts === undefined
+        ? undefined
+        : writeFile(join(dir, 'etc/nsswitch.conf'), 'passwd: files\ngroup: files\nshadow: files\nhosts: files\n'),
       writeFile(join(dir, 'etc/resolv.conf'), '# nobody to ask\n'),
       writeFile(join(dir, 'authorized_keys'), await readFile(`${identityFile}.pub`, 'utf8')),
       writeFile(join(dir, 'sshd_config'), `${sshdConfig(address)}AddressFamily inet\n`),
