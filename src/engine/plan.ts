@@ -204,6 +204,10 @@ function joiners(
   whole: Lists,
 ): readonly (Lists & { readonly id: string; readonly seen: Seen[] })[] {
   const whenOf = ({ use }: Playbook['collect'][number]) => collectors.get(use)?.when;
+  const providedBy = (use: string): readonly string[] => collectors.get(use)?.provides ?? [];
+  // a look-up of the name is no second series of connects: a rule that joins would miss it
+  const probed = new Set(['probes', ...whole.collect.flatMap(({ use }) => providedBy(use))]);
+  const isProbed = (use: string): boolean => providedBy(use).some((fact) => probed.has(fact));
   return [...playbooks.values()].flatMap(({ id, when, collect, rules }) => {
     if (when?.seen === undefined || !isForQuestion(when, symptom)) return [];
     if (chosen.some(({ playbook }) => playbook.id === id)) return [];
@@ -212,7 +216,9 @@ function joiners(
       whole.collect.some((step) => step.use === use && JSON.stringify(step.with) === JSON.stringify(params)),
     );
     if (!isCaptured) return [];
-    const others = collect.filter((step) => whenOf(step) !== 'capture' && whenOf(step) !== 'probe');
+    const others = collect.filter(
+      (step) => whenOf(step) !== 'capture' && !(whenOf(step) === 'probe' && isProbed(step.use)),
+    );
     return [{ id, seen: when.seen, collect: others, rules }];
   });
 }

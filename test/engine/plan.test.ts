@@ -219,7 +219,12 @@ describe('playbooks that are for a port, or for what the first look shows', () =
   });
   const service = made('service', {
     when: { seen: ['service'] },
-    collect: [step('capture'), step('counters', ['target', 'client']), step('tcp-probe', ['client'])],
+    collect: [
+      step('capture'),
+      step('counters', ['target', 'client']),
+      step('tcp-probe', ['client']),
+      step('target-name', ['client']),
+    ],
     rules: [{ use: 'tw-recycle' }, { use: 'no-endpoints' }],
   });
   const otherCapture = made('other-capture', {
@@ -234,6 +239,7 @@ describe('playbooks that are for a port, or for what the first look shows', () =
         { ...collector('capture', ['capture']), when: 'capture' as const },
         collector('counters', ['counters']),
         { ...collector('tcp-probe', ['probes']), when: 'probe' as const },
+        { ...collector('target-name', ['nameLookups']), when: 'probe' as const },
       ].map((one) => [one.id, one]),
     ),
     playbooks: new Map(
@@ -260,13 +266,17 @@ describe('playbooks that are for a port, or for what the first look shows', () =
     ]);
   });
 
-  it('what may join is in the plan: what it adds, without captures and probes of its own', async () => {
+  it('what may join is in the plan: what it adds, without captures and connects of its own', async () => {
     const { mayJoin } = await planned('node-50 port 1301 from node-12');
     expect(mayJoin).toEqual([
       {
         playbook: 'service',
         seen: ['service'],
-        steps: [{ node: 'node-12', collector: 'counters', params: {} }],
+        steps: [
+          { node: 'node-12', collector: 'counters', params: {} },
+          // no connect: the look-up that a rule of it needs
+          { node: 'node-12', collector: 'target-name', params: {} },
+        ],
         rules: [{ rule: 'no-endpoints', params: {} }],
       },
       { playbook: 'tunnel', seen: ['tunnel'], steps: [], rules: [{ rule: 'mtu-too-small', params: {} }] },
@@ -290,7 +300,7 @@ describe('playbooks that are for a port, or for what the first look shows', () =
     expect(after.choice.at(-1)).toEqual({ playbook: 'service', by: 'service' });
     expect(after.mayJoin.map(({ playbook }) => playbook)).toEqual(['tunnel']);
     expect(after.rules.map(({ rule: id }) => id)).toEqual(['tw-recycle', 'no-endpoints']);
-    expect(after.steps.slice(before.steps.length)).toEqual([{ node: 'node-12', collector: 'counters', params: {} }]);
+    expect(after.steps.slice(before.steps.length).map(({ collector: id }) => id)).toEqual(['counters', 'target-name']);
     expect(joinPlaybooks(after, ['service'])).toBe(after);
   });
 
