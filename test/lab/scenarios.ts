@@ -13,6 +13,7 @@ import { partialSightScenarios } from './scenarios/partial-sight.ts';
 import { rolloutScenarios } from './scenarios/rollout.ts';
 import { routingScenarios } from './scenarios/routing.ts';
 import { transferScenarios } from './scenarios/transfers.ts';
+import { translationScenarios } from './scenarios/translations.ts';
 
 /** Every scenario of the practice network. One file per group; a new group is one line here. */
 export const scenarios: readonly Scenario[] = [
@@ -23,6 +24,7 @@ export const scenarios: readonly Scenario[] = [
   ...nextHopScenarios,
   ...hostScenarios,
   ...transferScenarios,
+  ...translationScenarios,
   ...podAndPeerScenarios,
   ...dnsScenarios,
   ...rolloutScenarios,

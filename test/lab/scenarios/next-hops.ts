@@ -4,7 +4,7 @@ import { plain } from '../topologies.ts';
 
 const on12 = (...run: string[]): LabStep => ({ on: 'node-12', run });
 
-/** F21, F23, F24, F57: the packet has no next hop, a dead one, a closed route, or two owners. */
+/** F05, F23, F24, F57: the packet has no next hop, a dead one, or a closed route. */
 export const nextHopScenarios: readonly Scenario[] = [
   {
     id: 'route-blackhole-client',
@@ -170,33 +170,6 @@ export const nextHopScenarios: readonly Scenario[] = [
     mend: [
       { on: 'node-51', run: ['ip', 'link', 'set', 'eth0', 'up'] },
       { on: 'node-51', run: ['ip', 'route', 'add', 'default', 'via', '172.16.0.1'] },
-    ],
-  },
-  {
-    id: 'duplicate-ip',
-    fault: 'F21',
-    about:
-      'node-51 has the address of node-50 as well, and nothing listens there on the asked port: two MACs, two answers.',
-    definition: plain,
-    break: [
-      { on: 'node-51', stop: 'http' },
-      { on: 'node-51', run: ['ip', 'addr', 'add', `${target}/32`, 'dev', 'eth0'] },
-      onRouter('sh', '-c', 'ip neigh flush dev eth1'),
-      // the cache of the router is renewed again and again, as it is when a table is small or a switch is restarted
-      onRouter(
-        'sh',
-        '-c',
-        '(while sleep 0.3; do ip neigh del 172.16.0.50 dev eth1; done) >/dev/null 2>&1 & echo $! > /tmp/flush.pid',
-      ),
-    ],
-    ask: 'node-50 port 1301 from node-12 via r1 intermittent',
-    felt: { from: 'node-12', to: target, port: 1301, as: 'connected' },
-    expect: { verdict: 'found', confirmed: [{ rule: 'duplicate-ip', node: 'r1' }] },
-    mend: [
-      onRouter('sh', '-c', 'kill $(cat /tmp/flush.pid)'),
-      { on: 'node-51', run: ['ip', 'addr', 'del', `${target}/32`, 'dev', 'eth0'] },
-      { on: 'node-51', start: { name: 'http', address: '0.0.0.0', port: 1301 } },
-      onRouter('ip', 'neigh', 'flush', 'dev', 'eth1'),
     ],
   },
   {
