@@ -6,7 +6,7 @@ import { definePathRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { handshakesOf, synsIn } from './handshakes.ts';
-import { answersAttempt, isProhibited, isTimeExceeded, isUndeliverable } from './icmp-meaning.ts';
+import { answersAttempt, isTimeExceeded, isUndeliverable, rejectionOf } from './icmp-meaning.ts';
 import { sameAddress } from './ip-address.ts';
 import { isEndpoint } from './ipvs-service.ts';
 import { findIn, hasLookalike, type Sighting } from './join-captures.ts';
@@ -83,6 +83,8 @@ export const pathDrop = definePathRule({
         `They went into the tunnel device ${v.device} of ${v.node}, and were not seen to come out of it: whether they left the node is not known, see vxlan-fdb`,
       few: (v: { lost: number; minLost: number }) =>
         `only ${v.lost} packets were lost, fewer than the ${v.minLost} that prove it`,
+      answeredElsewhere: (v: { connects: number; to: string; node: string }) =>
+        `${v.connects} connects were refused by RST in the name of ${v.to}, and ${v.node} never saw their SYNs: a device on the way rejects them, or another machine has the same address`,
       single: (v: { answered: number }) =>
         `Each of them sent one SYN only, and ${v.answered} other connects were answered: that is what random loss looks like (see path-loss), rather than a filter`,
       rewritten:
@@ -125,6 +127,8 @@ export const pathDrop = definePathRule({
       intoTunnel: (v) =>
         `它们进入了 ${v.node} 的隧道设备 ${v.device}，没有看到从隧道出来：不知道是否离开了该节点，见 vxlan-fdb`,
       few: (v) => `只丢了 ${v.lost} 个包，少于可作为证据的 ${v.minLost} 个`,
+      answeredElsewhere: (v) =>
+        `${v.connects} 次连接收到以 ${v.to} 名义发出的 RST，而 ${v.node} 从未看到它们的 SYN：是途中设备拒绝了，或另一台机器有同样的地址`,
       single: (v) =>
         `每个都只发过一个 SYN，而另外 ${v.answered} 次连接有应答：看起来像随机丢包（见 path-loss），而不是过滤`,
       rewritten: '同一时刻那边有一个选项相同、来自其他地址的连接到达：不能排除有设备改写了地址和序号',
@@ -161,6 +165,8 @@ export const pathDrop = definePathRule({
     const heard = seen.all.length - seen.all.filter((c) => c.handshake === 'unanswered').length;
     if (seen.unanswered.length === 0) {
       if (heard === 0) return undecided('capture', client.node, say.tooEarly);
+      const elsewhere = answeredElsewhere();
+      if (elsewhere !== null) return elsewhere;
       return ruledOut(
         because(say.answered({ answered: heard, connects: seen.all.length, from: client.node, to }), capture.at),
       );
@@ -310,6 +316,21 @@ export const pathDrop = definePathRule({
       return { here, atTarget, lookalike, last, answerSeenBy, tunnelled, inTunnel };
     }
 
+    /** RSTs in the name of a target that never saw the SYNs. */
+    function answeredElsewhere() {
+      const there = target.facts.capture;
+      const refused = seen.all.filter(({ handshake }) => handshake === 'refused');
+      if (there === undefined || refused.length < params.minLost || refused.length < heard) return null;
+      if (weakness(there, say) !== null) return null;
+      // an address of a service may be answered anywhere
+      if (target.facts.addresses?.some((a) => sameAddress(a.address, target.address)) !== true) return null;
+      const ahead = clockOffsetMs(target.node) - clockOffsetMs(client.node);
+      const arrivedThere = refused.some((c) => findIn(there, c, ahead).length > 0 || hasLookalike(there, c, ahead));
+      if (arrivedThere || forwarders.some((f) => f.facts.capture !== undefined)) return null;
+      const words = { connects: refused.length, to, node: target.node };
+      return likely([because(say.answeredElsewhere(words), there.at)], remedies(say.open));
+    }
+
     /** ICMP of a device on the way that says that it threw the packet away. */
     function reportedOnTheWay() {
       const about = capture.icmpErrors.filter(
@@ -321,7 +342,8 @@ export const pathDrop = definePathRule({
           !isOf(e.from, target.node, target.facts.addresses, target.address) &&
           !isOf(e.from, client.node, client.facts.addresses, e.about.source),
       );
-      const rejected = about.filter(isProhibited);
+      // "port unreachable" in answer to TCP is a firewall's as well
+      const rejected = about.filter((e) => rejectionOf(e, 'tcp') !== null);
       const expired = about.filter(isTimeExceeded);
       const undeliverable = about.filter(isUndeliverable);
       const first = rejected[0] ?? expired[0] ?? undeliverable[0];

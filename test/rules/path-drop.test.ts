@@ -53,6 +53,41 @@ describe('path-drop', () => {
     expect(judgePath(rule, { client: { capture: capture(persistent) }, target: there }).verdict).toBe('confirmed');
   });
 
+  describe('refused by somebody else', () => {
+    const rejected = [refused(), refused(), refused()];
+    const own = [
+      { family: 4 as const, device: 'eth0', address: '10.51.2.2', prefixLength: 24, at: at('07-addresses.out') },
+    ];
+    const judge = (seen: readonly Connection[], there: readonly Connection[], addresses = own) =>
+      judgePath(rule, { client: { capture: capture(seen) }, target: { capture: capture(there), addresses } });
+
+    it('fires: likely where RSTs come in the name of a target that never saw the SYNs', () => {
+      const found = judge(rejected, []);
+      expect(found.verdict).toBe('likely');
+      expect(found.said).toContain('3 connects were refused by RST in the name of 10.51.2.2:1301');
+    });
+
+    it('fires: confirmed by a port-unreachable of a device on the way', () => {
+      const sentOut = connection({ handshake: 'icmpError', tries: 1 });
+      const error = icmp({
+        from: '10.30.0.1',
+        code: 3,
+        name: 'port-unreachable',
+        about: { sourcePort: sentOut.client.port },
+      });
+      const seen = capture([sentOut], { icmpErrors: [error] });
+      const found = judgePath(rule, { client: { capture: seen }, target: { capture: nothing, addresses: own } });
+      expect(found.verdict).toBe('confirmed');
+    });
+
+    it('stays silent: the target saw them, does not own the address, or answers some', () => {
+      expect(judge(rejected, rejected).verdict).toBe('ruledOut');
+      expect(judge(rejected, [], []).verdict).toBe('ruledOut');
+      const some = [answered(), answered(), answered(), answered()];
+      expect(judge([...rejected, ...some], some).verdict).toBe('ruledOut');
+    });
+  });
+
   it('fires: only likely below three lost packets', () => {
     const one = { capture: capture([connection({ tries: 2 })]) };
     const found = judgePath(rule, { client: one, target: { capture: nothing } });

@@ -1,5 +1,5 @@
 import type { LabStep } from '../network.ts';
-import { type Felt, type Scenario, target } from '../scenario.ts';
+import { type Felt, onRouter, type Scenario, target } from '../scenario.ts';
 import { plain } from '../topologies.ts';
 
 /** One firewall rule on one node, in one hook, and what a connect meets because of it. */
@@ -307,13 +307,43 @@ const faults: readonly Fault[] = [
 ];
 
 /** F08–F11: a drop or a reject in every hook, with nftables, iptables over nftables, and the old tables. */
-export const firewallHookScenarios: readonly Scenario[] = faults.map((fault) => ({
-  id: fault.id,
-  fault: fault.fault,
-  about: fault.about,
-  definition: plain,
-  ...faultSteps(fault),
-  ask: `node-50 port 1301 from node-12${fault.on === 'r1' ? ' via r1' : ''}${fault.words ? ` ${fault.words}` : ''}`,
-  felt: { from: 'node-12', to: target, port: 1301, as: fault.felt },
-  expect: { verdict: 'found', confirmed: [{ rule: fault.rule, node: fault.on }] },
-}));
+export const firewallHookScenarios: readonly Scenario[] = [
+  ...faults.map(
+    (fault): Scenario => ({
+      id: fault.id,
+      fault: fault.fault,
+      about: fault.about,
+      definition: plain,
+      ...faultSteps(fault),
+      ask: `node-50 port 1301 from node-12${fault.on === 'r1' ? ' via r1' : ''}${fault.words ? ` ${fault.words}` : ''}`,
+      felt: { from: 'node-12', to: target, port: 1301, as: fault.felt },
+      expect: { verdict: 'found', confirmed: [{ rule: fault.rule, node: fault.on }] },
+    }),
+  ),
+  {
+    id: 'firewall-reject-unmentioned',
+    fault: 'F12',
+    about: 'The router rejects with icmp-port-unreachable, and nobody mentions the router.',
+    definition: plain,
+    break: [onRouter(...'iptables -A FORWARD -p tcp --dport 1301 -j REJECT'.split(' '))],
+    ask: 'node-50 port 1301 from node-12 connection refused',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    expect: { verdict: 'found', confirmed: [{ rule: 'path-drop', path: { from: 'node-12', to: 'node-50' } }] },
+    mend: [onRouter('iptables', '-F', 'FORWARD')],
+  },
+  {
+    id: 'firewall-reset-unmentioned',
+    fault: 'F12',
+    about: 'The router answers SYNs with a RST in the name of node-50, and nobody mentions the router.',
+    definition: plain,
+    break: [onRouter(...'iptables -A FORWARD -p tcp --dport 1301 -j REJECT --reject-with tcp-reset'.split(' '))],
+    ask: 'node-50 port 1301 from node-12 connection refused',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    expect: {
+      verdict: 'found',
+      confirmed: [],
+      likely: [{ rule: 'path-drop', path: { from: 'node-12', to: 'node-50' } }],
+    },
+    mend: [onRouter('iptables', '-F', 'FORWARD')],
+  },
+];

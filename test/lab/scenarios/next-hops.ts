@@ -1,10 +1,10 @@
 import type { LabStep } from '../network.ts';
 import { on50, onRouter, type Scenario, sysctl, target } from '../scenario.ts';
-import { plain } from '../topologies.ts';
+import { http, plain } from '../topologies.ts';
 
 const on12 = (...run: string[]): LabStep => ({ on: 'node-12', run });
 
-/** F05, F23, F24, F57: the packet has no next hop, a dead one, or a closed route. */
+/** F05, F21, F23, F24, F57: the packet has no next hop, a dead one, a closed route, or the wrong one. */
 export const nextHopScenarios: readonly Scenario[] = [
   {
     id: 'route-blackhole-client',
@@ -188,5 +188,30 @@ export const nextHopScenarios: readonly Scenario[] = [
     felt: { from: 'node-12', to: target, port: 1301, as: 'timedOut' },
     expect: { verdict: 'found', confirmed: [{ rule: 'rp-filter-drop', node: 'r1' }] },
     mend: [onRouter('ip', 'link', 'del', 'way0'), sysctl('r1', 'net.ipv4.conf.eth0.rp_filter=0')],
+  },
+  {
+    id: 'duplicate-address',
+    fault: 'F21',
+    about: 'node-51 has the address of node-50 as well and answers ARP first; nothing listens there on the port.',
+    definition: plain,
+    break: [
+      { on: 'node-51', stop: 'http' },
+      { on: 'node-51', run: ['ip', 'addr', 'add', `${target}/32`, 'dev', 'eth0'] },
+      onRouter('ip', 'neigh', 'flush', 'dev', 'eth1'),
+      // the one that said last that it has it
+      { on: 'node-51', run: ['arping', '-q', '-A', '-c', '2', '-i', '0.2', '-I', 'eth0', target], mayFail: true },
+    ],
+    ask: 'node-50 port 1301 from node-12 connection refused',
+    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    expect: {
+      verdict: 'found',
+      confirmed: [],
+      likely: [{ rule: 'path-drop', path: { from: 'node-12', to: 'node-50' } }],
+    },
+    mend: [
+      { on: 'node-51', run: ['ip', 'addr', 'del', `${target}/32`, 'dev', 'eth0'] },
+      { on: 'node-51', start: http },
+      onRouter('ip', 'neigh', 'flush', 'dev', 'eth1'),
+    ],
   },
 ];
