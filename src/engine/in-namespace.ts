@@ -21,6 +21,12 @@ const ofTheMachine: ReadonlySet<string> = new Set([
 const ofTheContainer: ReadonlySet<string> = new Set(['resolv-conf', 'hosts', 'nsswitch']);
 
 /**
+ * A link that stands there instead leads out of the container (an absolute one is followed from our root), to any file
+ * that root may read: with O_NOFOLLOW it is refused. cat cannot do that.
+ */
+const noLinks = ['iflag=nofollow', 'status=none'];
+
+/**
  * The same command in a network namespace. What the kernel shows of a namespace under /proc/PID/net can be read there by
  * anybody (fs/proc/proc_net.c); everything else has to enter it, which takes root (setns(2)). Alternatives are moved
  * as well. Commands about the whole machine stay as they are.
@@ -37,7 +43,8 @@ function moved(command: Command, netns: Netns): Command {
   if (ofTheContainer.has(command.kind)) {
     // A namespace by name has no process whose files could be read: there the node's own count.
     if (netns.pid === null) return command;
-    return { ...command, privilege: 'root', argv: [tool, ...args.map((file) => `/proc/${netns.pid}/root${file}`)] };
+    const [file = ''] = args;
+    return { ...command, privilege: 'root', argv: ['dd', `if=/proc/${netns.pid}/root${file}`, ...noLinks] };
   }
   if (netns.pid !== null && tool === 'cat' && args.every((file) => file.startsWith('/proc/net/')))
     return { ...command, argv: [tool, ...args.map((file) => file.replace('/proc/net/', `/proc/${netns.pid}/net/`))] };

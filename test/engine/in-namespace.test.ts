@@ -1,3 +1,7 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { collectors } from '../../src/collectors/index.ts';
 import { inNamespace } from '../../src/engine/in-namespace.ts';
@@ -51,9 +55,31 @@ describe('a command in a network namespace', () => {
 
   it("reads a container's own resolver files", () => {
     expect(inNamespace(command(['cat', '/etc/resolv.conf'], 'resolv-conf'), pod)).toMatchObject({
-      argv: ['cat', '/proc/4321/root/etc/resolv.conf'],
+      argv: ['dd', 'if=/proc/4321/root/etc/resolv.conf', 'iflag=nofollow', 'status=none'],
       privilege: 'root',
     });
+  });
+
+  it('does not follow a link that a container put there to a file of the node', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'netcheck-container-'));
+    try {
+      mkdirSync(path.join(folder, 'etc'));
+      writeFileSync(path.join(folder, 'secret'), 'of the node');
+      const [tool = '', ...args] = inNamespace(command(['cat', '/etc/resolv.conf'], 'resolv-conf'), pod).argv;
+      const read = () =>
+        spawnSync(
+          tool,
+          args.map((arg) => arg.replace('/proc/4321/root', folder)),
+          { encoding: 'utf8' },
+        );
+      symlinkSync(path.join(folder, 'secret'), path.join(folder, 'etc', 'resolv.conf'));
+      expect(read()).toMatchObject({ status: 1, stdout: '' });
+      rmSync(path.join(folder, 'etc', 'resolv.conf'));
+      writeFileSync(path.join(folder, 'etc', 'resolv.conf'), 'nameserver 10.96.0.10\n');
+      expect(read()).toMatchObject({ status: 0, stdout: 'nameserver 10.96.0.10\n' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('moves the alternatives as well', () => {
