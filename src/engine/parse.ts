@@ -20,8 +20,8 @@ export interface NodeKnowledge {
   readonly problems: readonly (ParseProblem & { readonly evidence: string })[];
 }
 
-/** Outputs of which every line stands for itself. */
-const usefulInPart: ReadonlySet<string> = new Set(['tcp-probe', 'sysctl', 'look']);
+/** Outputs of which every line stands for itself, and one that tells something by not coming. */
+const usefulInPart: ReadonlySet<string> = new Set(['tcp-probe', 'sysctl', 'look', 'getent-ahosts']);
 
 /**
  * Evidence -> facts, node by node. Pure: the same bytes give the same facts, in a live run and in a replay. Readings of

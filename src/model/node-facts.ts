@@ -262,6 +262,8 @@ export interface NameLookup {
   readonly name: string;
   /** Each address once, in the order of the answer; empty: the name was not found. */
   readonly addresses: readonly string[];
+  /** The look-up did not end in its time: programs get no answer either, or very late. */
+  readonly unanswered?: true;
   readonly at: At;
 }
 

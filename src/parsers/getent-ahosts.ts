@@ -42,6 +42,11 @@ fd00:10::1      RAW
       (word, at) => word === 'ahosts' && /(?:^|\/)getent$/.test(input.argv[at - 1] ?? ''),
     );
     const name = asked === -1 ? '' : (input.argv[asked + 1] ?? '');
+    if (input.exitCode === null && asked !== -1 && addresses.size === 0)
+      return {
+        value: { name, addresses: [], unanswered: true, at: { evidence: input.evidence } },
+        problems: problems.all(),
+      };
     const isNone = input.exitCode === notFoundStatus && asked !== -1;
     if (addresses.size === 0 && (!isNone || stderrLines(input).length > 0))
       return nothingUsable(input, problems, 'addresses');

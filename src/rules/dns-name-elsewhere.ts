@@ -49,6 +49,8 @@ export const dnsNameElsewhere = definePathRule({
       fromHosts: ' (from /etc/hosts)',
       leads: (v: { client: string; name: string; addresses: string; node: string }) =>
         `${v.client} gets ${v.addresses} for ${v.name}: that is ${v.node}`,
+      unanswered: (v: { client: string; name: string }) =>
+        `the look-up of ${v.name} on ${v.client} did not end in time, so programs there do not get to another machine by it; playbook dns-slow tells why names are slow`,
       unknownName: (v: { client: string; name: string }) =>
         `${v.client} finds no address for ${v.name}: no search domain answers in its place`,
     },
@@ -71,6 +73,8 @@ export const dnsNameElsewhere = definePathRule({
       fromSearch: (v) => `（即 ${v.full}）`,
       fromHosts: '（来自 /etc/hosts）',
       leads: (v) => `${v.client} 把 ${v.name} 解析成 ${v.addresses}：正是 ${v.node}`,
+      unanswered: (v) =>
+        `${v.client} 上对 ${v.name} 的解析没有按时结束，那里的程序也就不会因它连到别的机器；playbook dns-slow 会说明解析为什么慢`,
       unknownName: (v) => `${v.client} 解析不到 ${v.name} 的地址：没有搜索域替它应答`,
     },
   },
@@ -91,6 +95,8 @@ export const dnsNameElsewhere = definePathRule({
     const own = ownAddresses();
     const isOwn = (address: string): boolean => own.some((one) => sameAddress(one, address));
     const values = { client: client.node, name, node: target.node, addresses: listed(asTyped.addresses) };
+    // a name that leads nowhere leads to no other machine; that DNS is ill is for the questions about DNS
+    if (asTyped.unanswered) return notApplicable(because(say.unanswered(values), asTyped.at));
     // getent then prints nothing: what it went by is what there is to look at
     if (asTyped.addresses.length === 0) return ruledOut(because(say.unknownName(values), config.at));
     // what is there for both families came with one answer: one address that is right is enough

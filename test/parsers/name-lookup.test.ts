@@ -6,6 +6,17 @@ import { parseText, withoutAt } from './parse-text.ts';
 const argv = ['getent', 'ahosts', 'web.default'];
 
 describe('getent-ahosts', () => {
+  it('tells a look-up that did not end from a name that is not there', () => {
+    const input = {
+      stdout: new Uint8Array(),
+      stderr: new Uint8Array(),
+      argv: ['getent', 'ahosts', 'nacos'],
+      evidence: 'x',
+    };
+    expect(getentAhosts.parse({ ...input, exitCode: null }).value).toMatchObject({ name: 'nacos', unanswered: true });
+    expect(getentAhosts.parse({ ...input, exitCode: 2 }).value).not.toHaveProperty('unanswered');
+  });
+
   it('has each address once, in the order of the answer', () => {
     const { value, problems } = parseText(getentAhosts, getentAhosts.sample, { argv });
     expect(problems).toEqual([]);

@@ -140,7 +140,14 @@ describe('dns-name-elsewhere', () => {
     expect(judgePath(rule, { client: {}, target: {}, plan: byAddress }).verdict).toBe('notApplicable');
   });
 
-  it('missing evidence: the look-up did not end, or resolv.conf was not read', () => {
+  it('stays silent: a look-up that does not end leads nowhere else', () => {
+    const unanswered = lookups({ nacos: [] }).map((one) => ({ ...one, unanswered: true as const }));
+    const found = judge({ resolver: resolver([]), nameLookups: unanswered });
+    expect(found.verdict).toBe('notApplicable');
+    expect(found.said).toContain('did not end in time');
+  });
+
+  it('missing evidence: the look-up was not made, or resolv.conf was not read', () => {
     expect(judge({ resolver: resolver([]), nameLookups: lookups({ 'nacos.': [] }) }).said).toContain('in time');
     expect(judge({ resolver: {}, nameLookups: lookups(hijacked) }).verdict).toBe('unknown');
     expect(judge({ resolver: resolver([]) }).missing[0]?.fact).toBe('nameLookups');
