@@ -162,7 +162,7 @@ export const transferScenarios: readonly Scenario[] = [
     ],
     traffic: [
       clientOn('node-12', 'uploads', { bytes: 60_000, lastsMs: 3000, connections: 8 }),
-      clientOn('node-12', 'asks', { bytes: 100, everyMs: 300, lastsMs: 10_000, connections: 12 }),
+      clientOn('node-12', 'asks', { bytes: 100, everyMs: 400, lastsMs: 10_000, connections: 40 }),
     ],
     ask: 'node-50 port 1301 from node-12 for 5s packet loss',
     felt: {
