@@ -51,7 +51,7 @@ function open(use, again) {
   socket.on('error', ignore).on('connect', () => use(socket, timers));
   socket.on('close', () => {
     for (const timer of timers) clearInterval(timer);
-    setTimeout(again, Math.min(everyMs, 200));
+    setTimeout(() => again(), Math.min(everyMs, 200));
   });
 }
 
