@@ -158,6 +158,8 @@ export const guestScenarios: readonly Scenario[] = [
       mayBeLikely: [
         { rule: 'rst-injected', node: 'node-2' },
         { rule: 'rst-injected', node: 'node-2@app' },
+        { rule: 'rst-on-close', node: 'node-2' },
+        { rule: 'rst-on-close', node: 'node-2@app' },
       ],
       headline: /IPVS forgets connections/,
       remedy: { node: 'node-2', command: 'ipvsadm --set 7200 0 0' },
@@ -187,6 +189,8 @@ export const guestScenarios: readonly Scenario[] = [
       mayBeLikely: [
         { rule: 'rst-injected', node: 'node-2' },
         { rule: 'rst-injected', node: 'node-2@app' },
+        { rule: 'rst-on-close', node: 'node-2' },
+        { rule: 'rst-on-close', node: 'node-2@app' },
       ],
     },
     mend: [keepaliveOfPod('2'), ...restartWeb],
