@@ -95,8 +95,6 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'rst-injected': ['rst-injected'],
   'snat-port-exhaustion': ['syn-unanswered'],
   'zero-window': ['zero-window'],
-  // the node that forgot the connection answers in the server's name
-  'ipvs-idle-reset': ['rst-injected', 'rst-on-close'],
   'tunnel-mtu-blackhole': ['mtu-blackhole', 'frag-needed-ignored'],
 };
 
