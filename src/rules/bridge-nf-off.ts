@@ -108,18 +108,21 @@ export const bridgeNfOff = defineNodeRule({
   },
 });
 
-/** A connect without an answer, and a SYN+ACK of somebody else to the same port that the client answered with RST. */
+/**
+ * A connect without an answer, and a SYN+ACK of somebody else to the same port that the client answered with RST. The
+ * capture may hold the SYN that the Service translated, too: the same one, to the address of the pod.
+ */
 function untranslated({ connections }: Capture): { readonly asked: Connection; readonly answer: Connection } | null {
   const answers = connections.filter(
-    ({ syns, synAcks, resets }) =>
-      syns.length === 0 && synAcks.length > 0 && resets.some(({ from }) => from === 'client'),
+    ({ synAcks, resets }) => synAcks.length > 0 && resets.some(({ from }) => from === 'client'),
   );
   for (const asked of connections)
     for (const answer of asked.handshake === 'unanswered' ? answers : [])
       if (
         answer.client.port === asked.client.port &&
         sameAddress(answer.client.address, asked.client.address) &&
-        !sameAddress(answer.server.address, asked.server.address)
+        !sameAddress(answer.server.address, asked.server.address) &&
+        (answer.syns.length === 0 || answer.syns[0]?.sequence === asked.syns[0]?.sequence)
       )
         return { asked, answer };
   return null;

@@ -39,6 +39,15 @@ describe('bridge-nf-off', () => {
       undo: ['sysctl -w net.bridge.bridge-nf-call-iptables=0'],
     });
   });
+  it('fires: the SYN that the Service translated is in the capture as well', () => {
+    const translated = { ...answer, syns: asked.syns, handshake: 'noFinalAck' as const };
+    const held = (one: typeof translated) =>
+      judge({ sysctl: set('0'), firewall: services, capture: capture([asked, one]) }).verdict;
+    expect(held(translated)).toBe('confirmed');
+    expect(held({ ...translated, syns: asked.syns.map((syn) => ({ ...syn, sequence: syn.sequence + 1 })) })).toBe(
+      'likely',
+    );
+  });
   it('fires: likely where it is off or the module is missing, and Services are translated', () => {
     const found = judge({ sysctl: set(null), firewall: services, capture: capture([answered()]) });
     expect(found.verdict).toBe('likely');

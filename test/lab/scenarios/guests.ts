@@ -440,8 +440,7 @@ ip neigh flush dev eth0; for i in $(seq 101 112); do ping -c 1 -W 1 172.16.0.$i 
     break: [sh('node-2', 'sysctl -qw net.bridge.bridge-nf-call-iptables=0')],
     ask: '10.96.0.46 port 80 from node-2 netns twin-a clusterip times out',
     felt: feltFromPod('twin-a', '10.96.0.46', { exit: 110, says: /timed out/ }),
-    // the rule looks for an answer without its SYN; the capture also has the translated SYN
-    expect: { verdict: 'found', confirmed: [], likely: [{ rule: 'bridge-nf-off', node: 'node-2' }] },
+    expect: { verdict: 'found', confirmed: [{ rule: 'bridge-nf-off', node: 'node-2' }] },
     mend: [sh('node-2', 'sysctl -qw net.bridge.bridge-nf-call-iptables=1')],
   },
 ];
