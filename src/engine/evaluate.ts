@@ -166,7 +166,23 @@ function ask(
   const readsTcp = rule.scope !== 'capture' && rule.anyProtocol !== true;
   if (input.plan.symptom.protocol === 'udp' && readsTcp)
     return unknown(question, [{ fact: 'capture', node, why: input.say.udp }]);
-  return decide(question, evaluateRule);
+  const finding = decide(question, evaluateRule);
+  return finding.verdict === 'unknown'
+    ? { ...finding, missing: finding.missing.map((one) => told(one, input)) }
+    : finding;
+}
+
+/** A rule that lacks a whole fact knows only that it is not there; the evidence tells why (sudo refused, no such tool). */
+function told(missing: Missing, { knowledge, say }: Judged): Missing {
+  const known = knowledge.get(missing.node);
+  const fact = missing.fact as FactName;
+  if (known === undefined || known.facts[fact] !== undefined) return missing;
+  const why = known.whyMissing(fact);
+  // nothing at all was seen there: what the rule makes of that is beside the point
+  if (known.unseen !== undefined) return { ...missing, why };
+  return why === say.notCollected(fact) || missing.why.includes(why)
+    ? missing
+    : { ...missing, why: say.notReadBecause(missing.why, why) };
 }
 
 function missingFacts(needs: readonly FactName[], planned: PlannedNode, { knowledge, say }: Judged): Missing[] {

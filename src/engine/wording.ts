@@ -8,6 +8,7 @@ const en = {
     'the process that the network namespace was named by ended during the run: what was read may belong to another',
   noNode: (address: string) => `no node of the inventory owns ${address}, so nothing could be read there`,
   notCollected: (fact: string) => `no command of this playbook reads ${fact} there`,
+  notReadBecause: (what: string, why: string) => `${what}: ${why}`,
   noOutput: (command: string) => `${command} printed nothing usable`,
   exited: (command: string, code: number, said: string) =>
     `${command} ended with status ${code}${said === '' ? '' : `: ${said}`}`,
@@ -77,6 +78,7 @@ const zh: EngineText = {
   namespaceGone: '用来指定网络命名空间的进程在检查过程中退出了：读到的内容可能属于另一个命名空间',
   noNode: (address) => `清单中没有节点拥有 ${address}，无法在那里读取任何内容`,
   notCollected: (fact) => `该剧本没有命令在那里读取 ${fact}`,
+  notReadBecause: (what, why) => `${what}：${why}`,
   noOutput: (command) => `${command} 没有输出可用内容`,
   exited: (command, code, said) => `${command} 以状态 ${code} 结束${said === '' ? '' : `：${said}`}`,
   signalled: (command, signal) => `${command} 被 ${signal} 终止`,
