@@ -117,6 +117,17 @@ function whyChosen({ by, word }: PlaybookChoice, say: EngineText): string {
   return by === 'word' ? say.chosenByWord(word ?? '') : say.chosen[by];
 }
 
+/** Why the part is missing that most of the open findings lack: to mend that helps most. The first of several. */
+function whatMostLack(open: readonly Finding[]): string | undefined {
+  const parts = new Map<string, { readonly why: string; count: number }>();
+  for (const { fact, node, why } of open.flatMap(({ missing }) => missing)) {
+    const part = parts.get(`${node} ${fact}`) ?? { why, count: 0 };
+    part.count += 1;
+    parts.set(`${node} ${fact}`, part);
+  }
+  return [...parts.values()].sort((a, b) => b.count - a.count)[0]?.why;
+}
+
 function headline(
   verdict: Report['verdict'],
   findings: readonly Finding[],
@@ -138,7 +149,7 @@ function headline(
   const target = plan.nodes.find(({ roles }) => roles.includes('target'))?.node.name ?? plan.targetAddress;
   if (verdict === 'clear') return say.clear(target, port);
   const open = findings.filter((finding) => finding.verdict === 'unknown' || finding.verdict === 'error');
-  return say.inconclusive(target, port, unseen[0] ?? open[0]?.missing[0]?.why ?? say.somethingUnseen(open.length));
+  return say.inconclusive(target, port, unseen[0] ?? whatMostLack(open) ?? say.somethingUnseen(open.length));
 }
 
 function watchesNames({ steps }: RunRecord['plan']): boolean {
