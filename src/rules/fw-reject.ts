@@ -13,11 +13,13 @@ import {
   type ReachedRule,
   reachedRules,
 } from './firewall-match.ts';
+import { endpointText } from './endpoint-text.ts';
 import { firewallRemedyText, letInRemedies } from './firewall-remedies.ts';
 import { handshakesTo, wasSentOn } from './handshakes.ts';
 import { answersAttempt, rejectionOf } from './icmp-meaning.ts';
 import { inboundFlows } from './inbound-flow.ts';
 import { sameAddress } from './ip-address.ts';
+import { ipvsFor, isEndpoint } from './ipvs-service.ts';
 import { listenersFor } from './listeners.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 import { isPolicyChain } from './policy-chains.ts';
@@ -38,7 +40,7 @@ export const fwReject = defineNodeRule({
   scope: 'node',
   roles: ['target', 'forwarder', 'client'],
   needs: [],
-  optional: ['capture', 'firewall', 'listeners', 'addresses', 'links', 'routeGet', 'probes'],
+  optional: ['capture', 'firewall', 'listeners', 'addresses', 'links', 'routeGet', 'probes', 'features', 'ipvs'],
   params: z.strictObject({}),
   sources: [
     'RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1 (codes 9, 10, 13)',
@@ -64,6 +66,8 @@ export const fwReject = defineNodeRule({
       nothingTried: 'nobody connected from here in the window',
       timedOut: 'no connect from here was refused at once',
       left: (v: { syns: number }) => `${v.syns} SYNs left this node: its firewall lets them out`,
+      ipvsEmpty: (v: { service: string }) =>
+        `IPVS answers so itself: its service ${v.service} has no server that gets new connections (see no-endpoints)`,
       noEndpoints: 'The rule is kube-proxy’s for a Service without endpoints: see no-endpoints',
       prohibited: (v: { address: string }) =>
         `no reject rule counted, and a route of this node prohibits ${v.address}: see no-route`,
@@ -100,6 +104,7 @@ export const fwReject = defineNodeRule({
       nothingTried: '窗口内没有从这里发起连接',
       timedOut: '从这里发起的连接没有一次被立即拒绝',
       left: (v) => `${v.syns} 个 SYN 已从本节点发出：防火墙放行了`,
+      ipvsEmpty: (v) => `这是 IPVS 自己的应答：服务 ${v.service} 没有可接收新连接的后端（见 no-endpoints）`,
       noEndpoints: '该规则是 kube-proxy 为没有端点的 Service 设置的：见 no-endpoints',
       prohibited: (v) => `没有 REJECT 规则计数，而本节点有一条到 ${v.address} 的 prohibit 路由：见 no-route`,
       rule: (v) => `${v.tool}，表 ${v.table}，链 ${v.chain}：“${v.rule}” ${v.packets}`,
@@ -237,6 +242,11 @@ export const fwReject = defineNodeRule({
             : say.noRejects({ rules: facts.firewall.rules.length });
         return ruledOut(because(flat, fileOf(facts.firewall.rules)));
       }
+      // ip_vs_leave (net/netfilter/ipvs/ip_vs_core.c) sends port-unreachable where no server can be chosen
+      const here = ipvsFor(facts, target, symptom.protocol);
+      const service = here.how === 'service' && isEndpoint(here.service, target) ? here.service : null;
+      if (service !== null && service.servers.every(({ weight }) => weight === 0))
+        return ruledOut(...wire, because(say.ipvsEmpty({ service: endpointText(target) }), service.at));
       const words = facts.firewall === undefined ? say.noRules : say.noRule;
       return likely([...wire, because(words, { evidence: where?.evidence ?? 'run.json' })]);
     }

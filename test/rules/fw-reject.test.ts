@@ -14,6 +14,7 @@ import {
   refused,
   routeVerdict,
 } from './facts.ts';
+import { features, ipvs, service } from './ipvs-facts.ts';
 
 const rejected = connection({ handshake: 'icmpError', tries: 1 });
 /** An ICMP error about that connect. */
@@ -53,6 +54,18 @@ describe('fw-reject', () => {
     const found = judgeNode(rule, { facts });
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('answered by RST although a process listens (nginx)');
+  });
+
+  it('stays silent: IPVS answers so itself where a service has no server', () => {
+    const seen = capture([rejected], { icmpErrors: [answer({ code: 3, name: 'port-unreachable' })] });
+    const judged = (servers: readonly { readonly weight: number }[]) =>
+      judgeNode(rule, {
+        facts: { capture: seen, firewall: firewall(), ipvs: ipvs({ services: [service({ servers })] }), features: features() },
+      });
+    expect(judged([]).verdict).toBe('ruledOut');
+    expect(judged([]).said).toContain('IPVS answers so itself');
+    expect(judged([{ weight: 0 }]).verdict).toBe('ruledOut');
+    expect(judged([{ weight: 1 }]).verdict).toBe('likely');
   });
 
   it('fires: only likely without the rule, or with one that was not understood', () => {
