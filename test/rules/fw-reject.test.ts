@@ -60,7 +60,12 @@ describe('fw-reject', () => {
     const seen = capture([rejected], { icmpErrors: [answer({ code: 3, name: 'port-unreachable' })] });
     const judged = (servers: readonly { readonly weight: number }[]) =>
       judgeNode(rule, {
-        facts: { capture: seen, firewall: firewall(), ipvs: ipvs({ services: [service({ servers })] }), features: features() },
+        facts: {
+          capture: seen,
+          firewall: firewall(),
+          ipvs: ipvs({ services: [service({ servers })] }),
+          features: features(),
+        },
       });
     expect(judged([]).verdict).toBe('ruledOut');
     expect(judged([]).said).toContain('IPVS answers so itself');
