@@ -1,6 +1,6 @@
 import { labRoot, type LabDefinition, type LabNode, type LabStep } from '../network.ts';
 import { on50, onRouter, type Scenario, sysctl, target } from '../scenario.ts';
-import { http, plain, shortQueue } from '../topologies.ts';
+import { plain, shortQueue } from '../topologies.ts';
 
 const inPod = (...run: string[]): LabStep => on50('ip', 'netns', 'exec', 'web', ...run);
 const podAddress = '10.244.50.2';
@@ -219,20 +219,20 @@ export const podAndPeerScenarios: readonly Scenario[] = [
   {
     id: 'port-range-overlap',
     fault: 'F32',
-    about: 'A connection of node-50 itself got 1301 as its source port, and the server cannot start again.',
+    about: 'A connection of node-50 itself got the port of a service that is down as its source port: it cannot start.',
     definition: plain,
     break: [
       { on: 'node-51', start: { name: 'web', address: '0.0.0.0', port: 80 } },
-      { on: 'node-50', stop: http.name },
-      sysctl('node-50', 'net.ipv4.ip_local_port_range=1301 1301'),
+      sysctl('node-50', 'net.ipv4.ip_local_port_range=1333 1333'),
       on50(
         'sh',
         '-c',
         `perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)); connect(S, sockaddr_in(80, inet_aton("172.16.0.51"))) or die; sleep 60' >/dev/null 2>&1 & echo $! > /tmp/hold.pid; sleep 0.3`,
       ),
     ],
-    ask: 'node-50 port 1301 from node-12 address already in use',
-    felt: { from: 'node-12', to: target, port: 1301, as: 'refused' },
+    ask: 'node-50 port 1333 from node-12 address already in use',
+    // a port of its own: sockets of other scenarios in TIME_WAIT would keep 1301 from being taken
+    felt: { from: 'node-12', to: target, port: 1333, as: 'refused' },
     expect: {
       verdict: 'found',
       confirmed: [
@@ -244,7 +244,7 @@ export const podAndPeerScenarios: readonly Scenario[] = [
       letGo('node-50'),
       sysctl('node-50', 'net.ipv4.ip_local_port_range=32768 60999'),
       { on: 'node-51', stop: 'web' },
-      { on: 'node-50', start: http },
+      { on: 'node-50', start: { name: 'late', address: '0.0.0.0', port: 1333 } },
     ],
   },
   {
