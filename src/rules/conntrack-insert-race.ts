@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import { wasSentOn } from './handshakes.ts';
 import { lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 
@@ -114,7 +115,7 @@ export const conntrackInsertRace = defineNodeRule({
         : because(say.plain({ rule: plainRule.text }), plainRule.at);
     if (lost.kind === 'unseen') return undecided('capture', node, say.notSeen({ why: lost.why }));
 
-    const sentOn = lost.connections.filter((c) => c.syns.some((s) => s.sightings.some((i) => i.direction === 'out')));
+    const sentOn = lost.connections.filter(wasSentOn);
     // a SYN that was sent again leaves at the second try: then the node saw one more come in than go out
     const notSent = lost.connections.filter((c) => !sentOn.includes(c) || isShort(c.syns));
     const late = lost.connections.filter((c) => c.synAcks.length > 0);

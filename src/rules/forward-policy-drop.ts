@@ -11,6 +11,7 @@ import {
   reachedRules,
 } from './firewall-match.ts';
 import { endpointText } from './endpoint-text.ts';
+import { synsIn, wasSentOn } from './handshakes.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { ingressDevices } from './ingress-device.ts';
 import { keptAnswersAt, lostSynsAt, lostSynText } from './lost-syns.ts';
@@ -120,7 +121,7 @@ export const forwardPolicyDrop = defineNodeRule({
     const kept = lost.kind === 'unseen' ? null : keptAnswersAt({ node, capture: facts.capture, target, plan, say });
     if (lost.kind === 'none' && kept === null) return ruledOut(lost.because);
     const connections = lost.kind === 'lost' ? lost.connections : [];
-    const sentOn = connections.filter((c) => c.syns.some((s) => s.sightings.some((i) => i.direction === 'out')));
+    const sentOn = connections.filter(wasSentOn);
     const stuck = connections.filter((c) => !sentOn.includes(c));
     if (lost.kind === 'lost' && stuck.length === 0 && kept === null)
       return ruledOut(because(say.passedOn({ connects: sentOn.length }), lost.at));
@@ -153,7 +154,7 @@ export const forwardPolicyDrop = defineNodeRule({
               ...flow,
               source,
               inDevice: devices.length === 1 ? (devices[0] ?? null) : null,
-              packets: own.reduce((sum, c) => sum + c.syns.length, 0),
+              packets: synsIn(own),
             };
           }),
     );

@@ -5,7 +5,7 @@ import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { captureText, weakness } from './capture-weakness.ts';
 import { type Flow, outboundHooks, type ReachedRule, reachedRules } from './firewall-match.ts';
-import { handshakesTo } from './handshakes.ts';
+import { handshakesTo, synsIn } from './handshakes.ts';
 import { familyOf } from './ip-address.ts';
 import { isEndpoint } from './ipvs-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -118,7 +118,7 @@ export const fwOutputDrop = defineNodeRule({
       capture?.connections.filter((c) => servers.some((server) => isEndpoint(c.server, server))) ?? [],
     );
     if (capture !== undefined && sent.length > 0) {
-      const syns = sent.reduce((sum, c) => sum + c.syns.length, 0);
+      const syns = synsIn(sent);
       return ruledOut(because(say.left({ syns, ...to }), capture.at));
     }
     const failed = probes.filter(({ outcome }) => outcome !== 'connected');

@@ -49,7 +49,7 @@ export function handshakesOf(
   };
 }
 
-/** The connects to `target` that a capture on the target itself saw. */
+/** The connects to `target` that a capture saw; on the target itself an answer is due within the default. */
 export function handshakesTo(
   capture: Capture,
   target: { readonly address: string; readonly port: number },

@@ -4,6 +4,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because, fileOf } from './because.ts';
 import { countedEnough } from './counted-enough.ts';
+import { synsIn } from './handshakes.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { ingressDevices } from './ingress-device.ts';
 import { lostSynsAt, lostSynText } from './lost-syns.ts';
@@ -107,7 +108,7 @@ export const martianLocalSource = defineNodeRule({
       const sources = [...new Set(lost.connections.map((c) => c.client.address))].slice(0, 3).join(', ');
       return ruledOut(because(say.noneOwn({ sources }), lost.at));
     }
-    const syns = hit.reduce((sum, c) => sum + c.syns.length, 0);
+    const syns = synsIn(hit);
     const mechanism = ownSentence(first.client.address, address);
     if (rise === null) return likely([mechanism, lost.because, because(say.noCounter, countAt)], remedies(address));
     if (rise === 0) return ruledOut(mechanism, because(say.flat, countAt));

@@ -4,7 +4,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
-import { handshakesOf, synsIn } from './handshakes.ts';
+import { handshakesOf, synsIn, wasSentOn } from './handshakes.ts';
 import { sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { hasPolicyChains, type PodChain, podChains } from './policy-chains.ts';
@@ -114,7 +114,7 @@ export const networkpolicyDeny = defineNodeRule({
       ...(seen?.refused ?? []),
       ...(seen?.all.filter(({ handshake }) => handshake === 'icmpError') ?? []),
     ];
-    const stuck = bad.filter(({ syns }) => !syns.some((syn) => syn.sightings.some((one) => one.direction === 'out')));
+    const stuck = bad.filter((one) => !wasSentOn(one));
     if (capture !== undefined && seen !== null && seen.all.length > 0) {
       if (bad.length === 0) return ruledOut(because(say.answered({ connects: seen.all.length }), capture.at));
       if (stuck.length === 0) return ruledOut(because(say.passed({ connects: bad.length }), capture.at));

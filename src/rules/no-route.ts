@@ -3,6 +3,7 @@ import type { RouteVerdict } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
+import { wasSentOn } from './handshakes.ts';
 import { inPrefix, sameAddress } from './ip-address.ts';
 import { keptAnswersAt, lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
@@ -150,7 +151,7 @@ export const noRoute = defineNodeRule({
       return ruledOut(because(words, lost.at));
     }
     // an address that is translated on the way in (a Service) needs no route of its own
-    const sentOn = lost.connections.filter((c) => c.syns.some((x) => x.sightings.some((i) => i.direction === 'out')));
+    const sentOn = lost.connections.filter(wasSentOn);
     if (toTarget(worst) && sentOn.length === lost.connections.length)
       return ruledOut(because(say.passedOn({ connects: sentOn.length, to: worst.to }), lost.at));
     return confirmed([...mechanism, lost.because, ...counted], remedies());

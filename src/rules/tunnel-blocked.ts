@@ -7,8 +7,7 @@ import type { Outcome, Undecided } from '../model/rule.ts';
 import type { Symptom } from '../model/symptom.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
-import { handshakesOf, synsIn } from './handshakes.ts';
-import { sameAddress } from './ip-address.ts';
+import { handshakesTo, synsIn } from './handshakes.ts';
 import { findIn } from './join-captures.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import {
@@ -153,11 +152,7 @@ export function judgeTunnel(input: {
   const { capture } = client.facts;
   const blind = blindness(capture, say);
   if (capture === undefined || blind !== null) return undecided('capture', client.node, blind ?? say.noCapture);
-  const seen = handshakesOf(
-    capture,
-    ({ server }) => server.port === target.port && sameAddress(server.address, target.address),
-    1000,
-  );
+  const seen = handshakesTo(capture, target, 1000);
   if (seen.all.length === 0) return undecided('capture', client.node, say.noAttempt);
   const heard = seen.all.filter(({ handshake }) => handshake !== 'unanswered').length;
   if (heard > 0) return ruledOut(because(say.answered({ answered: heard, connects: seen.all.length }), capture.at));

@@ -6,8 +6,7 @@ import { definePathRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { riseOf } from './counter-rise.ts';
-import { handshakesOf } from './handshakes.ts';
-import { sameAddress } from './ip-address.ts';
+import { handshakesTo, synsIn } from './handshakes.ts';
 import { findIn } from './join-captures.ts';
 import { isOlderThan } from './kernel-release.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -121,11 +120,7 @@ export const vxlanCsum63s = definePathRule({
     const { capture } = client.facts;
     const blind = blindness(capture, say);
     if (capture === undefined || blind !== null) return undecided('capture', client.node, blind ?? say.noCapture);
-    const seen = handshakesOf(
-      capture,
-      ({ server }) => server.port === target.port && sameAddress(server.address, target.address),
-      1000,
-    );
+    const seen = handshakesTo(capture, target, 1000);
     const settings = settingsThatBringIt();
     if (seen.all.length === 0)
       return settings.length > 0
@@ -145,7 +140,7 @@ export const vxlanCsum63s = definePathRule({
       return undecided('counters', far.node, say.noCounter({ node: far.node }));
     if (rise === 0) return ruledOut(because(say.flat({ far: far.node }), counter.at));
     const counted = because(say.counted({ far: far.node, packets: rise }), counter.at);
-    const syns = slow.reduce((sum, one) => sum + one.syns.length, 0);
+    const syns = synsIn(slow);
     const effect = because(say.slow({ connects: slow.length, syns }), capture.at);
     const causes = [...offloads(), ...settings];
 

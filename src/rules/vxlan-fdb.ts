@@ -7,7 +7,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
-import { handshakesOf } from './handshakes.ts';
+import { handshakesTo } from './handshakes.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { findIn } from './join-captures.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -222,11 +222,7 @@ export const vxlanFdb = definePathRule({
       const { capture, probes } = client.facts;
       const fails: Because[] = [];
       if (capture !== undefined && blindness(capture, say) === null) {
-        const seen = handshakesOf(
-          capture,
-          ({ server }) => server.port === target.port && sameAddress(server.address, target.address),
-          1000,
-        );
+        const seen = handshakesTo(capture, target, 1000);
         const heard = seen.answered.length + seen.refused.length;
         if (heard > 0)
           return { fails, passes: because(say.answered({ answered: heard, connects: seen.all.length }), capture.at) };
