@@ -1,16 +1,6 @@
 import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
-
-/** ping opens an IPv6 socket even for an IPv4 target. */
-const perSize = {
-  privilege: 'none',
-  timeoutMs: 10_000,
-  maxBytes: 65_536,
-  kind: 'ping',
-  tool: 'ping',
-  waits: true,
-  wouldLoad: { modules: ['ipv6'], unlessFile: '/proc/net/if_inet6' },
-} as const;
+import { pingBounds } from './ping-bounds.ts';
 
 /** Echo requests with DF set: which sizes of packet reach the target. */
 export const pingSizes = defineCollector({
@@ -27,7 +17,7 @@ export const pingSizes = defineCollector({
     return sizes
       .filter((size) => size >= headers)
       .map((size) => ({
-        ...perSize,
+        ...pingBounds,
         argv: ['ping', '-n', '-c', '3', '-W', '1', '-M', 'do', '-s', String(size - headers), target],
       }));
   },

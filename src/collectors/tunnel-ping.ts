@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
+import { pingBounds } from './ping-bounds.ts';
 
 /** Whether nodes at the other end of a tunnel answer outside of it: tells a blocked tunnel from a dead way. */
 export const tunnelPing = defineCollector({
@@ -10,14 +11,7 @@ export const tunnelPing = defineCollector({
   provides: ['pings'],
   commands: (_params, { learned }) =>
     learned.tunnelPeers.map((peer) => ({
+      ...pingBounds,
       argv: ['ping', '-n', '-c', '3', '-W', '1', peer],
-      privilege: 'none',
-      timeoutMs: 10_000,
-      maxBytes: 65_536,
-      kind: 'ping',
-      tool: 'ping',
-      waits: true,
-      // It opens an IPv6 socket even for an IPv4 target.
-      wouldLoad: { modules: ['ipv6'], unlessFile: '/proc/net/if_inet6' },
     })),
 });

@@ -179,30 +179,36 @@ export async function startLab(definition: LabDefinition): Promise<Lab> {
     await writeFile(knownHostsFile, logins.map((node) => `${node.definition.management} ${node.hostKey}\n`).join(''));
     const configFile = join(dir, 'netcheck.yaml');
     await writeFile(configFile, stringify(configOf(definition, { identityFile, knownHostsFile })));
-    const find = (name: string) => {
-      const node = nodes.get(name);
-      if (!node) throw new Error(`lab ${definition.name} has no node ${name}`);
-      return node;
-    };
-    return {
-      name: definition.name,
-      configFile,
-      knownHostsFile,
-      identityFile,
-      node: find,
-      async apply(steps) {
-        for (const step of steps) await applyStep(find(step.on), step);
-      },
-      stop,
-    };
+    return labOf(definition.name, nodes, { configFile, knownHostsFile, identityFile, stop });
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+/** What tests do with a lab of any kind, once it is up. */
+export function labOf<Node extends SteppedNode>(
+  name: string,
+  nodes: ReadonlyMap<string, Node>,
+  rest: Pick<Lab, 'configFile' | 'knownHostsFile' | 'identityFile' | 'stop'>,
+) {
+  const node = (of: string): Node => {
+    const found = nodes.get(of);
+    if (!found) throw new Error(`lab ${name} has no node ${of}`);
+    return found;
+  };
+  return {
+    ...rest,
+    name,
+    node,
+    async apply(steps: readonly LabStep[]): Promise<void> {
+      for (const step of steps) await applyStep(node(step.on), step);
+    },
+  };
+}
+
 /** @throws Error when a command fails that may not */
-export async function applyStep(node: SteppedNode, step: LabStep): Promise<void> {
+async function applyStep(node: SteppedNode, step: LabStep): Promise<void> {
   if ('run' in step) {
     const { code, stdout, stderr } = await node.exec(step.run);
     if (code !== 0 && !step.mayFail) {

@@ -30,7 +30,8 @@ export async function rasteriseSvg(svg: string): Promise<Uint8Array | null> {
     monospaceFamily: 'DejaVu Sans Mono',
     sansSerifFamily: 'Noto Sans SC',
   };
-  const { width, height } = new Resvg(svg, { font });
+  // its size does not depend on fonts, which take time to read
+  const { width, height } = new Resvg(svg, { font: { loadSystemFonts: false } });
   const scale = Math.min(wantedScale, Math.sqrt(maxPixels / Math.max(1, width * height)));
   const image = await drawn(() => new Resvg(svg, { font, fitTo: { mode: 'zoom', value: scale } }).render());
   return image.asPng();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { quoteArgv } from '../../../src/adapters/ssh/quote-argv.ts';
 import {
-  applyStep,
+  labOf,
   baseline,
   command,
   configOf,
@@ -93,22 +93,7 @@ export async function startGuestLab(definition: GuestLabDefinition): Promise<Lab
     const configFile = join(dir, 'netcheck.yaml');
     await writeFile(configFile, stringify(configOf(definition, { identityFile, knownHostsFile })));
     nodes.set(fabric, fabricHandle());
-    const find = (name: string) => {
-      const node = nodes.get(name);
-      if (!node) throw new Error(`lab ${definition.name} has no node ${name}`);
-      return node;
-    };
-    return {
-      name: definition.name,
-      configFile,
-      knownHostsFile,
-      identityFile,
-      node: find,
-      async apply(steps) {
-        for (const step of steps) await applyStep(find(step.on), step);
-      },
-      stop,
-    };
+    return labOf(definition.name, nodes, { configFile, knownHostsFile, identityFile, stop });
   } catch (error) {
     await stop();
     throw error;
