@@ -2,6 +2,7 @@ import type { Command } from '../model/command.ts';
 import type { EvidenceEntry, Exit } from '../model/evidence.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import type { Language } from '../model/language.ts';
+import type { PastRun } from '../model/past-run.ts';
 import type { Report } from '../model/report.ts';
 import type { RunRecord } from '../model/run-record.ts';
 import type { ReportVerdict } from '../model/verdict.ts';
@@ -108,6 +109,8 @@ export interface RunRequest {
   readonly thread: { readonly channel: string; readonly rootTs: string; readonly statusTs: string };
   /** Id of the run that this one checks again. */
   readonly recheckOf?: string;
+  /** What began it; absent: a person. */
+  readonly origin?: 'alert' | 'schedule';
 }
 
 /** A file that goes with an answer. */
@@ -139,6 +142,20 @@ export interface KeyValue {
   /** Sets only where it is not set; tells whether it did. */
   setOnce(key: string, value: string, options: { readonly ttlMs: number }): Promise<boolean>;
   delete(key: string): Promise<void>;
+}
+
+/**
+ * What earlier runs found, for all processes. Bounded in number and in age. Rejects with `queue/down` where it cannot be
+ * reached; nobody's answer may wait for it.
+ */
+export interface RunHistory {
+  /** Remembers a run; the same run again replaces itself. */
+  record(run: PastRun): Promise<void>;
+  find(runId: string): Promise<PastRun | null>;
+  /** Newest first; `node`: only runs that this node was in. */
+  recent(query: { readonly node?: string; readonly limit: number }): Promise<readonly PastRun[]>;
+  /** Runs with one of these fingerprints, newest first. */
+  withTrouble(fingerprints: readonly string[], limit: number): Promise<readonly PastRun[]>;
 }
 
 /** The queue between the Slack front and the workers. */
