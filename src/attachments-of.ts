@@ -9,6 +9,9 @@ import { renderLadderSvg } from './report/ladder-svg.ts';
 /** A file that is larger is not attached; the saved run has it all. */
 const maxAttachmentBytes = 20 * 1024 * 1024;
 
+/** Threads are read on phones: a picture that is longer is shown too small to read. The page has more. */
+const maxPictureSteps = 24;
+
 const titles: Readonly<Record<Language, Readonly<Record<'ladder' | 'report' | 'bundle', string>>>> = {
   en: {
     ladder: 'Packets of one connection, time down',
@@ -41,7 +44,7 @@ export async function attachmentsOf(
     ladder === undefined
       ? null
       : attempt('ladder', `netcheck-${id}.png`, () =>
-          rasteriseSvg(renderLadderSvg(ladder, { language, theme: 'light', maxSteps: 60 })),
+          rasteriseSvg(renderLadderSvg(ladder, { language, theme: 'light', narrow: true, maxSteps: maxPictureSteps })),
         ),
     attempt('report', `netcheck-${id}.html`, async () => new TextEncoder().encode(renderHtml(report, { language }))),
     attempt('bundle', `netcheck-${id}.tar.gz`, () => packRun(directory)),

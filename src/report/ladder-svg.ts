@@ -204,7 +204,7 @@ export function renderLadderSvg(ladderGiven: Ladder, options: LadderSvgOptions =
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${px(height)}" width="${width}" height="${px(height)}" class="ladder${isNarrow ? ' narrow' : ''}" role="img" aria-label="${escapeHtml(cut(label, 400))}">`,
     `<title>${escapeHtml(cut(label, 400))}</title>`,
     `<style>${style(theme)}</style>`,
-    `<rect class="g" width="${width}" height="${px(height)}" rx="10"/>`,
+    `<rect class="g" x="0.5" y="0.5" width="${width - 1}" height="${px(height - 1)}" rx="10"/>`,
     ...head,
     ...lanes.map(({ x }) => lane(x, lanesTop, bottom, breaks)),
     ...holes(drawn, bottom, lanes, language),
@@ -487,8 +487,10 @@ function style(theme: 'light' | 'dark' | 'auto'): string {
   const rules = styleRules();
   if (theme === 'auto') return `${variables(light)}@media(prefers-color-scheme:dark){${variables(dark)}}${rules}`;
   const colours: Readonly<Record<string, string>> = theme === 'dark' ? dark : light;
-  // With colours that never change, what makes pictures of it need not know variables.
-  return rules.replace(/var\(--l-([a-z-]+)\)/g, (whole, name: string) => colours[name] ?? whole);
+  // With colours that never change, what makes pictures of it need not know variables. A picture stands on a ground of
+  // its own among messages that may be dark: an edge shows where it ends.
+  const edge = '.ladder .g{stroke:var(--l-lane)}';
+  return (rules + edge).replace(/var\(--l-([a-z-]+)\)/g, (whole, name: string) => colours[name] ?? whole);
 }
 
 function variables(colours: typeof light): string {
@@ -497,6 +499,7 @@ function variables(colours: typeof light): string {
     .join(';')}}`;
 }
 
+/** No `font` in one: what makes pictures of it does not know the shorthand, and would set all in its own size. */
 function styleRules(): string {
   const stroke = (kinds: string, colour: string): string => `.ladder .p.${kinds}{stroke:var(--l-${colour})}`;
   const fill = (kinds: string, colour: string): string => `.ladder .h.${kinds}{fill:var(--l-${colour})}`;
@@ -510,8 +513,8 @@ function styleRules(): string {
     ['rst', 'dies'],
   ];
   return [
-    ".ladder text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace;fill:var(--l-ink)}",
-    ".ladder text.h1{font:600 16px system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','PingFang SC','Noto Sans CJK SC',sans-serif}",
+    ".ladder text{font-size:13px;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK SC','Noto Sans CJK SC',monospace;fill:var(--l-ink)}",
+    ".ladder text.h1{font-size:16px;font-weight:600;font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','PingFang SC','Noto Sans CJK SC','Noto Sans SC',sans-serif}",
     '.narrow.ladder text{font-size:12px}.narrow.ladder text.h1{font-size:14px}',
     '.ladder .c{text-anchor:middle}.ladder .e{text-anchor:end}.ladder text.s{font-size:12px}',
     '.ladder text.w,.ladder text.b7{font-weight:600}.ladder text.m{fill:var(--l-muted)}.ladder text.d{fill:var(--l-dies)}',

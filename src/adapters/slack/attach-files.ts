@@ -1,6 +1,6 @@
 import type { Attachment } from '../../engine/ports.ts';
 import { pause } from './pause.ts';
-import type { CallOutcome, SlackCalls } from './slack-calls.ts';
+import { type CallOutcome, outcomeText, type SlackCalls } from './slack-calls.ts';
 
 export interface AttachOrder {
   readonly channel: string;
@@ -26,11 +26,11 @@ export async function attachFiles(calls: SlackCalls, order: AttachOrder): Promis
     const place = await insist(() =>
       calls.call('files.getUploadURLExternal', { filename: name, length: bytes.length, alt_txt: title }),
     );
-    if (place.outcome !== 'ok') return reasonOf(place);
+    if (place.outcome !== 'ok') return outcomeText(place);
     const { upload_url: url, file_id: id } = place.response;
     if (typeof url !== 'string' || typeof id !== 'string') return 'Slack named no place to upload to';
     const uploaded = await insist(() => calls.upload(url, bytes));
-    if (uploaded.outcome !== 'ok') return reasonOf(uploaded);
+    if (uploaded.outcome !== 'ok') return outcomeText(uploaded);
     shared.push({ id, title });
   }
   if (shared.length === 0) return null;
@@ -45,7 +45,7 @@ export async function attachFiles(calls: SlackCalls, order: AttachOrder): Promis
     // Once more might show them twice.
     { repeatAmbiguous: false },
   );
-  return completed.outcome === 'ok' || completed.outcome === 'ambiguous' ? null : reasonOf(completed);
+  return completed.outcome === 'ok' || completed.outcome === 'ambiguous' ? null : outcomeText(completed);
 }
 
 async function insist(
@@ -59,17 +59,5 @@ async function insist(
     const waitMs = outcome.outcome === 'rateLimited' ? outcome.retryAfterMs : 1000 * 2 ** (tries - 1);
     if (waitMs > longestWaitMs) return outcome;
     await pause(waitMs);
-  }
-}
-
-function reasonOf(outcome: Exclude<CallOutcome, { outcome: 'ok' }>): string {
-  switch (outcome.outcome) {
-    case 'refused':
-      return outcome.detail === '' ? outcome.error : `${outcome.error} (${outcome.detail})`;
-    case 'rateLimited':
-      return 'Slack kept answering 429';
-    case 'notSent':
-    case 'ambiguous':
-      return outcome.why;
   }
 }

@@ -1,6 +1,6 @@
 import { pause } from './pause.ts';
 import { isBadShape, isDeadToken } from './refusals.ts';
-import type { CallOutcome, SlackCalls } from './slack-calls.ts';
+import { type CallOutcome, outcomeText, type SlackCalls } from './slack-calls.ts';
 
 /** A message as Slack takes it. `blocks` are JSON values of Block Kit. */
 export interface MessageBody {
@@ -127,7 +127,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       deadTokenReported = true;
       options.onDeadToken?.(outcome.error);
     }
-    if (outcome.outcome !== 'ok') log(`slack: ${method}: ${sentenceOf(outcome)}`);
+    if (outcome.outcome !== 'ok') log(`slack: ${method}: ${outcomeText(outcome)}`);
     return outcome;
   }
 
@@ -254,12 +254,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
         }
         plain = true;
       } else if (outcome.outcome === 'rateLimited') {
-        why = sentenceOf(outcome);
+        why = outcomeText(outcome);
         updatesNotBeforeMs = Date.now() + outcome.retryAfterMs;
         lastEditMs.set(key, updatesNotBeforeMs - updateGapMs);
       } else {
         // Editing twice is the same as editing once: no need to look first.
-        why = sentenceOf(outcome);
+        why = outcomeText(outcome);
         await pause(waitMs, closing.signal);
         waitMs = Math.min(waitMs * 2, 30_000);
       }
@@ -334,20 +334,6 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
 function tsOf(response: Readonly<Record<string, unknown>>): string {
   return typeof response['ts'] === 'string' ? response['ts'] : '';
-}
-
-function sentenceOf(outcome: Exclude<CallOutcome, { outcome: 'ok' }>): string {
-  switch (outcome.outcome) {
-    case 'rateLimited':
-      return `429, again in ${outcome.retryAfterMs} ms`;
-    case 'refused':
-      return outcome.detail === '' ? outcome.error : `${outcome.error} (${outcome.detail})`;
-    case 'notSent':
-      return `not sent: ${outcome.why}`;
-    case 'ambiguous':
-      break;
-  }
-  return `outcome unknown: ${outcome.why}`;
 }
 
 /** Forgets the oldest beyond a thousand. */

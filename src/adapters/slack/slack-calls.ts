@@ -118,6 +118,21 @@ export function outcomeOf(error: unknown): Exclude<CallOutcome, { outcome: 'ok' 
   return { outcome: 'ambiguous', why: code ?? (error instanceof Error ? error.message : 'an unknown error') };
 }
 
+/** Why a call is not known to have worked, for logs and errors. */
+export function outcomeText(outcome: Exclude<CallOutcome, { outcome: 'ok' }>): string {
+  switch (outcome.outcome) {
+    case 'rateLimited':
+      return `429, again in ${outcome.retryAfterMs} ms`;
+    case 'refused':
+      return outcome.detail === '' ? outcome.error : `${outcome.error} (${outcome.detail})`;
+    case 'notSent':
+      return `not sent: ${outcome.why}`;
+    case 'ambiguous':
+      break;
+  }
+  return `outcome unknown: ${outcome.why}`;
+}
+
 function detailOf(data: object): string {
   if (!isRecord(data)) return '';
   const metadata = data['response_metadata'];
