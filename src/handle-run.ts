@@ -1,10 +1,26 @@
 import path from 'node:path';
+import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
+import { settledWithin } from './adapters/queue/redis-client.ts';
 import { stopReasonOf } from './adapters/queue/stop-reason.ts';
 import { attachmentsOf } from './attachments-of.ts';
 import { dataDirectory } from './config.ts';
+import { type Ending, pastRunOf } from './engine/past-run-of.ts';
 import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
 import { NetcheckError } from './model/errors.ts';
+import type { Language } from './model/language.ts';
+import type { Plan } from './model/plan.ts';
 import { createRunDirectory, type Wiring } from './wiring.ts';
+
+/** What a run needs besides itself. */
+export interface RunSurroundings {
+  readonly thread: AnswerThread;
+  readonly wiring: Wiring;
+  readonly slots: NodeSlots;
+  readonly memory: Pick<QueueAdapter, 'history' | 'patientHistory'>;
+}
+
+/** How long an ended run waits for being remembered; a Redis that is away is told when it is back. */
+const rememberWithinMs = 2000;
 
 /**
  * One run from the queue to its answer. The thread gets exactly one: the report, or why there is none. Rejects only
@@ -13,14 +29,13 @@ import { createRunDirectory, type Wiring } from './wiring.ts';
 export async function handleRun(
   request: RunRequest,
   { signal }: { readonly signal: AbortSignal },
-  thread: AnswerThread,
-  wiring: Wiring,
-  slots: NodeSlots,
+  { thread, wiring, slots, memory }: RunSurroundings,
 ): Promise<void> {
   const directory = path.join(dataDirectory(wiring.loaded), 'runs', request.id);
+  let plan: Plan | undefined;
   let outcome: { readonly report: Awaited<ReturnType<Wiring['run']>> } | { readonly error: unknown };
   try {
-    const plan = await wiring.plan(request.text);
+    plan = await wiring.plan(request.text);
     const report = await wiring.run(plan, {
       id: request.id,
       language: request.language,
@@ -36,12 +51,42 @@ export async function handleRun(
   }
   const stopped = stopReasonOf(signal);
   if (stopped?.why === 'closing' || stopped?.why === 'takenOver') throw new Error(`run ${request.id}: ${stopped.why}`);
-  if (stopped?.why === 'cancelled') return thread.failed({ message: stopped.by, hint: '', cancelled: true });
-  if ('error' in outcome) return thread.failed(failureOf(outcome.error));
-  const { report } = outcome;
-  return thread.report(report, () =>
-    attachmentsOf(report, directory, request.language, (sentence) => process.stderr.write(`netcheck: ${sentence}\n`)),
-  );
+  const ending = ((): Ending => {
+    if (stopped?.why === 'cancelled') return { how: 'cancelled', message: stopped.by, hint: '', plan };
+    if ('report' in outcome) return { how: 'finished', report: outcome.report };
+    return { how: 'failed', ...failureOf(outcome.error), plan };
+  })();
+  try {
+    await answer(thread, ending, directory, request.language);
+  } finally {
+    await remember(request, ending, memory);
+  }
+}
+
+/** Keeps how a run ended, for those that come after it. Never rejects, and never takes long. */
+export async function remember(
+  request: RunRequest,
+  ending: Ending,
+  memory: Pick<QueueAdapter, 'patientHistory'>,
+): Promise<void> {
+  const remembered = memory.patientHistory.record(pastRunOf(request, ending, Date.now()));
+  remembered.catch((error: unknown) => say(`run ${request.id} is not remembered: ${String(error)}`));
+  await settledWithin(remembered, rememberWithinMs);
+}
+
+function answer(thread: AnswerThread, ending: Ending, directory: string, language: Language): Promise<void> {
+  switch (ending.how) {
+    case 'finished':
+      return thread.report(ending.report, () => attachmentsOf(ending.report, directory, language, say));
+    case 'cancelled':
+      return thread.failed({ message: ending.message, hint: '', cancelled: true });
+    case 'failed':
+      return thread.failed({ message: ending.message, hint: ending.hint, cancelled: false });
+  }
+}
+
+function say(sentence: string): void {
+  process.stderr.write(`netcheck: ${sentence}\n`);
 }
 
 /** What the thread says where there is no report. Details of our own faults are for the log, not for a channel. */

@@ -3,7 +3,7 @@ import { createSlackSender, type SlackSender } from './adapters/slack/slack-send
 import { whoAmI } from './adapters/slack/who-am-i.ts';
 import type { Options } from './cli.ts';
 import { loadConfig, requireSecret } from './config.ts';
-import { failureOf, handleRun } from './handle-run.ts';
+import { failureOf, handleRun, remember } from './handle-run.ts';
 import { openQueue } from './open-queue.ts';
 import { renderSlackReport } from './report/slack-blocks.ts';
 import { healthPortOf, serveHealth } from './serve-health.ts';
@@ -67,17 +67,25 @@ export async function startWorker(
   const slots = queue.slots({ perNode: workers.runsPerNode });
   const taking = queue.worker({ concurrency: workers.concurrency });
   await taking.start(
-    (request, context) => handleRun(request, context, sender.answerThread(request, context), wiring, slots),
-    (request, lost) =>
-      sender.answerThread(request, { attempt: 2 }).failed(
+    (request, context) =>
+      handleRun(request, context, {
+        thread: sender.answerThread(request, context),
+        wiring,
+        slots,
+        memory: queue,
+      }),
+    async (request, lost) => {
+      const why =
         lost.why === 'threw'
           ? failureOf(lost.error)
           : {
               message: `The worker died ${lost.times} times in the middle of this run.`,
               hint: 'Look at the log and the memory of the workers; Re-check runs it again.',
               cancelled: false,
-            },
-      ),
+            };
+      await sender.answerThread(request, { attempt: 2 }).failed(why);
+      await remember(request, { how: 'failed', ...why, plan: undefined }, queue);
+    },
   );
   return taking;
 }

@@ -14,6 +14,10 @@ export const PastRun = z.object({
   tookMs: z.number(),
   verdict: z.union([ReportVerdict, z.enum(['cancelled', 'failed'])]),
   headline: z.string(),
+  /** The place that was asked about; absent where the run ended before it was known. */
+  about: z
+    .object({ place: z.string(), address: z.string(), protocol: z.enum(['tcp', 'udp']), port: z.number() })
+    .optional(),
   /** Every node that was in it. */
   nodes: z.array(z.string()),
   /** What was `confirmed` or `likely`. `fingerprint`: see `fingerprintOf`. */

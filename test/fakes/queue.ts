@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { HandleRun, OnLostRun, QueueWorker } from '../../src/adapters/queue/bull-worker.ts';
 import type { QueueAdapter } from '../../src/adapters/queue/connect-queue.ts';
 import type { StopReason } from '../../src/adapters/queue/stop-reason.ts';
-import type { KeyValue, NodeSlots, RunQueue, RunRequest } from '../../src/engine/ports.ts';
+import type { KeyValue, NodeSlots, RunHistory, RunQueue, RunRequest } from '../../src/engine/ports.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
+import { memoryHistory } from './memory-history.ts';
 
 interface Job {
   readonly request: RunRequest;
@@ -50,11 +51,11 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
 
   const down = (): NetcheckError =>
     new NetcheckError('queue/down', 'Redis at fake cannot be used: the connection is lost.', 'Mend it.');
-  const refusing = async <T>(work: () => T): Promise<T> => {
+  const refusing = async <T>(work: () => T | Promise<T>): Promise<T> => {
     if (up !== undefined) throw down();
     return work();
   };
-  const waiting = async <T>(work: () => T): Promise<T> => {
+  const waiting = async <T>(work: () => T | Promise<T>): Promise<T> => {
     await up;
     return work();
   };
@@ -117,6 +118,14 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
       delete: (key) => whileAway(() => void facts.delete(key)),
     };
   };
+
+  const remembered = memoryHistory();
+  const history = (whileAway: <T>(work: () => T | Promise<T>) => Promise<T>): RunHistory => ({
+    record: (run) => whileAway(() => remembered.record(run)),
+    find: (runId) => whileAway(() => remembered.find(runId)),
+    recent: (query) => whileAway(() => remembered.recent(query)),
+    withTrouble: (fingerprints, limit) => whileAway(() => remembered.withTrouble(fingerprints, limit)),
+  });
 
   const slots = (perNode: number): NodeSlots => ({
     async acquire(node, { signal, holder }) {
@@ -190,6 +199,8 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
       queue,
       store: keyValue(refusing),
       patientStore: keyValue(waiting),
+      history: history(refusing),
+      patientHistory: history(waiting),
       slots: ({ perNode }) => slots(perNode),
       worker({ concurrency }) {
         let registered: Registered | undefined;

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { KeyValue, NodeSlots, RunQueue } from '../../engine/ports.ts';
+import type { KeyValue, NodeSlots, RunHistory, RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import { createBullQueue, queueNames } from './bull-queue.ts';
 import { createBullWorker, type QueueWorker, type WorkerTiming } from './bull-worker.ts';
 import { createKeyValue } from './key-value.ts';
 import { createNodeSlots } from './node-slots.ts';
+import { createRedisHistory } from './redis-history.ts';
 import { openPrivateRedis, type PrivateRedis } from './private-redis.ts';
 import type { QueueLog } from './queue-log.ts';
 import { openClient, queueDown, readRedisUrl, type RedisPlace, settledWithin, whenReady } from './redis-client.ts';
@@ -64,6 +65,10 @@ export interface QueueAdapter {
   readonly store: KeyValue;
   /** The same facts for a worker in the middle of a run: waits while Redis is away. */
   readonly patientStore: KeyValue;
+  /** Rejects with `queue/down` at once while Redis is away. */
+  readonly history: RunHistory;
+  /** For what has to be remembered in the end: waits while Redis is away. */
+  readonly patientHistory: RunHistory;
   worker(options: { readonly concurrency: number }): QueueWorker;
   slots(options: { readonly perNode: number }): NodeSlots;
   /** Never rejects. */
@@ -129,6 +134,8 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
       queue,
       store: createKeyValue(front, place, names.prefix),
       patientStore: createKeyValue(patient, place, names.prefix),
+      history: createRedisHistory(front, place, names.prefix),
+      patientHistory: createRedisHistory(patient, place, names.prefix),
       worker({ concurrency }) {
         const worker = createBullWorker(patient, open('wait', 'cancel'), names, { ...timing, concurrency, log });
         workers.push(worker);
