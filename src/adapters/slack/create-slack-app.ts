@@ -4,10 +4,12 @@ import type { RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
 import { boltLogger } from './bolt-logger.ts';
-import { type Ask, type ClickDelivery, createFront, type Front, type MayAct } from './front.ts';
+import type { MayAct } from './behind-button.ts';
+import { createFront, type Front } from './front.ts';
+import { fieldsOf } from './fields-of.ts';
 import { isRecord } from './is-record.ts';
-import { cancelAction, recheckAction } from './status-message.ts';
 import { createSlackSender, type SlackSender, type SlackSenderOptions } from './slack-sender.ts';
+import type { Ask } from './start-run.ts';
 import { SocketReceiver, type SocketReceiverOptions } from './socket-receiver.ts';
 import { whoAmI } from './who-am-i.ts';
 
@@ -196,23 +198,36 @@ function listen(app: App, front: Front, command: string, botUserId: () => string
       botUserId: botUserId(),
     });
   });
-  for (const [actionId, press] of [
-    [cancelAction, (click: ClickDelivery) => front.cancel(click)],
-    [recheckAction, (click: ClickDelivery) => front.recheck(click)],
-  ] as const) {
-    app.action({ type: 'block_actions', action_id: actionId }, async ({ ack, body, action }) => {
-      if (!(await acknowledged(ack))) return;
-      const threadTs = body.message?.['thread_ts'];
-      await press({
-        runId: action.type === 'button' && typeof action.value === 'string' ? action.value : '',
-        user: body.user.id,
-        channel: body.channel?.id ?? '',
-        threadTs: typeof threadTs === 'string' ? threadTs : body.message?.ts,
-        team: body.team?.id ?? '',
-        triggerId: body.trigger_id,
-      });
+  // Every button that is ours, also one of an older version that nobody handles any more: Slack wants its answer.
+  app.action({ type: 'block_actions', action_id: /^netcheck_/u }, async ({ ack, body, action }) => {
+    if (!(await acknowledged(ack))) return;
+    const threadTs = body.message?.['thread_ts'];
+    await front.press({
+      action: action.action_id,
+      value: action.type === 'button' && typeof action.value === 'string' ? action.value : '',
+      user: body.user.id,
+      channel: body.channel?.id ?? '',
+      threadTs: typeof threadTs === 'string' ? threadTs : body.message?.ts,
+      messageTs: body.message?.ts,
+      team: body.team?.id ?? '',
+      triggerId: body.trigger_id,
     });
-  }
+  });
+  app.view({ type: 'view_submission', callback_id: /^netcheck_/u }, async ({ ack, body, view }) => {
+    const verdict = await front.submit({
+      callbackId: view.callback_id,
+      privateMetadata: view.private_metadata,
+      fields: fieldsOf(view.state.values),
+      viewId: view.id,
+      user: body.user.id,
+      team: body.team?.id ?? '',
+    });
+    if ('errors' in verdict) {
+      await acknowledged(() => ack({ response_action: 'errors', errors: { ...verdict.errors } }));
+      return;
+    }
+    if (await acknowledged(() => ack())) await verdict.work();
+  });
 }
 
 /** Shows text to the person behind a `response_url` only. Rejects where Slack does not take it within 5 s. */

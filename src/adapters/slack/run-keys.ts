@@ -1,6 +1,8 @@
 /** How long the small facts about a run are kept: buttons expire after 24 hours, answers are remembered for longer. */
 export const buttonMs = 24 * 3600_000;
 export const keepMs = 7 * 24 * 3600_000;
+/** A process that dies in the middle of an ask or a press holds it for this long. */
+export const deliveryLeaseMs = 60_000;
 
 /** The RunRequest behind a button. */
 export const runKey = (runId: string): string => `netcheck:run:${runId}`;

@@ -1,14 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  createFront,
-  type ClickDelivery,
-  type Front,
-  type FrontOptions,
-  type SlashDelivery,
-} from '../../../src/adapters/slack/front.ts';
+import type { ClickDelivery, SlashDelivery } from '../../../src/adapters/slack/deliveries.ts';
+import { createFront, type Front, type FrontOptions } from '../../../src/adapters/slack/front.ts';
 import { createOutbox } from '../../../src/adapters/slack/outbox.ts';
 import { createSlackThread } from '../../../src/adapters/slack/slack-thread.ts';
-import { cancelAction } from '../../../src/adapters/slack/status-message.ts';
+import { cancelAction, recheckAction } from '../../../src/adapters/slack/status-message.ts';
 import { NetcheckError } from '../../../src/model/errors.ts';
 import { renderSlackReport } from '../../../src/report/slack-blocks.ts';
 import { memoryQueue, memoryStore } from '../../fakes/slack/memory-ports.ts';
@@ -75,13 +70,15 @@ const slash = (text: string, changes: Partial<SlashDelivery> = {}): SlashDeliver
   ...changes,
 });
 const click = (changes: Partial<ClickDelivery> = {}): ClickDelivery => ({
-  runId: queue.submitted[0]?.id ?? '',
+  action: cancelAction,
+  value: queue.submitted[0]?.id ?? '',
   user: 'U0BEN',
   channel: 'C0INCIDENT',
   team: 'T0',
   triggerId: 'c1',
   ...changes,
 });
+const recheck = (changes: Partial<ClickDelivery> = {}) => click({ ...changes, action: recheckAction });
 const whispers = () =>
   world.changes.filter((change) => change.what === 'ephemeral').map((change) => change.message.text);
 const root = () => JSON.stringify(world.messages('C0INCIDENT')[0]?.blocks);
@@ -200,26 +197,26 @@ describe('buttons', () => {
       user === run.askedBy
         ? { ok: true }
         : { ok: false, message: `Only ${run.askedBy} may ${action}.`, hint: 'Ask them.' };
-    await newFront({ mayAct }).cancel(click({ user: 'U0BEN' }));
+    await newFront({ mayAct }).press(click({ user: 'U0BEN' }));
     expect(queue.cancelled).toEqual([]);
     expect(whispers()).toEqual(['Only U0ANNA may cancel.\nAsk them.']);
     expect(root()).toContain(cancelAction);
-    await newFront({ mayAct }).cancel(click({ user: 'U0ANNA' }));
+    await newFront({ mayAct }).press(click({ user: 'U0ANNA' }));
     expect(queue.cancelled).toHaveLength(1);
     expect(root()).toContain('Cancelled by <@U0ANNA>');
   });
 
   it('an access check that fails refuses', async () => {
-    await newFront({ mayAct: () => Promise.reject(new Error('broken')) }).cancel(click());
+    await newFront({ mayAct: () => Promise.reject(new Error('broken')) }).press(click());
     expect(queue.cancelled).toEqual([]);
     expect(whispers()[0]).toContain('may not');
   });
 
   it('Cancel is used once', async () => {
     const front = newFront();
-    await Promise.all([front.cancel(click()), front.cancel(click({ triggerId: 'c2', user: 'U0ANNA' }))]);
+    await Promise.all([front.press(click()), front.press(click({ triggerId: 'c2', user: 'U0ANNA' }))]);
     expect(queue.cancelled).toHaveLength(1);
-    await front.cancel(click({ triggerId: 'c3' }));
+    await front.press(click({ triggerId: 'c3' }));
     expect(queue.cancelled).toHaveLength(1);
     expect(whispers().at(-1)).toContain('over already');
   });
@@ -230,7 +227,7 @@ describe('buttons', () => {
     if (run === undefined) throw new Error('nothing was queued');
     const outbox = createOutbox({ calls: calls(), updateGapMs: 0, postGapMs: 0 });
     const worker = createSlackThread(run, { outbox, calls: calls(), store, renderReport: renderSlackReport });
-    await newFront().cancel(click());
+    await newFront().press(click());
     expect(root()).toContain('Being cancelled');
     await worker.failed({ message: 'U0BEN', hint: '', cancelled: true });
     expect(root()).toContain('Cancelled by <@U0BEN>');
@@ -238,33 +235,33 @@ describe('buttons', () => {
     // Another process, whose edit is late: the worker has ended while Cancel was on its way.
     store.values.delete(`netcheck:cancel:${run.id}`);
     store.values.delete(`netcheck:answer:${run.id}`);
-    await newFront().cancel(click({ triggerId: 'late' }));
+    await newFront().press(click({ triggerId: 'late' }));
     expect(root()).not.toContain('Being cancelled');
     expect(root()).toContain('Cancelled by <@U0BEN>');
   });
 
   it('Cancel with the queue away says so and can be pressed again', async () => {
     queue.down = true;
-    await newFront().cancel(click());
+    await newFront().press(click());
     expect(whispers()[0]).toContain('Redis');
     queue.down = false;
-    await newFront().cancel(click({ triggerId: 'c2' }));
+    await newFront().press(click({ triggerId: 'c2' }));
     expect(queue.cancelled).toHaveLength(1);
   });
 
   it('a run that the queue has lost is ended by Cancel', async () => {
     queue.cancelling = 'unknown';
-    await newFront().cancel(click());
+    await newFront().press(click());
     expect(root()).toContain('Cancelled by <@U0BEN>');
   });
 
   it.each([
-    ['an unknown run', { runId: 'nonsense' }],
-    ['an id that is none', { runId: '../../etc/passwd' }],
-    ['no id', { runId: '' }],
+    ['an unknown run', { value: 'nonsense' }],
+    ['an id that is none', { value: '../../etc/passwd' }],
+    ['no id', { value: '' }],
   ])('%s is refused as expired', async (_name, changes) => {
-    await newFront().cancel(click(changes));
-    await newFront().recheck(click(changes));
+    await newFront().press(click(changes));
+    await newFront().press(recheck(changes));
     expect(whispers().every((text) => text.includes('/netcheck'))).toBe(true);
     expect(whispers()).toHaveLength(2);
     expect(queue.cancelled).toEqual([]);
@@ -275,13 +272,13 @@ describe('buttons', () => {
     const key = `netcheck:run:${queue.submitted[0]?.id}`;
     const run = queue.submitted[0];
     await store.set(key, JSON.stringify({ ...run, askedAtMs: Date.now() - 25 * 3600_000 }), { ttlMs: 1000_000 });
-    await newFront().recheck(click());
+    await newFront().press(recheck());
     expect(whispers()[0]).toContain('24 hours');
     expect(queue.submitted).toHaveLength(1);
   });
 
   it('work in their own channel only', async () => {
-    await newFront().cancel(click({ channel: 'C0OTHER' }));
+    await newFront().press(click({ channel: 'C0OTHER' }));
     expect(queue.cancelled).toEqual([]);
     expect(whispers()[0]).toContain('another channel');
   });
@@ -293,13 +290,13 @@ describe('buttons', () => {
     await createSlackThread(run, { outbox, calls: calls(), store, renderReport: renderSlackReport }).report(
       sampleReport(),
     );
-    await newFront().recheck(click());
+    await newFront().press(recheck());
     expect(asked).toHaveLength(2);
     expect(world.thread(run.thread.rootTs)).toHaveLength(3);
     expect(queue.submitted[1]).toMatchObject({ recheckOf: run.id, text: run.text, askedBy: 'U0BEN' });
     const refusing = newFront({ ask: async () => ({ ok: false, message: 'node-50 is gone.', hint: 'Look again.' }) });
     store.values.delete(`netcheck:recheck:${run.id}`);
-    await refusing.recheck(click({ triggerId: 'c2' }));
+    await refusing.press(recheck({ triggerId: 'c2' }));
     expect(whispers().at(-1)).toContain('node-50 is gone.');
     expect(queue.submitted).toHaveLength(2);
   });

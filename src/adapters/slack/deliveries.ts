@@ -1,0 +1,54 @@
+/** A slash command, after it was acknowledged. */
+export interface SlashDelivery {
+  readonly text: string;
+  readonly user: string;
+  readonly channel: string;
+  readonly team: string;
+  /** Unique per command, the same when delivered again. */
+  readonly triggerId: string;
+  /** Shows text to the person only (response_url). Rejects where Slack does not take it. */
+  readonly respond: (text: string) => Promise<void>;
+}
+
+/** An `app_mention` event, after it was acknowledged. */
+export interface MentionDelivery {
+  readonly text: string;
+  readonly user: string;
+  readonly channel: string;
+  readonly team: string;
+  readonly ts: string;
+  readonly threadTs?: string | undefined;
+  /** Slack says that it delivers this again. */
+  readonly redelivered: boolean;
+  /** Our own user id, so that the mention itself can be cut off. */
+  readonly botUserId: string;
+}
+
+/** A press of one of our buttons, after it was acknowledged. */
+export interface ClickDelivery {
+  /** `action_id`. What follows a colon in it tells the buttons of one message apart. */
+  readonly action: string;
+  /** The button's value: an id and nothing else. */
+  readonly value: string;
+  readonly user: string;
+  readonly channel: string;
+  readonly threadTs?: string | undefined;
+  /** The message that the button stands in; absent in a modal or in App Home. */
+  readonly messageTs?: string | undefined;
+  readonly team: string;
+  /** Opens a modal, within three seconds. */
+  readonly triggerId: string;
+}
+
+/** A modal that was sent in. Not acknowledged yet: what is wrong with its fields is said in the acknowledgement. */
+export interface FormDelivery {
+  readonly callbackId: string;
+  /** What we gave the view when it was opened. */
+  readonly privateMetadata: string;
+  /** What stands in its fields, by `block_id`; absent where a field is empty. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** Unique per view, the same when delivered again. */
+  readonly viewId: string;
+  readonly user: string;
+  readonly team: string;
+}
