@@ -112,6 +112,29 @@ export const Config = z.strictObject({
       httpPort: Port.default(3000),
     })
     .prefault({}),
+  /** Names for sets of nodes, to be used in selectors: a selector (`role=web,rack!=r9`), or a list of them that add up. */
+  groups: z
+    .record(
+      NodeName,
+      z.union([
+        z.string().min(1),
+        z
+          .array(z.string().min(1))
+          .min(1)
+          .transform((parts) => parts.join(' ')),
+      ]),
+    )
+    .default({}),
+  audit: z
+    .strictObject({
+      /** Nodes that one process looks at side by side. */
+      concurrency: z.number().int().min(1).max(512).default(32),
+      /** Labels by which nodes are compared: a node with those that have the same value of each. */
+      compareBy: z.array(z.string().min(1)).max(5).default(['role']),
+      /** Audits of one playbook and selector that are kept for comparison. */
+      keep: z.number().int().min(1).max(1000).default(30),
+    })
+    .prefault({}),
   /** Where the private Redis, saved runs and the audit log live. */
   data: z.string().min(1).default('.netcheck'),
   workers: z

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import path from 'node:path';
+import { createAuditBaselines } from './adapters/files/audit-baselines.ts';
 import { createAuditLog } from './adapters/files/audit-log.ts';
 import { createMemorySink } from './adapters/files/memory-sink.ts';
 import { redactSecrets } from './adapters/files/redact.ts';
@@ -9,17 +10,24 @@ import { createInProcessSlots } from './adapters/ssh/in-process-slots.ts';
 import { listSshConfigHosts, resolveSshConfig, sshConfigKnownHosts } from './adapters/ssh/ssh-config.ts';
 import { createSshTransport } from './adapters/ssh/ssh-transport.ts';
 import { dataDirectory, inventoryNodes, type LoadedConfig } from './config.ts';
+import { auditNode, notLooked } from './engine/audit-node.ts';
+import { auditText } from './engine/audit-wording.ts';
 import { parseAsk } from './engine/ask.ts';
 import type { Inventory } from './engine/inventory.ts';
 import { learnNamespace } from './engine/learn-namespace.ts';
 import { learnOwner } from './engine/learn-owner.ts';
 import { makePlan } from './engine/plan.ts';
-import type { EvidenceSink, NodeSlots, NodeTransport, OnProgress } from './engine/ports.ts';
+import { type AuditPlan, defaultAuditPlaybook, planAudit } from './engine/plan-audit.ts';
+import type { AuditBaselines, EvidenceSink, NodeSlots, NodeTransport, OnProgress } from './engine/ports.ts';
 import { run } from './engine/run.ts';
+import { type AuditProgress, runAudit } from './engine/run-audit.ts';
 import { canonicalAddress, isOnEveryNode } from './engine/settle-address.ts';
 import { type LoadedRegistries, loadRegistries } from './load-registries.ts';
+import type { AuditBaseline } from './model/audit-baseline.ts';
+import type { AuditReport } from './model/audit-report.ts';
 import type { InventoryNode } from './model/inventory.ts';
 import type { Language } from './model/language.ts';
+import type { AuditJob, NodeAudit } from './model/node-audit.ts';
 import { Budget, type Plan } from './model/plan.ts';
 import type { Report } from './model/report.ts';
 import type { Symptom } from './model/symptom.ts';
@@ -47,7 +55,41 @@ export interface Wiring {
       readonly askedBy: string;
     },
   ): Promise<Report>;
+  /**
+   * A whole audit in this process; its result is kept for the next one. @throws NetcheckError `audit/…`
+   */
+  audit(
+    asked: AuditAsk,
+    options: {
+      readonly language: Language;
+      readonly signal: AbortSignal;
+      readonly onProgress: (event: AuditProgress) => void;
+      readonly slots?: NodeSlots;
+      readonly askedBy: string;
+      /** Where the evidence of a node goes, for `netcheck replay`; absent: nowhere. */
+      readonly sinkFor?: (node: string) => EvidenceSink;
+    },
+  ): Promise<AuditReport>;
+  /** What an audit would do, with the one before it. @throws NetcheckError `audit/…` */
+  planAudit(
+    asked: AuditAsk & { readonly id?: string },
+    language: Language,
+  ): Promise<{ readonly plan: AuditPlan; readonly last: AuditBaseline | null }>;
+  /** One node of an audit: for workers. */
+  auditNode(
+    job: AuditJob,
+    options: { readonly signal: AbortSignal; readonly slots?: NodeSlots; readonly sink?: EvidenceSink },
+  ): Promise<NodeAudit>;
+  readonly baselines: AuditBaselines;
   close(): Promise<void>;
+}
+
+/** What a person asks of an audit. */
+export interface AuditAsk {
+  /** Default: `node-audit`. */
+  readonly playbook?: string;
+  /** Empty: every node. */
+  readonly selector: string;
 }
 
 /** @throws NetcheckError `playbook/invalid` */
@@ -85,6 +127,37 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
       lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
       namespaceOn: (node, netns) => learnNamespace(node, netns, transport, registries),
     });
+  const baselines = createAuditBaselines(path.join(dataDirectory(loaded), 'audits'), { keep: config.audit.keep });
+  const everyRegistry = { ...registries, parsers };
+  const planAuditOf: Wiring['planAudit'] = async (
+    { playbook = defaultAuditPlaybook, selector, id = newRunId() },
+    language,
+  ) => {
+    const last = await baselines.last({ playbook, selector });
+    const head = { id, playbook, selector, startedAtMs: Date.now(), language, netcheck: version };
+    const plan = await planAudit({ ...head, compareBy: config.audit.compareBy }, inventory, registries, {
+      groups: config.groups,
+      baseline: last,
+    });
+    return { plan, last };
+  };
+  const auditOne: Wiring['auditNode'] = async (job, { signal, slots = ownSlots, sink }) => {
+    const node = await inventory.find(job.node);
+    if (node === null) return notLooked(job, auditText[job.language].gone, Date.now());
+    return auditNode(
+      job,
+      node,
+      everyRegistry,
+      {
+        transport,
+        slots,
+        sink: neverLosingTheReport(sink ?? createMemorySink()),
+        redact: (bytes) => redactSecrets(bytes).bytes,
+        now: Date.now,
+      },
+      { signal, netcheck: version, save: sink !== undefined },
+    );
+  };
   return {
     loaded,
     registries,
@@ -122,6 +195,42 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
         .catch((error: unknown) =>
           process.stderr.write(`netcheck: ${error instanceof Error ? error.message : String(error)}\n`),
         );
+      return report;
+    },
+    baselines,
+    planAudit: planAuditOf,
+    auditNode: auditOne,
+    async audit(asked, { language, signal, onProgress, slots, askedBy, sinkFor }) {
+      const { plan, last } = await planAuditOf(asked, language);
+      const { report, baseline } = await runAudit(plan, {
+        concurrency: config.audit.concurrency,
+        last,
+        signal,
+        onProgress,
+        now: Date.now,
+        auditOne: (job) =>
+          auditOne(job, {
+            signal,
+            ...(slots === undefined ? {} : { slots }),
+            ...(sinkFor === undefined ? {} : { sink: sinkFor(job.node) }),
+          }),
+      });
+      const loss = (error: unknown): void => {
+        process.stderr.write(`netcheck: ${error instanceof Error ? error.message : String(error)}\n`);
+      };
+      // a stopped audit has seen only a part: the next one is compared with the one before
+      if (!signal.aborted) await baselines.keep(baseline).catch(loss);
+      await audit
+        .append({
+          atMs: Date.now(),
+          run: plan.head.id,
+          askedBy,
+          text: `audit ${plan.head.playbook}${asked.selector === '' ? '' : ` --nodes ${asked.selector}`}`,
+          nodes: plan.jobs.map(({ node }) => node),
+          verdict: report.verdict,
+          headline: report.headline,
+        })
+        .catch(loss);
       return report;
     },
     close: () => transport.close(),

@@ -136,11 +136,12 @@ export async function collect(
   };
 }
 
-type Opened =
+/** A node that a run may use, or why not. */
+export type Opened =
   | { readonly session: NodeSession; readonly release: () => Promise<void> }
   | { readonly unreachable: Evidence };
 
-async function open(
+export async function open(
   runId: string,
   plan: Plan,
   planned: PlannedNode,
@@ -255,7 +256,8 @@ export function contextOf(
     ownAddresses: [address, ...node.serves],
     roles,
     targetNames: targetNames(plan),
-    learned,
+    // without a question there is no way to a target: every device that has an address counts
+    learned: plan.symptom.about === 'node' ? { ...learned, devices: learned.addressed } : learned,
     budget: plan.budget,
     ...(node.user !== undefined && uid !== undefined && uid !== 0 ? { loginUser: node.user } : {}),
   };
@@ -277,7 +279,7 @@ export function stepsOf(
  * The first look. False where it did not come back: such a node would take every time-out of every command, one after
  * the other, and the time of the nodes that answer with it.
  */
-async function lookAround(
+export async function lookAround(
   session: NodeSession,
   {
     collectors,
@@ -496,7 +498,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 /** The node's clock was read in the middle of the command's own time, so that is what it is compared with. */
-function clockOffset(
+export function clockOffset(
   session: NodeSession,
   parsers: ReadonlyMap<string, Parser>,
 ): readonly (readonly [string, number])[] {

@@ -19,6 +19,7 @@ export function includePlaybooks(
 ): { readonly playbook: Playbook } | { readonly problem: string } {
   const path = [...within, playbook.id];
   let whole: Pick<Playbook, 'collect' | 'rules'> = { collect: [], rules: [] };
+  let audit: Playbook['audit'];
   for (const id of playbook.include) {
     const other = all.get(id);
     if (other === undefined) return { problem: `there is no playbook "${id}" to include` };
@@ -27,8 +28,16 @@ export function includePlaybooks(
     const included = includePlaybooks(other, all, path);
     if ('problem' in included) return included;
     whole = joined(whole, included.playbook);
+    audit = joinedAudit(audit, included.playbook.audit);
   }
-  return { playbook: { ...playbook, ...joined(whole, playbook) } };
+  audit = joinedAudit(audit, playbook.audit);
+  return { playbook: { ...playbook, ...joined(whole, playbook), ...(audit === undefined ? {} : { audit }) } };
+}
+
+function joinedAudit(first: Playbook['audit'], then: Playbook['audit']): Playbook['audit'] {
+  if (first === undefined || then === undefined) return first ?? then;
+  const isSame = (a: { readonly use: string }, b: { readonly use: string }): boolean => a.use === b.use;
+  return { collect: added(first.collect, then.collect, isSame), rules: added(first.rules, then.rules, isSame) };
 }
 
 /** Steps and rules of both, what both have once: see {@link includePlaybooks}. */

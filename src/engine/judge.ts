@@ -99,7 +99,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
 }
 
 /** A finding that accuses, with what the team has to say about its remedy after netcheck's own. */
-function withNotes(finding: Finding, { plan, language }: RunRecord, say: EngineText): Finding {
+export function withNotes(finding: Finding, { plan, language }: RunRecord, say: EngineText): Finding {
   const notes = plan.remedyNotes?.[finding.rule] ?? [];
   if (notes.length === 0 || (finding.verdict !== 'confirmed' && finding.verdict !== 'likely')) return finding;
   const inLanguage = (words: Words): string => (typeof words === 'string' ? words : words[language]);

@@ -157,6 +157,12 @@ export class NodeSession {
     };
   }
 
+  /** Writes down what no command of this run has read: what an earlier audit read there. */
+  async note(collector: string, kind: string, text: string): Promise<void> {
+    const command = { kind, argv: [], privilege: 'none', timeoutMs: 0, maxBytes: 0 } as const;
+    await this.#record(this.#entry(collector, 'look', command), { how: 'exited', code: 0 }, Buffer.from(text), nothing);
+  }
+
   close(): Promise<void> {
     return this.#connection.close();
   }

@@ -96,8 +96,9 @@ export function lintPlaybook(
   { collectors, rules }: Pick<Registries, 'collectors' | 'rules'>,
 ): readonly string[] {
   const problems: string[] = [];
-  if (playbook.collect.length === 0) problems.push('it collects nothing');
-  if (playbook.rules.length === 0) problems.push('it has no rules');
+  const isOnlyAudit = playbook.audit !== undefined && playbook.collect.length + playbook.rules.length === 0;
+  if (playbook.collect.length === 0 && !isOnlyAudit) problems.push('it collects nothing');
+  if (playbook.rules.length === 0 && !isOnlyAudit) problems.push('it has no rules');
   const provided: Record<Role, Set<FactName>> = {
     target: new Set(alwaysProvided),
     client: new Set(alwaysProvided),
@@ -140,6 +141,51 @@ export function lintPlaybook(
           problems.push(
             `${where} (${use.use}): it needs ${fact} on the ${role}, and no collector of this playbook gives it there`,
           );
+  });
+  return [...problems, ...lintAudit(playbook.audit, { collectors, rules })];
+}
+
+/** The same for its section `audit`: nothing that sends packets or waits for them, and no rule that needs a question. */
+function lintAudit(
+  audit: Playbook['audit'],
+  { collectors, rules }: Pick<Registries, 'collectors' | 'rules'>,
+): readonly string[] {
+  if (audit === undefined) return [];
+  const problems: string[] = [];
+  const provided = new Set<FactName>(alwaysProvided);
+  if (audit.rules.length === 0) problems.push('audit: it has no rules');
+  audit.collect.forEach(({ use, with: given }, index) => {
+    const where = `audit.collect[${index}]`;
+    const collector = collectors.get(use);
+    if (collector === undefined) {
+      problems.push(`${where}: ${unknownId('collector', use, collectors.keys())}`);
+      return;
+    }
+    const params = collector.params.safeParse(given);
+    if (!params.success) problems.push(`${where} (${use}): ${sentenceOf(params.error.issues)}`);
+    if (collector.when === 'capture' || collector.when === 'probe' || collector.when === 'active')
+      problems.push(`${where} (${use}): an audit captures nothing and sends nothing`);
+    for (const fact of collector.provides) provided.add(fact);
+  });
+  audit.rules.forEach(({ use, with: given }, index) => {
+    const where = `audit.rules[${index}]`;
+    const rule = rules.get(use);
+    if (rule === undefined) {
+      problems.push(`${where}: ${unknownId('rule', use, rules.keys())}`);
+      return;
+    }
+    const params = rule.params.safeParse(given);
+    if (!params.success) problems.push(`${where} (${use}): ${sentenceOf(params.error.issues)}`);
+    if (rule.scope !== 'node' || rule.asksNothing !== true) {
+      problems.push(
+        `${where} (${use}): it needs a question (a port, packets, a second reading), and an audit has none`,
+      );
+      return;
+    }
+    const table = rule.id === expectRule.id && params.success ? expectRule.params.parse(given).table : [];
+    for (const fact of new Set([...rule.needs, ...table.map((row) => expectationReads(row).fact)]))
+      if (!provided.has(fact))
+        problems.push(`${where} (${use}): it needs ${fact}, and no collector of the section audit gives it`);
   });
   return problems;
 }

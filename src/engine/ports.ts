@@ -1,3 +1,4 @@
+import type { AuditBaseline } from '../model/audit-baseline.ts';
 import type { Command } from '../model/command.ts';
 import type { EvidenceEntry, Exit } from '../model/evidence.ts';
 import type { InventoryNode } from '../model/inventory.ts';
@@ -64,6 +65,12 @@ export interface EvidenceSink {
     bytes: { stdout: Uint8Array; stderr: Uint8Array },
   ): Promise<EvidenceEntry>;
   finish(record: RunRecord, report: Report): Promise<void>;
+}
+
+/** What earlier audits found, per playbook and selector. Bounded in number. Rejects where it cannot be read or written. */
+export interface AuditBaselines {
+  last(of: { readonly playbook: string; readonly selector: string }): Promise<AuditBaseline | null>;
+  keep(baseline: AuditBaseline): Promise<void>;
 }
 
 /** What a run tells while it goes on. Renderers decide how much of it to show. */

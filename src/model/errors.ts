@@ -2,7 +2,7 @@
  * Every error that netcheck throws on purpose. The world misbehaving (a node that is down, a refused key,
  * a tool that is missing) is data in the evidence, never one of these.
  *
- * - `usage/…`, `ask/…`: the person asked for something that cannot be done as written (exit 64)
+ * - `usage/…`, `ask/…`, `audit/…`: the person asked for something that cannot be done as written (exit 64)
  * - `config/…`, `playbook/…`, `replay/…`: a file that a person wrote or moved is not usable (exit 64)
  * - `queue/…`, `slack/…`: an outside service that netcheck itself depends on is not there (exit 70)
  * - `fault/…`: our own fault (exit 70)
@@ -26,6 +26,9 @@ export type ErrorCode =
   | 'ask/no-kubernetes'
   | 'ask/same-node'
   | 'ask/not-allowed'
+  | 'audit/bad-selector'
+  | 'audit/no-nodes'
+  | 'audit/no-playbook'
   | 'config/not-found'
   | 'config/invalid'
   | 'config/missing-secret'
@@ -56,5 +59,5 @@ export class NetcheckError extends Error {
 /** The process exit status that belongs to an error (design section 2): 64 usage, 70 our own fault. */
 export function exitStatusOf(error: unknown): 64 | 70 {
   if (!(error instanceof NetcheckError)) return 70;
-  return /^(usage|ask|config|playbook|replay|pcap)\//.test(error.code) ? 64 : 70;
+  return /^(usage|ask|audit|config|playbook|replay|pcap)\//.test(error.code) ? 64 : 70;
 }

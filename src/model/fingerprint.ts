@@ -13,3 +13,8 @@ export function fingerprintOf(
   const place = path === undefined ? node : `${path.from}>${path.to}`;
   return `${rule}/${place}/${protocol}/${port}`;
 }
+
+/** The same for an audit, where nobody asked about a port: `tw-recycle/node-50/audit`. @param check see `AuditFinding` */
+export function auditFingerprint(check: string, node: string): string {
+  return `${check}/${node}/audit`;
+}

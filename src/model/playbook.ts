@@ -43,6 +43,16 @@ export const Playbook = z.strictObject({
     )
     .default([]),
   rules: z.array(z.strictObject({ use: Id, with: z.record(z.string(), z.unknown()).default({}) })).default([]),
+  /**
+   * What `netcheck audit` does with it: one node at a time, nothing captured, nothing probed, everything read once. Only
+   * rules that need no question (`asksNothing`). Sections of included playbooks come first here as well.
+   */
+  audit: z
+    .strictObject({
+      collect: z.array(z.strictObject({ use: Id, with: z.record(z.string(), z.unknown()).default({}) })).default([]),
+      rules: z.array(z.strictObject({ use: Id, with: z.record(z.string(), z.unknown()).default({}) })).default([]),
+    })
+    .optional(),
 });
 export type Playbook = z.infer<typeof Playbook>;
 

@@ -40,6 +40,11 @@ interface RuleBase<Params extends z.ZodType, Text extends RuleText> {
   readonly params: Params;
   /** A rule on nodes or paths that reads nothing of TCP: it is asked about UDP as well. Rules on packets always are. */
   readonly anyProtocol?: true;
+  /**
+   * It tells something about a node that nobody asked about: of what is read once, without a capture and without a port.
+   * Audits use only these.
+   */
+  readonly asksNothing?: true;
   /** `Text` is inferred from English; Chinese must have the same keys with the same parameters. */
   readonly text: {
     readonly en: Text;

@@ -26,6 +26,11 @@ export const Symptom = z.strictObject({
   text: z.string(),
   target: Target,
   port: Port,
+  /**
+   * The whole node, whatever its ports: an audit. Nothing is captured, probed or read twice; `port` is then only where
+   * SSH comes in.
+   */
+  about: z.literal('node').optional(),
   protocol: z.enum(['tcp', 'udp']).default('tcp'),
   from: z.array(Target).default([]),
   via: z.array(Target).default([]),

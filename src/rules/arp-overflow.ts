@@ -15,6 +15,7 @@ export const arpOverflow = defineNodeRule({
   id: 'arp-overflow',
   fault: 'F22',
   scope: 'node',
+  asksNothing: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['sysctl', 'counters'],
   optional: ['kernelLog', 'capture', 'probes'],

@@ -16,6 +16,7 @@ export const cniMtuMismatch = defineNodeRule({
   id: 'cni-mtu-mismatch',
   fault: 'F42',
   scope: 'node',
+  asksNothing: true,
   anyProtocol: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['links'],

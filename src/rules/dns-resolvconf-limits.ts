@@ -20,6 +20,7 @@ export const dnsResolvconfLimits = defineNodeRule({
   id: 'dns-resolvconf-limits',
   fault: 'F84',
   scope: 'node',
+  asksNothing: true,
   anyProtocol: true,
   roles: ['client'],
   needs: ['resolver'],

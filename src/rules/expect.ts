@@ -128,6 +128,7 @@ export const expect = defineNodeRule({
   id: 'expect',
   fault: '-',
   scope: 'node',
+  asksNothing: true,
   roles: ['target', 'client', 'forwarder'],
   needs: [],
   optional: ['sysctl', 'counters', 'conntrackStats', 'links', 'ownValues'],

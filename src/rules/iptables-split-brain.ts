@@ -12,6 +12,7 @@ export const iptablesSplitBrain = defineNodeRule({
   id: 'iptables-split-brain',
   fault: 'F76',
   scope: 'node',
+  asksNothing: true,
   anyProtocol: true,
   roles: ['target', 'forwarder'],
   needs: ['firewall'],

@@ -1,0 +1,274 @@
+import type { AuditBaseline, BaselineNode } from '../model/audit-baseline.ts';
+import type {
+  AuditChange,
+  AuditCheck,
+  AuditFinding,
+  AuditHead,
+  AuditNode,
+  AuditReport,
+  AuditUnseen,
+} from '../model/audit-report.ts';
+import { auditFingerprint } from '../model/fingerprint.ts';
+import type { NodeAudit } from '../model/node-audit.ts';
+import type { Verdict } from '../model/verdict.ts';
+import { createOutlierCount } from './audit-outliers.ts';
+import { type AuditText, auditText } from './audit-wording.ts';
+
+/** Bounds of the report: of all that is counted, so much is kept word for word. */
+const mostFindings = 2000;
+const mostChanges = 5000;
+const mostReasons = 200;
+const examplesShown = 10;
+
+/** Puts an audit together as its nodes come in, in any order. Memory: a line per node, and what is bounded above. */
+export interface AuditFold {
+  /** The same node again changes nothing. */
+  addNode(node: NodeAudit): void;
+  /** Nodes that are in. */
+  readonly size: number;
+  finish(endedAtMs: number): { readonly report: AuditReport; readonly baseline: AuditBaseline };
+}
+
+/** @param last the audit before, of the same playbook and selector: what is new, gone, still there since */
+export function createAuditFold(head: AuditHead, last: AuditBaseline | null): AuditFold {
+  const say = auditText[head.language];
+  const nodes = new Map<string, AuditNode>();
+  const remembered = new Map<string, BaselineNode>();
+  const checks = new Map<string, AuditCheck>();
+  const findings: AuditFinding[] = [];
+  const changes: AuditChange[] = [];
+  const changeCounts = { new: 0, gone: 0, still: 0 };
+  const reasons = new Map<
+    string,
+    { readonly checks: Set<string>; nodes: number; readonly examples: string[]; last: string }
+  >();
+  const outliers = createOutlierCount(head.compareBy);
+  const accused = { confirmed: 0, likely: 0, unknown: 0, error: 0 };
+  let accusedNodes = 0;
+
+  const change = (one: AuditChange): void => {
+    changeCounts[one.kind]++;
+    if (changes.length < mostChanges) changes.push(one);
+  };
+  const unseen = (why: string, node: string, check?: string): void => {
+    // a reason that names its node is the same reason on every node
+    const known = reasons.get(why) ?? { checks: new Set<string>(), nodes: 0, examples: [], last: '' };
+    if (!reasons.has(why) && reasons.size >= mostReasons) return;
+    reasons.set(why, known);
+    if (check !== undefined) known.checks.add(check);
+    if (known.last === node) return;
+    known.last = node;
+    known.nodes++;
+    if (known.examples.length < examplesShown) known.examples.push(node);
+  };
+
+  return {
+    get size() {
+      return nodes.size;
+    },
+    addNode(audit) {
+      if (nodes.has(audit.node)) return;
+      const open: AuditNode['open'] = {};
+      for (const [check, { rule, title, verdict }] of Object.entries(audit.checks)) {
+        const column = checks.get(check) ?? { check, rule, title, counts: { ...noCounts } };
+        checks.set(check, column);
+        column.counts[verdict]++;
+        if (verdict === 'ruledOut' || verdict === 'notApplicable') continue;
+        open[check] = verdict;
+        accused[verdict]++;
+      }
+      nodes.set(audit.node, {
+        name: audit.node,
+        labels: audit.labels,
+        outcome: audit.outcome,
+        ...(audit.why === undefined ? {} : { why: audit.why }),
+        ...(audit.kernel === undefined ? {} : { kernel: audit.kernel }),
+        tookMs: audit.tookMs,
+        open,
+        differs: [],
+      });
+      if (audit.outcome !== 'looked') {
+        unseen(audit.why ?? '', audit.node);
+        // neither gone nor still: nobody has looked
+        const before = last?.nodes.get(audit.node);
+        if (before !== undefined) remembered.set(audit.node, before);
+        return;
+      }
+      for (const { check, why } of audit.unknown) unseen(why, audit.node, check);
+      outliers.add(audit);
+      if (audit.findings.length > 0) accusedNodes++;
+      for (const finding of audit.findings) keepWorst(findings, finding);
+      remembered.set(audit.node, compared(audit, last?.nodes.get(audit.node), head, last !== null, change));
+    },
+    finish(endedAtMs) {
+      const found = outliers.finish(say);
+      for (const [name, facts] of found.differs) {
+        const node = nodes.get(name);
+        if (node !== undefined) nodes.set(name, { ...node, differs: [...facts].sort() });
+      }
+      const rows = [...nodes.values()].sort((a, b) => byName(a.name, b.name));
+      const count = (outcome: AuditNode['outcome']): number => rows.filter((one) => one.outcome === outcome).length;
+      const counts = {
+        nodes: rows.length,
+        looked: count('looked'),
+        unreachable: count('unreachable'),
+        failed: count('failed'),
+        ...accused,
+        outliers: found.outliers.length,
+        ...changeCounts,
+      };
+      const sorted = [...findings].sort(byWeight);
+      const why = [...reasons].map(
+        ([text, one]): AuditUnseen => ({
+          why: text,
+          checks: [...one.checks].sort(),
+          nodes: one.nodes,
+          examples: [...one.examples].sort(byName),
+        }),
+      );
+      const risks = found.outliers.filter(({ severity }) => severity === 'risk');
+      const verdict =
+        accused.confirmed + accused.likely > 0 || risks.length > 0
+          ? 'found'
+          : counts.looked === counts.nodes && accused.unknown + accused.error === 0
+            ? 'clear'
+            : 'inconclusive';
+      const unseenList = why.sort((a, b) => b.nodes - a.nodes || byName(a.why, b.why));
+      return {
+        report: {
+          schema: 'netcheck/audit/1',
+          audit: { ...head, startedAt: new Date(head.startedAtMs).toISOString(), endedAtMs },
+          verdict,
+          headline: headline(
+            verdict,
+            counts,
+            sorted[0],
+            accusedNodes,
+            risks[0]?.text,
+            risks.length,
+            unseenList[0]?.why,
+            say,
+          ),
+          counts,
+          checks: [...checks.values()].sort(
+            (a, b) =>
+              b.counts.confirmed - a.counts.confirmed ||
+              b.counts.likely - a.counts.likely ||
+              b.counts.unknown - a.counts.unknown ||
+              byName(a.check, b.check),
+          ),
+          nodes: rows,
+          findings: sorted,
+          outliers: [...found.outliers],
+          normal: [...found.normal],
+          unseen: unseenList,
+          ...(last === null ? {} : { previous: { id: last.id, startedAt: new Date(last.startedAtMs).toISOString() } }),
+          changes: changes.sort(
+            (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || byName(a.node, b.node) || byName(a.rule, b.rule),
+          ),
+        },
+        baseline: {
+          id: head.id,
+          playbook: head.playbook,
+          selector: head.selector,
+          startedAtMs: head.startedAtMs,
+          nodes: remembered,
+        },
+      };
+    },
+  };
+}
+
+const noCounts: Readonly<Record<Verdict, number>> = {
+  confirmed: 0,
+  likely: 0,
+  ruledOut: 0,
+  notApplicable: 0,
+  unknown: 0,
+  error: 0,
+};
+const kinds: readonly AuditChange['kind'][] = ['new', 'gone', 'still'];
+
+/** Where there is no room for all, `likely` ones give way to `confirmed` ones. */
+function keepWorst(kept: AuditFinding[], finding: AuditFinding): void {
+  if (kept.length < mostFindings) {
+    kept.push(finding);
+    return;
+  }
+  if (finding.verdict !== 'confirmed') return;
+  const at = kept.findIndex(({ verdict }) => verdict === 'likely');
+  if (at !== -1) kept[at] = finding;
+}
+
+function byWeight(a: AuditFinding, b: AuditFinding): number {
+  return (
+    Number(b.verdict === 'confirmed') - Number(a.verdict === 'confirmed') ||
+    byName(a.check, b.check) ||
+    byName(a.node, b.node)
+  );
+}
+
+/** What is remembered of a node, and what has changed there. In the first audit of all nothing is new. */
+function compared(
+  { node, findings, startedAtMs, counters, unknown }: NodeAudit,
+  before: BaselineNode | undefined,
+  { startedAtMs: auditAtMs }: AuditHead,
+  isNotFirst: boolean,
+  change: (one: AuditChange) => void,
+): BaselineNode {
+  const known = new Map((before?.troubles ?? []).map((trouble) => [trouble.fingerprint, trouble]));
+  const troubles = findings.map(({ fingerprint, rule, title }) => ({
+    fingerprint,
+    rule,
+    title,
+    firstSeenMs: known.get(fingerprint)?.firstSeenMs ?? auditAtMs,
+  }));
+  // what could not be told this time is not gone
+  const undecided = new Set(unknown.map(({ check }) => auditFingerprint(check, node)));
+  const now = new Set(troubles.map(({ fingerprint }) => fingerprint));
+  const open = [...known.values()].filter(({ fingerprint }) => undecided.has(fingerprint) && !now.has(fingerprint));
+  if (isNotFirst) {
+    for (const trouble of troubles)
+      change({ kind: known.has(trouble.fingerprint) ? 'still' : 'new', node, ...trouble });
+    for (const trouble of known.values())
+      if (!now.has(trouble.fingerprint) && !undecided.has(trouble.fingerprint))
+        change({ kind: 'gone', node, ...trouble });
+  }
+  return {
+    node,
+    lookedAtMs: startedAtMs,
+    troubles: [...troubles, ...open],
+    ...(counters === undefined ? {} : { counters }),
+  };
+}
+
+function headline(
+  verdict: AuditReport['verdict'],
+  counts: AuditReport['counts'],
+  first: AuditFinding | undefined,
+  nodes: number,
+  outlier: string | undefined,
+  outliers: number,
+  unseen: string | undefined,
+  say: AuditText,
+): string {
+  if (verdict === 'found')
+    return first === undefined
+      ? say.onlyOutliers({ count: outliers, text: outlier ?? '' })
+      : say.found({
+          findings: counts.confirmed + counts.likely,
+          nodes,
+          of: counts.looked,
+          title: first.title,
+          on: first.node,
+        });
+  if (verdict === 'clear') return say.clear({ nodes: counts.nodes });
+  const why = unseen ?? '';
+  return counts.looked === 0
+    ? say.nobody({ nodes: counts.nodes, why })
+    : say.inconclusive({ looked: counts.looked, nodes: counts.nodes, why });
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
