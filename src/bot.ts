@@ -1,13 +1,15 @@
+import { type HttpRoute, serveHttp } from './adapters/http/serve-http.ts';
 import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
-import { createSlackApp, type SlackApp } from './adapters/slack/create-slack-app.ts';
+import { createSlackApp, type SlackApp, slackEventsPath } from './adapters/slack/create-slack-app.ts';
 import type { Options } from './cli.ts';
 import { allows } from './access.ts';
 import { loadConfig, requireSecret } from './config.ts';
 import { NetcheckError } from './model/errors.ts';
 import { askHelp } from './help.ts';
 import { openQueue } from './open-queue.ts';
+import { healthRoutes, readinessChecks } from './serve-health.ts';
 import { untilStopped } from './until-stopped.ts';
-import { slackOptions, startWorker } from './worker.ts';
+import { log, slackOptions, startWorker } from './worker.ts';
 import { type Wiring, wire } from './wiring.ts';
 
 /** `netcheck bot`: the Slack front, with a worker in the same process unless --no-worker. */
@@ -18,22 +20,50 @@ export async function bot(options: Options): Promise<number> {
   const queue = await openQueue(wiring.loaded);
   const stop = untilStopped();
   let app: SlackApp | undefined;
+  let http: Awaited<ReturnType<typeof serveHttp>> | undefined;
   let working: Awaited<ReturnType<typeof startWorker>> | undefined;
   try {
     app = createApp(wiring, queue, botToken, stop.because);
-    const { team, port } = await app.start();
+    const { team } = await app.start();
+    http = await serveHttp({
+      port: config.slack.httpPort,
+      portHint:
+        'Set slack.httpPort in netcheck.yaml to a free port; health checks ask there, and Slack without SLACK_APP_TOKEN.',
+      routes: botRoutes(app, queue),
+      log,
+    });
     working = options['no-worker'] ? undefined : await startWorker(wiring, queue, app.sender);
     process.stderr.write(
-      `netcheck: listening to ${config.slack.command} in ${team}${port === undefined ? '' : ` (health on port ${port})`}${working ? '' : ', without a worker'}\n`,
+      `netcheck: listening to ${config.slack.command} in ${team} (health on port ${http.port})${working ? '' : ', without a worker'}\n`,
     );
     return await stop.stopped;
   } finally {
     // Also where the start failed: an open connection would keep the process from ending, and nobody would restart it.
+    await http?.close();
     await working?.close();
     await app?.stop();
     await queue.close();
     await wiring.close();
   }
+}
+
+/** Every path that the bot answers. */
+function botRoutes(app: SlackApp, queue: QueueAdapter): readonly HttpRoute[] {
+  const connection = {
+    name: 'connection',
+    look: () => {
+      const { connected, mode, why } = app.health();
+      return Promise.resolve(
+        connected
+          ? { ok: true as const, detail: { mode } }
+          : { ok: false as const, why: why ?? 'no connection to Slack' },
+      );
+    },
+  };
+  return [
+    ...healthRoutes(() => app.health(), [...readinessChecks(queue, app.sender), connection]),
+    ...(app.events === undefined ? [] : [{ method: 'POST', path: slackEventsPath, listener: app.events } as const]),
+  ];
 }
 
 function createApp(
@@ -47,7 +77,6 @@ function createApp(
     ...slackOptions(queue, botToken),
     appToken: process.env['SLACK_APP_TOKEN'] || undefined,
     signingSecret: process.env['SLACK_SIGNING_SECRET'] || undefined,
-    port: config.slack.httpPort,
     command: config.slack.command,
     language: config.language,
     helpText: (language) => askHelp(language, config.slack.command),

@@ -1,7 +1,10 @@
-import { createServer } from 'node:http';
+import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
+import type { AnsweredRoute } from './adapters/http/serve-http.ts';
+import type { SlackSender } from './adapters/slack/slack-sender.ts';
 import { NetcheckError } from './model/errors.ts';
+import { createReadiness, type ReadinessCheck } from './readiness.ts';
 
-/** Whether a process can do its work; `why` is a sentence about what keeps it from that. */
+/** Whether a process lives; `why` is a sentence about what only a restart can mend. */
 export interface ProcessHealth {
   readonly healthy: boolean;
   readonly why?: string;
@@ -25,45 +28,76 @@ export function healthPortOf(environment: NodeJS.ProcessEnv): number | undefined
   );
 }
 
+/** Guessing a shorter one is not hopeless. */
+const minTokenCharacters = 16;
+
 /**
- * Answers `GET /healthz` with 200 or 503 and the health as JSON, as the bot does. An answer at all says that the event
- * loop turns.
+ * A token that requests to one of our paths must carry; undefined where there is none, and then no such path.
  *
- * @param port   0: any free one
- * @param check  must not reject
- * @throws NetcheckError `config/invalid` where the port cannot be listened on
+ * @throws NetcheckError `config/invalid` where it could be guessed or cannot stand in a header
  */
-export async function serveHealth(
-  port: number,
-  check: () => Promise<ProcessHealth>,
-): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    if (request.url !== '/healthz') {
-      response.writeHead(404).end();
-      return;
-    }
-    void check().then((health) => {
-      response.writeHead(health.healthy ? 200 : 503, { 'content-type': 'application/json' });
-      response.end(`${JSON.stringify(health)}\n`);
-    });
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(port, resolve);
-  }).catch((cause: unknown) => {
-    throw new NetcheckError(
-      'config/invalid',
-      `Health checks cannot be answered on port ${port}: ${cause instanceof Error ? cause.message : String(cause)}.`,
-      'Set NETCHECK_HEALTH_PORT to a free port, or leave it unset.',
-      { cause },
-    );
-  });
-  const address = server.address();
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+export function httpTokenOf(
+  environment: NodeJS.ProcessEnv,
+  name: 'NETCHECK_ALERT_TOKEN' | 'NETCHECK_METRICS_TOKEN',
+): string | undefined {
+  const token = environment[name];
+  if (token === undefined || token === '') return undefined;
+  if (token.length >= minTokenCharacters && /^[\x21-\x7e]{1,500}$/.test(token)) return token;
+  throw new NetcheckError(
+    'config/invalid',
+    `${name} cannot be used: it needs ${minTokenCharacters} to 500 printable characters without blanks.`,
+    'Make one with: openssl rand -hex 32',
+  );
+}
+
+/**
+ * `/healthz`: 200 with the health as JSON while the process lives (an answer at all says that its event loop turns).
+ * `/readyz`: 200 or 503 with every check, what it found and since when.
+ */
+export function healthRoutes(alive: () => ProcessHealth, checks: readonly ReadinessCheck[]): readonly AnsweredRoute[] {
+  const readiness = createReadiness(checks);
+  return [
+    {
+      method: 'GET',
+      path: '/healthz',
+      answer: () => {
+        const health = alive();
+        return Promise.resolve({ status: health.healthy ? 200 : 503, body: health });
+      },
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      async answer() {
+        const body = await readiness();
+        return { status: body.ready ? 200 : 503, body };
+      },
+    },
+  ];
+}
+
+/** What both bot and worker need: the queue, and a Slack that takes what they say. */
+export function readinessChecks(
+  queue: Pick<QueueAdapter, 'health'>,
+  sender: Pick<SlackSender, 'prove'>,
+): readonly ReadinessCheck[] {
+  return [
+    {
+      name: 'redis',
+      async look() {
+        // Without a version Redis did not answer; settings that are merely unsafe keep nobody from working.
+        const { version, problems } = await queue.health();
+        return version === null ? { ok: false, why: problems.join(' ') } : { ok: true, detail: { version } };
+      },
+    },
+    {
+      name: 'slack',
+      async look() {
+        const proof = await sender.prove();
+        return proof.ok
+          ? { ok: true, detail: { provedBy: proof.method, provedAt: new Date(proof.atMs).toISOString() } }
+          : { ok: false, why: proof.why };
+      },
+    },
+  ];
 }

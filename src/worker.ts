@@ -6,7 +6,8 @@ import { loadConfig, requireSecret } from './config.ts';
 import { failureOf, handleRun, remember } from './handle-run.ts';
 import { openQueue } from './open-queue.ts';
 import { renderSlackReport } from './report/slack-blocks.ts';
-import { healthPortOf, serveHealth } from './serve-health.ts';
+import { serveHttp } from './adapters/http/serve-http.ts';
+import { healthPortOf, healthRoutes, readinessChecks } from './serve-health.ts';
 import { untilStopped } from './until-stopped.ts';
 import { type Wiring, wire } from './wiring.ts';
 
@@ -22,14 +23,15 @@ export async function worker(options: Options): Promise<number> {
     store: queue.patientStore,
     onDead: stop.because,
   });
-  let health: Awaited<ReturnType<typeof serveHealth>> | undefined;
+  let http: Awaited<ReturnType<typeof serveHttp>> | undefined;
   let running: Awaited<ReturnType<typeof startWorker>> | undefined;
   try {
     if (healthPort !== undefined)
-      health = await serveHealth(healthPort, async () => {
-        // Without a version Redis did not answer; settings that are merely unsafe do not make a worker ill.
-        const { version, problems } = await queue.health();
-        return version === null ? { healthy: false, why: problems.join(' ') } : { healthy: true };
+      http = await serveHttp({
+        port: healthPort,
+        portHint: 'Set NETCHECK_HEALTH_PORT to a free port, or leave it unset.',
+        routes: healthRoutes(() => ({ healthy: true }), readinessChecks(queue, sender)),
+        log,
       });
     // Before the first run is taken: with a dead token a worker would only keep it from one that can answer.
     await whoAmI(sender);
@@ -40,10 +42,15 @@ export async function worker(options: Options): Promise<number> {
     // Also where the start failed: an open connection would keep the process from ending, and nobody would restart it.
     await running?.close();
     await sender.close(5000);
-    await health?.close();
+    await http?.close();
     await queue.close();
     await wiring.close();
   }
+}
+
+/** To standard error, where a supervisor keeps it. */
+export function log(line: string): void {
+  process.stderr.write(`netcheck: ${line}\n`);
 }
 
 /** What every process that talks to Slack has in common. */
@@ -53,7 +60,7 @@ export function slackOptions(queue: QueueAdapter, botToken: string) {
     slackApiUrl: process.env['SLACK_API_URL'] || undefined,
     store: queue.store,
     renderReport: renderSlackReport,
-    log: (line: string) => process.stderr.write(`netcheck: ${line}\n`),
+    log,
   } as const;
 }
 

@@ -19,6 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'adapters/files': ['model', 'engine/ports', 'adapters/files'],
   'adapters/picture': ['model', 'engine/ports', 'adapters/picture'],
   'adapters/slack': ['model', 'engine/ports', 'report', 'adapters/slack'],
+  'adapters/http': ['model', 'engine/ports', 'adapters/http'],
 };
 
 /** Packages outside the house. Rooms that are not here import none; `zod` is how the model writes its types. */
@@ -31,6 +32,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'adapters/queue': ['node:*', 'bullmq', 'ioredis', 'zod'],
   'adapters/files': ['node:*', 'zod'],
   'adapters/picture': ['node:*', '@resvg/resvg-js'],
+  'adapters/http': ['node:*', 'zod'],
   'adapters/slack': [
     'node:*',
     '@slack/bolt',

@@ -1,6 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import { NetcheckError } from '../src/model/errors.ts';
-import { healthPortOf, type ProcessHealth, serveHealth } from '../src/serve-health.ts';
+import { describe, expect, it } from 'vitest';
+import { healthPortOf, healthRoutes, httpTokenOf } from '../src/serve-health.ts';
 
 describe('NETCHECK_HEALTH_PORT', () => {
   it('is a port, or nothing', () => {
@@ -16,42 +15,36 @@ describe('NETCHECK_HEALTH_PORT', () => {
   });
 });
 
+describe('NETCHECK_ALERT_TOKEN and NETCHECK_METRICS_TOKEN', () => {
+  it('are as they are, or absent', () => {
+    expect(httpTokenOf({ NETCHECK_ALERT_TOKEN: '0123456789abcdef' }, 'NETCHECK_ALERT_TOKEN')).toBe('0123456789abcdef');
+    expect(httpTokenOf({ NETCHECK_ALERT_TOKEN: '' }, 'NETCHECK_ALERT_TOKEN')).toBeUndefined();
+    expect(httpTokenOf({ NETCHECK_ALERT_TOKEN: '0123456789abcdef' }, 'NETCHECK_METRICS_TOKEN')).toBeUndefined();
+  });
+
+  it.each(['short', '0123456789 abcdef', '0123456789abcdef\n', 'ключключключключ'])(
+    'refuse %j, without repeating it',
+    (token) => {
+      expect.assertions(2);
+      try {
+        httpTokenOf({ NETCHECK_METRICS_TOKEN: token }, 'NETCHECK_METRICS_TOKEN');
+      } catch (error) {
+        expect(error).toMatchObject({
+          code: 'config/invalid',
+          message: expect.stringContaining('NETCHECK_METRICS_TOKEN'),
+        });
+        expect(String(error)).not.toContain(token);
+      }
+    },
+  );
+});
+
 describe('/healthz', () => {
-  let served: Awaited<ReturnType<typeof serveHealth>> | undefined;
-  let health: ProcessHealth = { healthy: true };
-  const get = (path: string) => fetch(`http://127.0.0.1:${served?.port ?? 0}${path}`);
-  const serve = async () => {
-    served = await serveHealth(0, () => Promise.resolve(health));
-  };
-  afterEach(async () => {
-    await served?.close();
-    served = undefined;
-  });
-
-  it('says 200 while the process can work, 503 with the reason while it cannot', async () => {
-    await serve();
-    const well = await get('/healthz');
-    expect([well.status, await well.json()]).toEqual([200, { healthy: true }]);
-    health = { healthy: false, why: 'Redis is away.' };
-    const ill = await get('/healthz');
-    expect([ill.status, await ill.json()]).toEqual([503, { healthy: false, why: 'Redis is away.' }]);
-  });
-
-  it('knows no other path', async () => {
-    await serve();
-    expect((await get('/')).status).toBe(404);
-  });
-
-  it('answers nobody after close', async () => {
-    await serve();
-    await served?.close();
-    await expect(get('/healthz')).rejects.toThrow();
-  });
-
-  it('says which port is taken', async () => {
-    await serve();
-    const second = serveHealth(served?.port ?? 0, () => Promise.resolve(health));
-    await expect(second).rejects.toThrow(NetcheckError);
-    await expect(second).rejects.toThrow(`port ${served?.port}`);
+  it('says 200 while the process lives, 503 with the reason where only a restart mends it', async () => {
+    let alive: { healthy: boolean; why?: string } = { healthy: true };
+    const [healthz] = healthRoutes(() => alive, []);
+    expect(await healthz?.answer(undefined)).toEqual({ status: 200, body: { healthy: true } });
+    alive = { healthy: false, why: 'The token is dead.' };
+    expect(await healthz?.answer(undefined)).toEqual({ status: 503, body: alive });
   });
 });

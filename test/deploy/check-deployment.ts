@@ -528,7 +528,7 @@ await check('a worker says that it is ill while Redis is away, and well again af
         await containerOf('worker'),
         'node',
         '-e',
-        "fetch('http://127.0.0.1:3000/healthz').then(async (r) => console.log(r.status, await r.text()))",
+        "fetch('http://127.0.0.1:3000/readyz').then(async (r) => console.log(r.status, await r.text()))",
       )
     ).stdout.trim();
   await compose('stop', 'redis');

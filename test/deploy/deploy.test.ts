@@ -103,7 +103,7 @@ function composeProblems(text: string): readonly string[] {
     }
   }
   const asked = (name: string) =>
-    /127\.0\.0\.1:(\d+)\/healthz/.exec(services[name]?.healthcheck?.test.join(' ') ?? '')?.[1];
+    /127\.0\.0\.1:(\d+)\/readyz/.exec(services[name]?.healthcheck?.test.join(' ') ?? '')?.[1];
   expected(
     asked('bot') === String(Config.parse({}).slack.httpPort),
     'the health check asks another port than the bot has',
@@ -151,7 +151,7 @@ describe('docker-compose.yml', () => {
       'NETCHECK_HEALTH_PORT: "3001"',
       'the health check asks another port than the worker has',
     ],
-    ['127.0.0.1:3000/healthz', '127.0.0.1:80/healthz', 'the health check asks another port than the bot has'],
+    ['127.0.0.1:3000/readyz', '127.0.0.1:80/readyz', 'the health check asks another port than the bot has'],
     ['${SLACK_APP_TOKEN:-}', '${SLACK_APP_TOKEN:-secret}', 'SLACK_APP_TOKEN of bot is not from the environment'],
     ['${SLACK_SIGNING_SECRET:-}', '0123456789abcdef', 'SLACK_SIGNING_SECRET of bot is not from the environment'],
     ['${SLACK_BOT_TOKEN:?put SLACK_BOT_TOKEN into .env}', 'xoxb-1', 'a Slack token is in the file'],

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { App, HTTPReceiver, type Logger } from '@slack/bolt';
 import type { RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
@@ -7,7 +7,6 @@ import { boltLogger } from './bolt-logger.ts';
 import type { MayAct } from './behind-button.ts';
 import { createFront, type Front } from './front.ts';
 import { fieldsOf } from './fields-of.ts';
-import { isRecord } from './is-record.ts';
 import { createSlackSender, type SlackSender, type SlackSenderOptions } from './slack-sender.ts';
 import type { Ask } from './start-run.ts';
 import { SocketReceiver, type SocketReceiverOptions } from './socket-receiver.ts';
@@ -18,8 +17,6 @@ export interface SlackAppOptions extends SlackSenderOptions {
   readonly appToken?: string | undefined;
   /** Needed without `appToken`: requests of Slack to our HTTP port are verified with it. */
   readonly signingSecret?: string | undefined;
-  /** HTTP: where Slack's requests (`/slack/events`) and `/healthz` arrive. Socket Mode: `/healthz` only, if given. */
-  readonly port?: number | undefined;
   /** Default `/netcheck`. */
   readonly command?: string | undefined;
   readonly language: Language;
@@ -31,10 +28,11 @@ export interface SlackAppOptions extends SlackSenderOptions {
 }
 
 export interface SlackAppHealth {
+  /** False where only a restart can mend it. */
   readonly healthy: boolean;
   readonly mode: 'socket' | 'http';
   readonly connected: boolean;
-  /** Why it is not healthy. */
+  /** Why it is not healthy or not connected. */
   readonly why?: string;
   /** Unix milliseconds of the last message that Slack took. */
   readonly lastSentAtMs?: number;
@@ -42,12 +40,13 @@ export interface SlackAppHealth {
 
 export interface SlackApp {
   readonly sender: SlackSender;
+  /** HTTP mode: verifies and takes Slack's requests to {@link slackEventsPath}. Absent in Socket Mode. */
+  readonly events?: RequestListener;
   /**
-   * Checks the token, then listens. Rejects with `config/missing-secret`, `slack/refused`, `slack/unreachable`, or
-   * `config/invalid` where the port is taken.
-   * @returns who we are, and the port that is listened on (absent where there is none)
+   * Checks the token, then connects (Socket Mode). Rejects with `slack/refused` or `slack/unreachable`.
+   * @returns who we are
    */
-  start(): Promise<{ readonly botUserId: string; readonly team: string; readonly port?: number }>;
+  start(): Promise<{ readonly botUserId: string; readonly team: string }>;
   health(): SlackAppHealth;
   /** Stops listening, then sends what is left for at most `withinMs` (default 5 s). */
   stop(withinMs?: number): Promise<void>;
@@ -60,7 +59,7 @@ export interface SlackApp {
  * @throws NetcheckError `config/missing-secret` where neither `appToken` nor `signingSecret` is given
  */
 export function createSlackApp(options: SlackAppOptions): SlackApp {
-  const { appToken, signingSecret, slackApiUrl, port } = options;
+  const { appToken, signingSecret, slackApiUrl } = options;
   const command = options.command ?? '/netcheck';
   const log = options.log ?? (() => {});
   const logger = boltLogger(log);
@@ -91,12 +90,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     appToken === undefined
       ? undefined
       : new SocketReceiver({ ...options.socket, appToken, slackApiUrl, logger, onDead });
-  const healthz = (response: ServerResponse) => {
-    const health = readHealth();
-    response.writeHead(health.healthy ? 200 : 503, { 'content-type': 'application/json' });
-    response.end(`${JSON.stringify(health)}\n`);
-  };
-  const receiver = socket ?? httpReceiver(signingSecret, logger, healthz);
+  const receiver = socket ?? httpReceiver(signingSecret, logger);
   let identity: { readonly botUserId: string; readonly botId: string } | undefined;
   const app = new App({
     receiver,
@@ -108,14 +102,13 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
         : Promise.resolve({ botToken: options.botToken, ...identity }),
   });
   listen(app, front, command, () => identity?.botUserId ?? '', log);
-  let server: Server | undefined;
 
   function readHealth(): SlackAppHealth {
     const connected = identity !== undefined && (socket?.isConnected ?? true);
     const lastSentAtMs = sender.outbox.lastSentAtMs();
     const why = dead?.message ?? (connected ? undefined : 'no connection to Slack');
     return {
-      healthy: why === undefined,
+      healthy: dead === undefined,
       mode,
       connected,
       ...(why === undefined ? {} : { why }),
@@ -126,33 +119,16 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
   return {
     sender,
     health: readHealth,
+    ...('requestListener' in receiver ? { events: receiver.requestListener } : {}),
     async start() {
       const self = await whoAmI(sender);
       identity = self;
-      if (socket === undefined) {
-        const listening: unknown = await app.start(port ?? 3000).catch((cause: unknown) => {
-          throw cannotListen(port ?? 3000, cause);
-        });
-        return { botUserId: self.botUserId, team: self.team, ...portOf(listening) };
-      }
-      await socket.start();
-      if (port === undefined) return { botUserId: self.botUserId, team: self.team };
-      server = createServer((request, response) => {
-        if (request.url === '/healthz') healthz(response);
-        else response.writeHead(404).end();
-      });
-      const listening = server;
-      await new Promise<void>((resolve, reject) => {
-        listening.once('error', reject).listen(port, resolve);
-      }).catch((cause: unknown) => {
-        throw cannotListen(port, cause);
-      });
-      return { botUserId: self.botUserId, team: self.team, ...portOf(listening) };
+      await socket?.start();
+      return { botUserId: self.botUserId, team: self.team };
     },
     async stop(withinMs = 5000) {
-      server?.close();
-      server?.closeAllConnections();
-      await app.stop().catch((error: unknown) => log(`slack: stopping: ${String(error)}`));
+      // Over HTTP there is nothing to stop: the server is not ours.
+      if (socket !== undefined) await app.stop().catch((error: unknown) => log(`slack: stopping: ${String(error)}`));
       await sender.close(withinMs);
     },
   };
@@ -241,11 +217,14 @@ async function respondTo(url: string, text: string): Promise<void> {
   if (!response.ok) throw new Error(`HTTP ${response.status}`);
 }
 
-function httpReceiver(
-  signingSecret: string | undefined,
-  logger: Logger,
-  healthz: (response: ServerResponse) => void,
-): HTTPReceiver {
+/** Where Slack's requests arrive in HTTP mode. */
+export const slackEventsPath = '/slack/events';
+
+/** Slack's largest request is a button with the message that it stands in, form-encoded: below half of this. */
+const maxSlackBytes = 1024 * 1024;
+
+/** Never started: the one HTTP server of the process hands it the requests. */
+function httpReceiver(signingSecret: string | undefined, logger: Logger): HTTPReceiver {
   if (signingSecret === undefined || signingSecret === '') {
     throw new NetcheckError(
       'config/missing-secret',
@@ -253,29 +232,5 @@ function httpReceiver(
       'Set SLACK_APP_TOKEN=xapp-… from api.slack.com/apps > Basic Information > App-Level Tokens.',
     );
   }
-  return new HTTPReceiver({
-    signingSecret,
-    logger,
-    customRoutes: [{ path: '/healthz', method: 'GET', handler: (_request, response) => healthz(response) }],
-    // Scanners ask for all kinds of paths; that is not worth a stack trace.
-    dispatchErrorHandler({ response }) {
-      response.writeHead(404).end();
-    },
-  });
-}
-
-function cannotListen(port: number, cause: unknown): NetcheckError {
-  return new NetcheckError(
-    'config/invalid',
-    `Port ${port} cannot be listened on: ${cause instanceof Error ? cause.message : String(cause)}.`,
-    'Set slack.httpPort in netcheck.yaml to a free port; health checks ask there, and Slack without SLACK_APP_TOKEN.',
-    { cause },
-  );
-}
-
-function portOf(server: unknown): { readonly port?: number } {
-  if (typeof server !== 'object' || server === null || !('address' in server)) return {};
-  if (typeof server.address !== 'function') return {};
-  const address: unknown = server.address();
-  return isRecord(address) && typeof address['port'] === 'number' ? { port: address['port'] } : {};
+  return new HTTPReceiver({ signingSecret, logger, endpoints: slackEventsPath, bodyLimit: maxSlackBytes });
 }

@@ -28,10 +28,16 @@ export interface SlackCallsOptions {
   readonly slackApiUrl?: string | undefined;
   /** Time-out of one request. Default 10 s. */
   readonly timeoutMs?: number | undefined;
+  /** Told of every call with what became of it. Must not throw. */
+  readonly onCall?: OnCall | undefined;
 }
 
+export type OnCall = (method: string, outcome: CallOutcome) => void;
+
 /** Options that every WebClient of netcheck has: no hidden retries, no queue that one 429 stops for all. */
-export function webClientOptions(options: Omit<SlackCallsOptions, 'token'>): webApi.WebClientOptions {
+export function webClientOptions(
+  options: Pick<SlackCallsOptions, 'slackApiUrl' | 'timeoutMs'>,
+): webApi.WebClientOptions {
   return {
     timeout: options.timeoutMs ?? 10_000,
     rejectRateLimitedCalls: true,
@@ -48,14 +54,18 @@ const uploadTimeoutMs = 60_000;
 /** The real Web API, one attempt per call. */
 export function createSlackCalls(options: SlackCallsOptions): SlackCalls {
   const client = new webApi.WebClient(options.token, webClientOptions(options));
+  const noted = (method: string, outcome: CallOutcome): CallOutcome => {
+    options.onCall?.(method, outcome);
+    return outcome;
+  };
   return {
     async call(method, args) {
       try {
         const response = await client.apiCall(method, { ...args });
         const scopes = response.response_metadata?.scopes ?? [];
-        return { outcome: 'ok', response: isRecord(response) ? response : {}, scopes };
+        return noted(method, { outcome: 'ok', response: isRecord(response) ? response : {}, scopes });
       } catch (error) {
-        return outcomeOf(error);
+        return noted(method, outcomeOf(error));
       }
     },
     async upload(url, bytes) {

@@ -2,7 +2,8 @@ import type { AnswerThread, KeyValue, RunRequest } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import { createOutbox, type Outbox, type OutboxOptions } from './outbox.ts';
 import { refusalOf } from './refusals.ts';
-import { createSlackCalls, type SlackCalls } from './slack-calls.ts';
+import { createSlackCalls, type OnCall, type SlackCalls } from './slack-calls.ts';
+import { createSlackWatch, type SlackProof } from './slack-watch.ts';
 import { createSlackThread, type RenderReport, type SlackThreadOptions } from './slack-thread.ts';
 
 export interface SlackSenderOptions {
@@ -18,6 +19,8 @@ export interface SlackSenderOptions {
   readonly thread?: Pick<SlackThreadOptions, 'leaseMs'> | undefined;
   /** Time-out of one request. Default 10 s. */
   readonly timeoutMs?: number | undefined;
+  /** Told of every call of the Web API; for metrics. */
+  readonly onCall?: OnCall | undefined;
   readonly log?: ((line: string) => void) | undefined;
 }
 
@@ -25,6 +28,8 @@ export interface SlackSenderOptions {
 export interface SlackSender {
   readonly calls: SlackCalls;
   readonly outbox: Outbox;
+  /** Whether Slack takes what we say, and how we know; asks Slack only where nothing was said for minutes. */
+  prove(): Promise<SlackProof>;
   /** @param attempt above 1 when an earlier worker died in the middle of this run */
   answerThread(request: RunRequest, context: { readonly attempt: number }): AnswerThread;
   /** Sends what is left, at most for `withinMs`, then stops. */
@@ -34,7 +39,16 @@ export interface SlackSender {
 /** One per process. */
 export function createSlackSender(options: SlackSenderOptions): SlackSender {
   const { slackApiUrl, timeoutMs, log } = options;
-  const calls = createSlackCalls({ token: options.botToken, slackApiUrl, timeoutMs });
+  const watch = createSlackWatch();
+  const calls = createSlackCalls({
+    token: options.botToken,
+    slackApiUrl,
+    timeoutMs,
+    onCall(method, outcome) {
+      watch.note(method, outcome);
+      options.onCall?.(method, outcome);
+    },
+  });
   const outbox = createOutbox({
     ...options.outbox,
     calls,
@@ -47,6 +61,7 @@ export function createSlackSender(options: SlackSenderOptions): SlackSender {
   return {
     calls,
     outbox,
+    prove: () => watch.prove(calls),
     answerThread: (request, { attempt }) =>
       createSlackThread(request, {
         ...options.thread,

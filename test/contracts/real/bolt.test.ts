@@ -1,5 +1,12 @@
+import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { createSlackApp, type SlackApp, type SlackAppOptions } from '../../../src/adapters/slack/create-slack-app.ts';
+import { serveHttp } from '../../../src/adapters/http/serve-http.ts';
+import {
+  createSlackApp,
+  type SlackApp,
+  type SlackAppOptions,
+  slackEventsPath,
+} from '../../../src/adapters/slack/create-slack-app.ts';
 import { slackHealth } from '../../../src/adapters/slack/slack-health.ts';
 import { cancelAction, recheckAction } from '../../../src/adapters/slack/status-message.ts';
 import type { NetcheckError } from '../../../src/model/errors.ts';
@@ -7,6 +14,26 @@ import { renderSlackReport } from '../../../src/report/slack-blocks.ts';
 import { type FakeMessage, type FakeSlack, startFakeSlack } from '../../fakes/slack/fake-slack.ts';
 import { memoryQueue, memoryStore } from '../../fakes/slack/memory-ports.ts';
 import { sampleReport } from '../../adapters/slack/sample-run.ts';
+
+/** A slash command as Slack sends it over HTTP. */
+const body = new URLSearchParams({
+  command: '/netcheck',
+  text: 'node-50 port 1301',
+  user_id: 'U0ANNA',
+  channel_id: 'C0INCIDENT',
+  team_id: 'T0PRACTICE',
+  trigger_id: '1.1',
+  response_url: 'http://127.0.0.1:9/',
+}).toString();
+const nowSeconds = (): string => String(Math.floor(Date.now() / 1000));
+const signatureOf = (text: string, agoS: number): string =>
+  `v0=${createHmac('sha256', 'practice-secret')
+    .update(`v0:${Math.floor(Date.now() / 1000) - agoS}:${text}`)
+    .digest('hex')}`;
+const signed = (text: string, agoS: number) => ({
+  'x-slack-request-timestamp': String(Math.floor(Date.now() / 1000) - agoS),
+  'x-slack-signature': signatureOf(text, agoS),
+});
 
 let slack: FakeSlack;
 let store: ReturnType<typeof memoryStore>;
@@ -263,7 +290,7 @@ describe('the real Bolt app over Socket Mode', () => {
     await eventually(() => deaths.length).toBe(1);
     expect(deaths[0]).toMatchObject({ code: 'slack/refused' });
     expect(deaths[0]?.message).toContain('invalid_auth');
-    expect(app.health()).toMatchObject({ healthy: false, connected: false });
+    expect(app.health()).toMatchObject({ healthy: false, connected: false, why: deaths[0]?.message });
   });
 
   it('reports its death when the bot token is revoked while it runs', async () => {
@@ -291,11 +318,25 @@ describe('the real Bolt app over Socket Mode', () => {
 });
 
 describe('the real Bolt app over HTTP', () => {
-  it('verifies signatures, acknowledges, runs, and tells its health', async () => {
-    const app = newApp({ appToken: undefined, signingSecret: 'practice-secret', port: 0 });
-    const { port } = await app.start();
-    onTestFinished(() => app.stop(200));
-    const origin = `http://127.0.0.1:${port}`;
+  const overHttp = async (): Promise<string> => {
+    const app = newApp({ appToken: undefined, signingSecret: 'practice-secret' });
+    await app.start();
+    const { events } = app;
+    if (events === undefined) throw new Error('no way in for Slack');
+    const server = await serveHttp({
+      port: 0,
+      portHint: '',
+      routes: [{ method: 'POST', path: slackEventsPath, listener: events }],
+    });
+    onTestFinished(async () => {
+      await server.close();
+      await app.stop(200);
+    });
+    return `http://127.0.0.1:${server.port}`;
+  };
+
+  it('verifies signatures, acknowledges, and runs', async () => {
+    const origin = await overHttp();
     slack.deliverOverHttp(`${origin}/slack/events`, 'another-secret');
     expect(await slack.slash('node-50 port 1301').ended).toBe('dispatch_failed');
     slack.deliverOverHttp(`${origin}/slack/events`, 'practice-secret');
@@ -305,22 +346,55 @@ describe('the real Bolt app over HTTP', () => {
     await eventually(() => queue.submitted.length).toBe(2);
     expect(await slack.click(cancelAction, root).ended).toBe('acked');
     await eventually(() => queue.cancelled.length).toBe(1);
-    const health = await fetch(`${origin}/healthz`);
-    expect(health.status).toBe(200);
-    expect(await health.json()).toMatchObject({ healthy: true, mode: 'http' });
     expect((await fetch(`${origin}/wp-login.php`)).status).toBe(404);
+    expect((await fetch(`${origin}/slack/events`)).status).toBe(405);
   });
 
-  it('serves /healthz beside Socket Mode', async () => {
-    const app = newApp({ port: 0 });
-    const { port } = await app.start();
-    onTestFinished(() => app.stop(200));
-    const ask = () => fetch(`http://127.0.0.1:${port}/healthz`);
-    expect((await ask()).status).toBe(200);
-    slack.world.deadToken = { app: 'account_inactive' };
-    slack.cutConnections();
-    await eventually(() => deaths.length).toBe(1);
-    expect((await ask()).status).toBe(503);
+  it.each([
+    ['without a signature', { 'x-slack-signature': undefined }],
+    ['with the signature of another body', { 'x-slack-signature': signatureOf('token=x', 0) }],
+    ['with a signature of six minutes ago', signed(body, 360)],
+    [
+      'with a time of today on a signature of yesterday',
+      { ...signed(body, 86_400), 'x-slack-request-timestamp': nowSeconds() },
+    ],
+    ['from a time that is none', { 'x-slack-request-timestamp': 'NaN' }],
+  ])('takes no request %s', async (_how, changes: Readonly<Record<string, string | undefined>>) => {
+    const origin = await overHttp();
+    const send = (headers: Readonly<Record<string, string | undefined>>) =>
+      fetch(`${origin}/slack/events`, {
+        method: 'POST',
+        headers: Object.entries({ 'content-type': 'application/x-www-form-urlencoded', ...headers }).filter(
+          (header): header is [string, string] => header[1] !== undefined,
+        ),
+        body,
+      });
+    expect((await send({ ...signed(body, 0), ...changes })).status).toBe(401);
+    expect(queue.submitted).toEqual([]);
+    // The same request as Slack signs it is taken: it was the signature.
+    expect((await send(signed(body, 0))).status).toBe(200);
+    await eventually(() => queue.submitted.length).toBe(1);
+  });
+
+  it('makes one run of a request that is replayed with its own signature', async () => {
+    const origin = await overHttp();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', ...signed(body, 0) };
+    for (let times = 0; times < 3; times += 1)
+      expect((await fetch(`${origin}/slack/events`, { method: 'POST', headers, body })).status).toBe(200);
+    await eventually(() => queue.submitted.length).toBe(1);
+    await slack.awaitMessage(isOurs);
+    expect(slack.world.messages().filter(isOurs)).toHaveLength(1);
+  });
+
+  it('reads no body that is longer than Slack ever sends', async () => {
+    const origin = await overHttp();
+    const long = 'a'.repeat(2 * 1024 * 1024);
+    const answer = await fetch(`${origin}/slack/events`, { method: 'POST', headers: signed(long, 0), body: long }).then(
+      ({ status }) => status,
+      () => 'cut',
+    );
+    expect([413, 'cut']).toContain(answer);
+    expect(queue.submitted).toEqual([]);
   });
 });
 
