@@ -12,6 +12,7 @@ import { joinPlaybooks } from './join-playbooks.ts';
 import { withoutTranslatedLegs } from '../rules/translated-legs.ts';
 import { createLearner, withServers } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
+import type { SoFar } from './decided-so-far.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
 
 export interface CollectPorts extends SessionPorts {
@@ -39,6 +40,8 @@ const leastOfNamesMs = 5500;
 const patienceOfResolversMs = 6000;
 /** tcpdump is given this long to say that it listens, milliseconds. */
 const listenWithinMs = 8000;
+/** While captures run, what they have seen by then may decide something: looked at so often, milliseconds. */
+const tellEveryMs = 1000;
 /** A run that waits this long for its turn on a node says so, milliseconds. */
 const sayWaitingAfterMs = 500;
 
@@ -52,7 +55,16 @@ export async function collect(
   asked: Plan,
   registries: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
   ports: CollectPorts,
-  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
+  {
+    signal,
+    onProgress,
+    tellSoFar = () => undefined,
+  }: {
+    readonly signal: AbortSignal;
+    readonly onProgress: OnProgress;
+    /** Called whenever more may be decided than before. */
+    readonly tellSoFar?: ((take: () => SoFar) => void) | undefined;
+  },
 ): Promise<Collected> {
   let plan = asked;
   const wall = createDeadline(plan.budget.wallMs, signal);
@@ -94,6 +106,17 @@ export async function collect(
         }),
       );
 
+    const readNow = new Set<Collector['when']>(['capture']);
+    const soFar = (...read: readonly Collector['when'][]): void => {
+      for (const when of read) readNow.add(when);
+      tellSoFar(() => ({
+        plan,
+        evidence: opened.flatMap((one) => ('session' in one ? one.session.evidenceSoFar() : [one.unreachable])),
+        clockOffsetsMs: offsetsOf(connected, registries.parsers),
+        isPending: ({ when }) => !readNow.has(when),
+      }));
+    };
+
     phase('look');
     const looked = await Promise.all(
       connected.map(async ({ session }) => ((await lookAround(session, registries)) ? [session] : [])),
@@ -111,14 +134,16 @@ export async function collect(
       await first(plan.steps.filter((step) => !asked.steps.includes(step)));
     }
     behind = sessions.flatMap(({ learned }) => learned.servers);
+    soFar('once');
     phase('capture');
     const captures = await startCaptures(plan, sessions, registries.collectors, whole);
     phase('before');
     await each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true);
     phase('probe');
-    ended = await window(plan, sessions, captures, registries.collectors, { signal: whole, onProgress });
+    ended = await window(plan, sessions, captures, registries.collectors, { signal: whole, onProgress, soFar });
     phase('after');
     await each('after', ({ when }) => when === 'delta');
+    soFar('probe', 'delta');
     await each('once', ({ when }) => when === 'active' || when === 'last');
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
     if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
@@ -131,7 +156,7 @@ export async function collect(
   return {
     plan,
     evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
-    clockOffsetsMs: Object.fromEntries(connected.flatMap(({ session }) => clockOffset(session, registries.parsers))),
+    clockOffsetsMs: offsetsOf(connected, registries.parsers),
     ended,
   };
 }
@@ -371,16 +396,30 @@ async function window(
   sessions: readonly NodeSession[],
   captures: readonly PlacedCapture[],
   collectors: ReadonlyMap<string, Collector>,
-  { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: OnProgress },
+  { signal, onProgress, soFar }: Watched,
 ): Promise<'complete' | 'early'> {
   if (sessions.length === 0) return 'complete';
   // Look-ups of names may take their time; what is watched beside them is watched for as long as ever.
   const whole = createDeadline(plan.budget.windowMs, signal);
+  const telling = setInterval(() => soFar(), tellEveryMs);
   try {
-    return await probeAndWatch(plan, sessions, captures, collectors, { signal, onProgress, whole: whole.signal });
+    return await probeAndWatch(plan, sessions, captures, collectors, {
+      signal,
+      onProgress,
+      soFar,
+      whole: whole.signal,
+    });
   } finally {
+    clearInterval(telling);
     whole.clear();
   }
+}
+
+interface Watched {
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+  /** Told what kinds of collectors have read all by now. */
+  readonly soFar: (...read: readonly Collector['when'][]) => void;
 }
 
 async function probeAndWatch(
@@ -388,11 +427,7 @@ async function probeAndWatch(
   sessions: readonly NodeSession[],
   captures: readonly PlacedCapture[],
   collectors: ReadonlyMap<string, Collector>,
-  {
-    signal,
-    onProgress,
-    whole,
-  }: { readonly signal: AbortSignal; readonly onProgress: OnProgress; readonly whole: AbortSignal },
+  { signal, onProgress, soFar, whole }: Watched & { readonly whole: AbortSignal },
 ): Promise<'complete' | 'early'> {
   const probes = sessions.flatMap((session) =>
     stepsOf(plan, session, collectors)
@@ -424,6 +459,7 @@ async function probeAndWatch(
       });
     }),
   );
+  soFar('probe');
   // Probes that could not be made (UDP, nothing to connect with) leave what there is: to watch.
   if (attempted > 0 && plan.symptom.watchMs === undefined) {
     // Packets of the last probe may still be on their way to us; where all have come there is nothing to wait for. A
@@ -495,6 +531,13 @@ function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) resolve();
   signal.addEventListener('abort', resolve, { once: true });
   return promise;
+}
+
+function offsetsOf(
+  connected: readonly { readonly session: NodeSession }[],
+  parsers: ReadonlyMap<string, Parser>,
+): Readonly<Record<string, number>> {
+  return Object.fromEntries(connected.flatMap(({ session }) => clockOffset(session, parsers)));
 }
 
 /** The node's clock was read in the middle of the command's own time, so that is what it is compared with. */

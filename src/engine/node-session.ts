@@ -48,6 +48,7 @@ export class NodeSession {
   readonly #ports: SessionPorts;
   readonly #signal: AbortSignal;
   readonly #context: () => CollectContext;
+  readonly #capturing = new Set<() => Evidence>();
   #count = 0;
 
   constructor(
@@ -71,6 +72,11 @@ export class NodeSession {
   /** What is known here by now that later commands are made from. */
   get learned(): Learned {
     return this.#context().learned;
+  }
+
+  /** What has come back by now; of captures that still run what they have seen, as of captures that were cut short. */
+  evidenceSoFar(): readonly Evidence[] {
+    return [...this.evidence, ...[...this.#capturing].map((soFar) => soFar())];
   }
 
   /** Runs what a collector asks for, all at once (the connection bounds its own channels). */
@@ -114,6 +120,18 @@ export class NodeSession {
     const ready = deferred();
     let up = false;
     let abandonedAfterMs: number | undefined;
+    const soFar = (): Evidence => ({
+      entry: {
+        ...entry,
+        endedAtMs: this.#ports.now(),
+        exit: { how: 'stopped', why: 'windowOver' },
+        outBytes: kept.reduce((sum, { length }) => sum + length, 0),
+        errBytes: 0,
+      },
+      stdout: Buffer.concat(kept),
+      stderr: nothing,
+    });
+    this.#capturing.add(soFar);
     const isUp = (): void => {
       up = true;
       ready.resolve();
@@ -129,6 +147,7 @@ export class NodeSession {
       .then(async (result) => {
         keep(stripper.finish());
         isUp();
+        this.#capturing.delete(soFar);
         await this.#record(
           { ...entry, startedAtMs: result.startedAtMs, endedAtMs: result.endedAtMs },
           abandonedAfterMs === undefined ? result.exit : { how: 'timedOut', afterMs: abandonedAfterMs },
@@ -137,7 +156,10 @@ export class NodeSession {
         );
       });
     // Whoever stops it gets the error; a run that fails before that must not take the process with it.
-    ended.catch(() => ready.resolve());
+    ended.catch(() => {
+      this.#capturing.delete(soFar);
+      ready.resolve();
+    });
     return {
       ready: ready.promise,
       snapshot: () => analyser.snapshot(),

@@ -3,6 +3,7 @@ import type { Plan } from '../model/plan.ts';
 import type { Report } from '../model/report.ts';
 import { type RunRecord, runFormat } from '../model/run-record.ts';
 import { type CollectPorts, collect } from './collect.ts';
+import { createEarlyTeller } from './decided-so-far.ts';
 import { type JudgeRegistries, judge } from './judge.ts';
 import type { OnProgress } from './ports.ts';
 
@@ -32,20 +33,16 @@ export async function run(
     playbooks: planned.playbooks,
   });
 
-  const { plan, evidence, clockOffsetsMs, ended } = await collect(id, planned, registries, ports, options);
+  type Known = Pick<RunRecord, 'plan' | 'clockOffsetsMs'>;
+  const recordOf = ({ plan, clockOffsetsMs }: Known, ended: RunRecord['ended']): RunRecord => {
+    const times = { startedAtMs, endedAtMs: ports.now() };
+    return { format: runFormat, id, netcheck, language, ...times, plan, clockOffsetsMs, ended };
+  };
+  const tellSoFar = createEarlyTeller((soFar) => recordOf(soFar, 'early'), registries, { now: ports.now, onProgress });
+  const { evidence, ended, ...collected } = await collect(id, planned, registries, ports, { ...options, tellSoFar });
 
   onProgress({ type: 'phase', phase: 'judge', atMs: ports.now() });
-  const record: RunRecord = {
-    format: runFormat,
-    id,
-    netcheck,
-    language,
-    startedAtMs,
-    endedAtMs: ports.now(),
-    plan,
-    clockOffsetsMs,
-    ended,
-  };
+  const record = recordOf(collected, ended);
   const report = judge(record, evidence, registries);
 
   await ports.sink.finish(record, report);

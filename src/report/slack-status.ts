@@ -46,7 +46,8 @@ export function renderSlackStatus(
   ];
   if (state.probes.length > shownNodes) progress.push(words.moreInBundle(state.probes.length - shownNodes));
   if (progress.length > 0) blocks.push(section(progress.join('\n')));
-  if (state.decided !== undefined) {
+  // The report's own headline says it better.
+  if (state.decided !== undefined && state.ended?.how !== 'finished') {
     const { rule, node, title: found } = state.decided;
     blocks.push(
       section(

@@ -67,6 +67,7 @@ function run(
   const transport = createScriptedTransport(Object.entries(scripts).map(node));
   const open = { connections: 0, slots: 0 };
   const events: ProgressEvent[] = [];
+  const middles: { captures: { exit: Exit; bytes: number }[]; pending: string[] }[] = [];
   const stop = new AbortController();
   const names = Object.keys(scripts);
   const roleOf = (name: string): Role => (name === names[0] ? 'target' : 'client');
@@ -129,7 +130,20 @@ function run(
         },
       },
     },
-    { signal: stop.signal, onProgress: (event) => events.push(event) },
+    {
+      signal: stop.signal,
+      onProgress: (event) => events.push(event),
+      tellSoFar: (take) => {
+        const { evidence, isPending } = take();
+        const pending = [...collectors.values()].filter((one) => isPending(one)).map(({ when }) => when);
+        middles.push({
+          captures: evidence
+            .filter(({ entry }) => entry.kind === 'pcap')
+            .map(({ entry, stdout }) => ({ exit: entry.exit, bytes: stdout.length })),
+          pending: [...new Set(pending)].sort(),
+        });
+      },
+    },
   );
   const judged = (collected: Collected) =>
     judge(
@@ -147,7 +161,7 @@ function run(
       collected.evidence,
       { collectors, parsers, rules },
     );
-  return { done: settle(done), started, transport, open, events, stop, judged };
+  return { done: settle(done), started, transport, open, events, middles, stop, judged };
 }
 
 /** Lets the time of the run pass at once, until it has ended. */
@@ -162,7 +176,7 @@ async function settle<Value>(promise: Promise<Value>): Promise<Value> {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date'] });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -333,5 +347,29 @@ describe('a fault of our own', () => {
     await vi.advanceTimersByTimeAsync(100);
     expect(ran.transport.ran.filter(({ argv }) => argv[0] === 'tcpdump')).toHaveLength(2);
     expect(ran.open).toEqual({ connections: 0, slots: 0 });
+  });
+});
+
+describe('what a run knows in the middle', () => {
+  it('is offered after the first look, while captures run, and after the counters, with what is still to come', async () => {
+    const { done, middles } = run(
+      { 'node-50': {}, 'node-12': {} },
+      { text: { watchMs: 3500 }, budget: { windowMs: 3500 } },
+    );
+    await done;
+    const [first, ...later] = middles;
+    expect(first).toEqual({ captures: [], pending: ['active', 'delta', 'last', 'probe'] });
+    const last = later.pop();
+    expect(last?.pending).toEqual(['active', 'last']);
+    expect(later.length).toBeGreaterThanOrEqual(3);
+    for (const { captures, pending } of later) {
+      expect(pending).toEqual(['active', 'delta', 'last']);
+      // Of a capture that still runs there is what it has seen, as of one that was cut short.
+      expect(captures).toHaveLength(2);
+      for (const { exit, bytes } of captures) {
+        expect(exit).toEqual({ how: 'stopped', why: 'windowOver' });
+        expect(bytes).toBeGreaterThan(0);
+      }
+    }
   });
 });

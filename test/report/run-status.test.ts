@@ -125,7 +125,6 @@ describe('renderSlackStatus', () => {
       • connected: node-50, node-12
       • 🟡 node-30 unreachable: connect ETIMEDOUT &lt;!channel&gt;
       • probes from node-12: 4 of 8 done, 2 failed
-      [section] *First finding:* tcp_tw_recycle drops SYNs (\`tw-recycle\`, node-50)
       [section] *node-30 was not there*"
     `);
     expect(
