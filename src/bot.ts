@@ -2,14 +2,14 @@ import { type HttpRoute, serveHttp } from './adapters/http/serve-http.ts';
 import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
 import { createSlackApp, type SlackApp, slackEventsPath } from './adapters/slack/create-slack-app.ts';
 import type { Options } from './cli.ts';
-import { allows } from './access.ts';
 import { loadConfig, requireSecret } from './config.ts';
-import { NetcheckError } from './model/errors.ts';
+import type { NetcheckError } from './model/errors.ts';
 import { askHelp } from './help.ts';
+import { createJudge } from './judge-ask.ts';
 import { openQueue } from './open-queue.ts';
 import { healthRoutes, readinessChecks } from './serve-health.ts';
 import { untilStopped } from './until-stopped.ts';
-import { log, slackOptions, startWorker } from './worker.ts';
+import { accessCheckOf, log, slackOptions, startWorker } from './worker.ts';
 import { type Wiring, wire } from './wiring.ts';
 
 /** `netcheck bot`: the Slack front, with a worker in the same process unless --no-worker. */
@@ -32,7 +32,9 @@ export async function bot(options: Options): Promise<number> {
       routes: botRoutes(app, queue),
       log,
     });
-    working = options['no-worker'] ? undefined : await startWorker(wiring, queue, app.sender);
+    working = options['no-worker']
+      ? undefined
+      : await startWorker(wiring, queue, app.sender, accessCheckOf(wiring, botToken));
     process.stderr.write(
       `netcheck: listening to ${config.slack.command} in ${team} (health on port ${http.port})${working ? '' : ', without a worker'}\n`,
     );
@@ -73,6 +75,7 @@ function createApp(
   onDead: (error: NetcheckError) => void,
 ): SlackApp {
   const { config } = wiring.loaded;
+  const judge = createJudge(wiring, accessCheckOf(wiring, botToken));
   return createSlackApp({
     ...slackOptions(queue, botToken),
     appToken: process.env['SLACK_APP_TOKEN'] || undefined,
@@ -82,25 +85,7 @@ function createApp(
     helpText: (language) => askHelp(language, config.slack.command),
     queue: queue.queue,
     onDead,
-    // Judged before anything is queued: a question that cannot be answered is answered at once, to the asker only.
-    async ask(text, { user, channel }) {
-      try {
-        const plan = await wiring.plan(text);
-        const refused = allows(config.access, { user, channel, plan });
-        if (refused) return { ok: false, ...refused };
-        return {
-          ok: true,
-          describe: plan.nodes.map(({ node, roles }) => `${node.name} (${roles.join(', ')})`).join(', '),
-        };
-      } catch (error) {
-        if (error instanceof NetcheckError) return { ok: false, message: error.message, hint: error.hint };
-        throw error;
-      }
-    },
-    async mayAct(_action, { user, channel, run }) {
-      const plan = await wiring.plan(run.text);
-      const refused = allows(config.access, { user, channel, plan });
-      return refused ? { ok: false, ...refused } : { ok: true };
-    },
+    ask: judge.ask,
+    mayAct: judge.mayAct,
   });
 }

@@ -17,6 +17,11 @@ const options = {
   flow: { type: 'string' },
   svg: { type: 'string' },
   'no-worker': { type: 'boolean' },
+  node: { type: 'string' },
+  user: { type: 'string' },
+  since: { type: 'string' },
+  run: { type: 'string' },
+  limit: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const;
@@ -74,6 +79,8 @@ export async function main(args: readonly string[]): Promise<number> {
       return (await import('./commands/sudoers.ts')).sudoers(rest, values);
     case 'doctor':
       return (await import('./commands/doctor.ts')).doctor(rest, values);
+    case 'log':
+      return (await import('./commands/log.ts')).log(rest, values);
     case 'bot':
       return (await import('./bot.ts')).bot(values);
     case 'worker':

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
+import { accessActions } from './model/access-action.ts';
 import { NetcheckError } from './model/errors.ts';
 import { InventoryNode, IpAddress, NodeName, Port } from './model/inventory.ts';
 import { languages } from './model/language.ts';
@@ -46,13 +47,28 @@ const ConfigNode = z.strictObject({
   sudo: z.boolean().optional(),
 });
 
-/** One grant of `access`: who may ask what about which nodes. No `access` at all: everybody in the workspace may. */
+/**
+ * One grant of `access`: who may do what about which nodes, and where. No `access` at all: everybody in the workspace may.
+ * What a grant leaves out it does not restrict; `*` at the end of a word stands for any rest.
+ */
 const Grant = z.strictObject({
-  users: z.array(z.string()).optional(),
-  channels: z.array(z.string()).optional(),
-  /** Node names; `*` at the end stands for any rest. */
-  nodes: z.array(z.string()).optional(),
-  playbooks: z.array(z.string()).optional(),
+  /** Slack user ids; `alert` and `schedule:NAME` stand for what no person asked. With `groups`: either is enough. */
+  users: z.array(z.string().min(1)).optional(),
+  /** Slack user groups: `@handle` or the id. */
+  groups: z
+    .array(
+      z.string().regex(/^(@?[\p{L}\p{N}][\p{L}\p{N}._-]{0,79})$/u, 'a user group is written @handle, or as its id'),
+    )
+    .optional(),
+  channels: z
+    .array(z.string().regex(/^[^#\s]+$/u, 'a channel is written as its id (C0123ABCD, at the bottom of its details)'))
+    .optional(),
+  /** Node names. */
+  nodes: z.array(z.string().min(1)).optional(),
+  /** Every node must carry all of these labels, each with one of the values. */
+  labels: z.record(z.string(), OneOrMore).optional(),
+  playbooks: z.array(z.string().min(1)).optional(),
+  actions: z.array(z.enum(accessActions)).optional(),
 });
 export type Grant = z.infer<typeof Grant>;
 

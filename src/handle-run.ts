@@ -3,6 +3,7 @@ import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
 import { settledWithin } from './adapters/queue/redis-client.ts';
 import { stopReasonOf } from './adapters/queue/stop-reason.ts';
 import { attachmentsOf } from './attachments-of.ts';
+import type { AccessCheck } from './check-access.ts';
 import { dataDirectory } from './config.ts';
 import { type Ending, pastRunOf } from './engine/past-run-of.ts';
 import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
@@ -17,6 +18,7 @@ export interface RunSurroundings {
   readonly wiring: Wiring;
   readonly slots: NodeSlots;
   readonly memory: Pick<QueueAdapter, 'history' | 'patientHistory'>;
+  readonly access: AccessCheck;
 }
 
 /** How long an ended run waits for being remembered; a Redis that is away is told when it is back. */
@@ -28,14 +30,15 @@ const rememberWithinMs = 2000;
  */
 export async function handleRun(
   request: RunRequest,
-  { signal }: { readonly signal: AbortSignal },
-  { thread, wiring, slots, memory }: RunSurroundings,
+  { signal, attempt }: { readonly signal: AbortSignal; readonly attempt: number },
+  { thread, wiring, slots, memory, access }: RunSurroundings,
 ): Promise<void> {
   const directory = path.join(dataDirectory(wiring.loaded), 'runs', request.id);
   let plan: Plan | undefined;
   let outcome: { readonly report: Awaited<ReturnType<Wiring['run']>> } | { readonly error: unknown };
   try {
     plan = await wiring.plan(request.text);
+    await refuseOnceMore(request, plan, wiring, access);
     const report = await wiring.run(plan, {
       id: request.id,
       language: request.language,
@@ -44,6 +47,8 @@ export async function handleRun(
       sink: createRunDirectory(directory),
       slots,
       askedBy: request.askedBy,
+      thread: request.thread,
+      attempt,
     });
     outcome = { report };
   } catch (error) {
@@ -61,6 +66,24 @@ export async function handleRun(
   } finally {
     await remember(request, ending, memory);
   }
+}
+
+/**
+ * The configuration may have changed since it was asked, and an entry of the queue proves nothing.
+ *
+ * @throws NetcheckError `ask/not-allowed`
+ */
+async function refuseOnceMore(
+  { id, text, language, askedBy, thread: { channel } }: RunRequest,
+  plan: Plan,
+  { writeLog }: Wiring,
+  access: AccessCheck,
+): Promise<void> {
+  const refusal = await access.refuse({ user: askedBy, channel, action: 'ask', plan }, language);
+  if (refusal === undefined) return;
+  const why = `${refusal.message} ${refusal.hint}`;
+  await writeLog({ event: 'refused', atMs: Date.now(), run: id, askedBy, channel, action: 'ask', text, why });
+  throw new NetcheckError('ask/not-allowed', refusal.message, refusal.hint);
 }
 
 /** Keeps how a run ended, for those that come after it. Never rejects, and never takes long. */

@@ -46,6 +46,8 @@ const commandsEn = `Commands:
   netcheck playbooks [list|lint|show ID]
   netcheck rules [list|show ID|check DIR]
   netcheck doctor                  configuration, Redis, Slack, and every node: SSH, host key, sudo, tools
+  netcheck log                     who asked what, what ran on which node, what came of it: the audit log
+    --node N  --user U  --since 24h|7d|2026-11-21  --limit N    --run ID   every command of one run    --json   its lines
   netcheck sudoers [USER]          the least-privilege sudoers file that the collectors need
   netcheck bot [--no-worker]       Slack front (with a worker) | netcheck worker: one more worker process
 
@@ -66,6 +68,8 @@ const commandsZh = `命令：
   netcheck playbooks [list|lint|show ID]
   netcheck rules [list|show ID|check 目录]
   netcheck doctor                  检查配置、Redis、Slack 以及每个节点：SSH、主机密钥、sudo、工具
+  netcheck log                     审计日志：谁问了什么，在哪个节点上运行了什么，结果如何
+    --node 节点  --user 用户  --since 24h|7d|2026-11-21  --limit N    --run 编号   一次运行的全部命令    --json   原始行
   netcheck sudoers [用户]          采集所需的最小权限 sudoers 文件
   netcheck bot [--no-worker]       Slack 前端（含工作进程） | netcheck worker：再加一个工作进程
 

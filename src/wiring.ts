@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import path from 'node:path';
 import { createAuditBaselines } from './adapters/files/audit-baselines.ts';
 import { createAuditLog } from './adapters/files/audit-log.ts';
+import { auditedTransport } from './adapters/files/audited-transport.ts';
 import { createMemorySink } from './adapters/files/memory-sink.ts';
 import { redactSecrets } from './adapters/files/redact.ts';
 import { createRunDirectory } from './adapters/files/run-directory.ts';
@@ -22,7 +23,9 @@ import type { AuditBaselines, EvidenceSink, NodeSlots, NodeTransport, OnProgress
 import { run } from './engine/run.ts';
 import { type AuditProgress, runAudit } from './engine/run-audit.ts';
 import { canonicalAddress, isOnEveryNode } from './engine/settle-address.ts';
+import { logRun } from './log-run.ts';
 import { type LoadedRegistries, loadRegistries } from './load-registries.ts';
+import type { AuditRecord } from './model/audit-log-record.ts';
 import type { AuditBaseline } from './model/audit-baseline.ts';
 import type { AuditReport } from './model/audit-report.ts';
 import type { InventoryNode } from './model/inventory.ts';
@@ -39,7 +42,10 @@ export interface Wiring {
   readonly loaded: LoadedConfig;
   readonly registries: LoadedRegistries;
   readonly inventory: Inventory;
+  /** What runs through it is in the audit log, as done outside of runs. */
   readonly transport: NodeTransport;
+  /** Writes to the audit log. Never rejects: no answer waits for a disk; what goes wrong is said on stderr. */
+  readonly writeLog: (record: AuditRecord) => Promise<void>;
   /** @throws NetcheckError `ask/…` */
   plan(text: string): Promise<Plan>;
   planFor(symptom: Symptom): Promise<Plan>;
@@ -53,6 +59,10 @@ export interface Wiring {
       readonly sink?: EvidenceSink;
       readonly slots?: NodeSlots;
       readonly askedBy: string;
+      /** Where in Slack. */
+      readonly thread?: { readonly channel: string; readonly rootTs?: string };
+      /** Above 1 where an earlier worker died in the middle. */
+      readonly attempt?: number;
     },
   ): Promise<Report>;
   /**
@@ -103,7 +113,7 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
       : { files: files.map((file) => path.resolve(directory, file.replace(/^~(?=\/)/, process.env['HOME'] ?? '~'))) };
   const identity = resolvePaths(config.ssh.identity);
   const knownHosts = resolvePaths(config.ssh.knownHosts);
-  const transport = createSshTransport({
+  const connections = createSshTransport({
     ...(identity === undefined ? {} : { identityFiles: identity.files }),
     ...(config.ssh.agent && process.env['SSH_AUTH_SOCK'] ? { agentSocket: process.env['SSH_AUTH_SOCK'] } : {}),
     ...(knownHosts === undefined ? {} : { knownHostsFiles: knownHosts.files }),
@@ -114,8 +124,17 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
     findNode: (name) => inventory.find(name),
     ...(config.sshConfig ? { knownHostsFilesOf: (node: InventoryNode) => sshConfigKnownHosts(node.name) } : {}),
   });
+  const log = createAuditLog(auditLogPath(loaded));
+  let lastTrouble = '';
+  const onTrouble = (error: unknown): void => {
+    const sentence = error instanceof Error ? error.message : String(error);
+    if (sentence !== lastTrouble) process.stderr.write(`netcheck: ${sentence}\n`);
+    lastTrouble = sentence;
+  };
+  const writeLog: Wiring['writeLog'] = (record) => log.append(record).catch(onTrouble);
+  const transport = auditedTransport(connections, log, { onTrouble });
+  const transportOf = (run: string) => auditedTransport(connections, log, { run, onTrouble });
   const inventory = createInventory(loaded, nodes, transport);
-  const audit = createAuditLog(path.join(dataDirectory(loaded), 'audit.ndjson'));
   const ownSlots = createInProcessSlots({ perNode: config.workers.runsPerNode });
   const { wall, window, maxPackets, maxCaptureBytes, maxOutputBytes } = config.defaults.budget;
   const budget = Budget.parse({ wallMs: wall, windowMs: window, maxPackets, maxCaptureBytes, maxOutputBytes });
@@ -144,12 +163,13 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
   const auditOne: Wiring['auditNode'] = async (job, { signal, slots = ownSlots, sink }) => {
     const node = await inventory.find(job.node);
     if (node === null) return notLooked(job, auditText[job.language].gone, Date.now());
-    return auditNode(
+    const logged = transportOf(job.audit);
+    const audited = await auditNode(
       job,
       node,
       everyRegistry,
       {
-        transport,
+        transport: logged,
         slots,
         sink: neverLosingTheReport(sink ?? createMemorySink()),
         redact: (bytes) => redactSecrets(bytes).bytes,
@@ -157,81 +177,86 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
       },
       { signal, netcheck: version, save: sink !== undefined },
     );
+    await logged.flush();
+    return audited;
   };
   return {
     loaded,
     registries,
     inventory,
     transport,
+    writeLog,
     plan: (text) => planFor(parseAsk(text)),
     planFor,
     async run(
       plan,
-      { id = newRunId(), language, signal, onProgress, sink = createMemorySink(), slots = ownSlots, askedBy },
+      {
+        id = newRunId(),
+        language,
+        signal,
+        onProgress,
+        sink = createMemorySink(),
+        slots = ownSlots,
+        askedBy,
+        thread,
+        attempt,
+      },
     ) {
-      const report = await run(
-        { id, plan, language, netcheck: version },
-        registries,
-        {
-          transport,
-          slots,
-          sink: neverLosingTheReport(sink),
-          redact: (bytes) => redactSecrets(bytes).bytes,
-          now: Date.now,
-        },
-        { signal, onProgress },
+      const logged = transportOf(id);
+      const { symptom, playbooks } = plan;
+      const nodesOfRun = plan.nodes.map(({ node }) => node.name);
+      const about = { run: id, askedBy, thread, text: symptom.text, nodes: nodesOfRun, playbooks, attempt, signal };
+      return logRun(writeLog, about, logged.flush, () =>
+        run(
+          { id, plan, language, netcheck: version },
+          registries,
+          {
+            transport: logged,
+            slots,
+            sink: neverLosingTheReport(sink),
+            redact: (bytes) => redactSecrets(bytes).bytes,
+            now: Date.now,
+          },
+          { signal, onProgress },
+        ),
       );
-      await audit
-        .append({
-          atMs: Date.now(),
-          run: id,
-          askedBy,
-          text: plan.symptom.text,
-          nodes: plan.nodes.map(({ node }) => node.name),
-          verdict: report.verdict,
-          headline: report.headline,
-        })
-        // The answer must not be lost because the log cannot be written.
-        .catch((error: unknown) =>
-          process.stderr.write(`netcheck: ${error instanceof Error ? error.message : String(error)}\n`),
-        );
-      return report;
     },
     baselines,
     planAudit: planAuditOf,
     auditNode: auditOne,
     async audit(asked, { language, signal, onProgress, slots, askedBy, sinkFor }) {
       const { plan, last } = await planAuditOf(asked, language);
-      const { report, baseline } = await runAudit(plan, {
-        concurrency: config.audit.concurrency,
-        last,
+      const about = {
+        run: plan.head.id,
+        askedBy,
+        text: `audit ${plan.head.playbook}${asked.selector === '' ? '' : ` --nodes ${asked.selector}`}`,
+        nodes: plan.jobs.map(({ node }) => node),
+        playbooks: [plan.head.playbook],
         signal,
-        onProgress,
-        now: Date.now,
-        auditOne: (job) =>
-          auditOne(job, {
-            signal,
-            ...(slots === undefined ? {} : { slots }),
-            ...(sinkFor === undefined ? {} : { sink: sinkFor(job.node) }),
-          }),
-      });
-      const loss = (error: unknown): void => {
-        process.stderr.write(`netcheck: ${error instanceof Error ? error.message : String(error)}\n`);
       };
-      // a stopped audit has seen only a part: the next one is compared with the one before
-      if (!signal.aborted) await baselines.keep(baseline).catch(loss);
-      await audit
-        .append({
-          atMs: Date.now(),
-          run: plan.head.id,
-          askedBy,
-          text: `audit ${plan.head.playbook}${asked.selector === '' ? '' : ` --nodes ${asked.selector}`}`,
-          nodes: plan.jobs.map(({ node }) => node),
-          verdict: report.verdict,
-          headline: report.headline,
-        })
-        .catch(loss);
-      return report;
+      return logRun(
+        writeLog,
+        about,
+        async () => undefined,
+        async () => {
+          const { report, baseline } = await runAudit(plan, {
+            concurrency: config.audit.concurrency,
+            last,
+            signal,
+            onProgress,
+            now: Date.now,
+            auditOne: (job) =>
+              auditOne(job, {
+                signal,
+                ...(slots === undefined ? {} : { slots }),
+                ...(sinkFor === undefined ? {} : { sink: sinkFor(job.node) }),
+              }),
+          });
+          // a stopped audit has seen only a part: the next one is compared with the one before
+          if (!signal.aborted) await baselines.keep(baseline).catch(onTrouble);
+          return report;
+        },
+      );
     },
     close: () => transport.close(),
   };
@@ -248,6 +273,11 @@ function neverLosingTheReport(sink: EvidenceSink): EvidenceSink {
         );
       }),
   };
+}
+
+/** The audit log of this installation; rotated siblings stand beside it. */
+export function auditLogPath(loaded: LoadedConfig): string {
+  return path.join(dataDirectory(loaded), 'audit.ndjson');
 }
 
 /** Sortable by time, unique, fit for a file name and a job id. */

@@ -1,6 +1,9 @@
 import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
+import { createChatDirectory } from './adapters/slack/chat-directory.ts';
+import { createSlackCalls } from './adapters/slack/slack-calls.ts';
 import { createSlackSender, type SlackSender } from './adapters/slack/slack-sender.ts';
 import { whoAmI } from './adapters/slack/who-am-i.ts';
+import { type AccessCheck, createAccessCheck } from './check-access.ts';
 import type { Options } from './cli.ts';
 import { loadConfig, requireSecret } from './config.ts';
 import { failureOf, handleRun, remember } from './handle-run.ts';
@@ -35,7 +38,7 @@ export async function worker(options: Options): Promise<number> {
       });
     // Before the first run is taken: with a dead token a worker would only keep it from one that can answer.
     await whoAmI(sender);
-    running = await startWorker(wiring, queue, sender);
+    running = await startWorker(wiring, queue, sender, accessCheckOf(wiring, botToken));
     process.stderr.write('netcheck: worker started\n');
     return await stop.stopped;
   } finally {
@@ -64,11 +67,24 @@ export function slackOptions(queue: QueueAdapter, botToken: string) {
   } as const;
 }
 
+/** `access` of the configuration, with the user groups of Slack. */
+export function accessCheckOf({ loaded }: Wiring, botToken: string): AccessCheck {
+  const { access } = loaded.config;
+  if (access === undefined) return createAccessCheck(undefined, undefined);
+  const slackApiUrl = process.env['SLACK_API_URL'] || undefined;
+  const calls = createSlackCalls({ token: botToken, slackApiUrl, timeoutMs: 5000 });
+  return createAccessCheck(
+    access,
+    createChatDirectory(calls, { log: (line) => process.stderr.write(`netcheck: ${line}\n`) }),
+  );
+}
+
 /** Starts taking runs. The thread of a run that was lost (crashed too often) still gets its one answer. */
 export async function startWorker(
   wiring: Wiring,
   queue: QueueAdapter,
   sender: SlackSender,
+  access: AccessCheck,
 ): Promise<{ close(): Promise<void> }> {
   const { workers } = wiring.loaded.config;
   const slots = queue.slots({ perNode: workers.runsPerNode });
@@ -80,6 +96,7 @@ export async function startWorker(
         wiring,
         slots,
         memory: queue,
+        access,
       }),
     async (request, lost) => {
       const why =

@@ -10,6 +10,7 @@ import type { InventoryNode } from '../model/inventory.ts';
 import { parsers } from '../parsers/index.ts';
 import { renderTable } from '../report/table.ts';
 import { type Wiring, wire } from '../wiring.ts';
+import { checkSlackNames } from './check-slack-names.ts';
 import { terminalOf } from './terminal-of.ts';
 
 /** One line of `netcheck doctor`. */
@@ -54,7 +55,11 @@ export async function doctor(args: readonly string[], options: Options): Promise
     checks.push(failureOf('configuration', error));
   }
   if (wiring) {
-    const [redis, slack, nodes] = await Promise.all([checkRedis(wiring), checkSlack(), checkNodes(wiring)]);
+    const [redis, slack, nodes] = await Promise.all([
+      checkRedis(wiring),
+      checkSlack(wiring.loaded),
+      checkNodes(wiring),
+    ]);
     checks.push(...redis, ...slack, ...nodes);
     await wiring.close();
   }
@@ -110,7 +115,7 @@ async function checkRedis({ loaded }: Wiring): Promise<readonly Check[]> {
   }
 }
 
-async function checkSlack(): Promise<readonly Check[]> {
+async function checkSlack({ config }: LoadedConfig): Promise<readonly Check[]> {
   const botToken = process.env['SLACK_BOT_TOKEN'];
   if (!botToken)
     return [
@@ -127,7 +132,11 @@ async function checkSlack(): Promise<readonly Check[]> {
     appToken: process.env['SLACK_APP_TOKEN'] || undefined,
     slackApiUrl: process.env['SLACK_API_URL'] || undefined,
   });
-  return checks.map(({ name, state, detail, hint }) => ({ what: `Slack ${name}`, state, detail, todo: hint }));
+  const token = checks.some(({ name, state }) => name === 'bot token' && state === 'ok');
+  return [
+    ...checks.map(({ name, state, detail, hint }) => ({ what: `Slack ${name}`, state, detail, todo: hint })),
+    ...(token ? await checkSlackNames(config, botToken, process.env['SLACK_API_URL'] || undefined) : []),
+  ];
 }
 
 async function checkNodes(wiring: Wiring): Promise<readonly Check[]> {

@@ -103,6 +103,16 @@ export type OnProgress = (event: ProgressEvent) => void;
 
 // ------------------------------------------------------------------------------------- the chat side of a run
 
+/** Who belongs where in the chat. Never rejects, and answers within seconds: people wait for what depends on it. */
+export interface ChatDirectory {
+  /** @param group a user group as people write it: `@sre-oncall`, `sre-oncall` or its id. `unknown`: it could not be asked */
+  isIn(group: string, user: string): Promise<'yes' | 'no' | 'unknown'>;
+  /** Without the `@`; undefined where there is no such group, or it could not be asked. */
+  groupHandle(group: string): Promise<string | undefined>;
+  /** Without the `#`; undefined for private channels, and where it could not be asked. */
+  channelName(channel: string): Promise<string | undefined>;
+}
+
 /** What the queue carries. Ids and validated text only: no evidence, no secrets. */
 export interface RunRequest {
   /** Unique; also the BullMQ job id (no `:`). Derived from the delivery that asked, so that a retry is the same. */

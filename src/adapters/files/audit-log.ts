@@ -1,33 +1,21 @@
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import * as z from 'zod';
+import type { AuditRecord } from '../../model/audit-log-record.ts';
 import { NetcheckError } from '../../model/errors.ts';
-import { ReportVerdict } from '../../model/verdict.ts';
 import { redactSecrets } from './redact.ts';
 
-/** One line of the audit log: who asked what about which nodes, and what came of it. */
-export const AuditRecord = z.strictObject({
-  atMs: z.number(),
-  run: z.string(),
-  /** Slack user id, the account that ran the command line, or the name of a schedule. */
-  askedBy: z.string(),
-  /** Slack channel, where it was asked there. */
-  channel: z.string().optional(),
-  /** The ask as typed. */
-  text: z.string(),
-  /** Nodes that netcheck logged in to or tried to. */
-  nodes: z.array(z.string()),
-  /** `refused`: not allowed, nothing was run. `failed`: our own fault. */
-  verdict: z.union([ReportVerdict, z.enum(['cancelled', 'refused', 'failed'])]),
-  headline: z.string().optional(),
-});
-export type AuditRecord = z.infer<typeof AuditRecord>;
-
 export interface AuditLog {
-  /** Resolves when the line is on the disk. Rejects with `fault/internal` where it cannot be written. */
+  /**
+   * Resolves when the line is on the disk (`ran`: when the kernel has it, which outlives this process). Rejects with
+   * `fault/internal` where it cannot be written.
+   */
   append(record: AuditRecord): Promise<void>;
 }
+
+/** What is kept of what people typed and of a word of an argv, characters. Our own longest script is half of this. */
+const maxTextChars = 8192;
+const maxNodes = 500;
 
 /**
  * The append-only audit log: one JSON object per line, mode 600, flushed line by line. Any number of processes may
@@ -37,9 +25,7 @@ export interface AuditLog {
 export function createAuditLog(path: string): AuditLog {
   return {
     async append(record) {
-      const text = redactText(record.text);
-      const headline = record.headline === undefined ? {} : { headline: redactText(record.headline) };
-      const line = `${JSON.stringify({ ...record, text, ...headline })}\n`;
+      const line = `${JSON.stringify(bounded(record))}\n`;
       try {
         await mkdir(dirname(path), { recursive: true, mode: 0o700 });
         const file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
@@ -48,7 +34,7 @@ export function createAuditLog(path: string): AuditLog {
           const bytes = Buffer.from((await endsInsideLine(file)) ? `\n${line}` : line);
           const { bytesWritten } = await file.write(bytes);
           if (bytesWritten !== bytes.length) throw new Error('no space is left on the device');
-          await file.datasync();
+          if (record.event !== 'ran') await file.datasync();
         } finally {
           await file.close();
         }
@@ -64,8 +50,39 @@ export function createAuditLog(path: string): AuditLog {
   };
 }
 
-function redactText(text: string): string {
-  return Buffer.from(redactSecrets(Buffer.from(text)).bytes).toString('utf8');
+/** Redacted and cut, whatever came in. */
+function bounded(record: AuditRecord): AuditRecord {
+  switch (record.event) {
+    case 'started':
+      return { ...record, text: clean(record.text), ...firstNodes(record) };
+    case 'ended':
+      return {
+        ...record,
+        text: clean(record.text),
+        ...firstNodes(record),
+        ...(record.headline === undefined ? {} : { headline: clean(record.headline) }),
+      };
+    case 'ran':
+      return {
+        ...record,
+        ...(record.unreachable === undefined ? {} : { unreachable: clean(record.unreachable) }),
+        commands: record.commands.map((command) => ({ ...command, argv: command.argv.map(clean) })),
+      };
+    case 'refused':
+      return { ...record, text: clean(record.text), why: clean(record.why) };
+    case 'pressed':
+      return record;
+  }
+}
+
+function firstNodes({ nodes }: { readonly nodes: readonly string[] }): { nodes: string[]; moreNodes?: number } {
+  const more = nodes.length - maxNodes;
+  return more > 0 ? { nodes: nodes.slice(0, maxNodes), moreNodes: more } : { nodes: [...nodes] };
+}
+
+function clean(text: string): string {
+  const cut = text.length > maxTextChars ? `${text.slice(0, maxTextChars)}… (${text.length} characters)` : text;
+  return Buffer.from(redactSecrets(Buffer.from(cut)).bytes).toString('utf8');
 }
 
 async function endsInsideLine(file: FileHandle): Promise<boolean> {

@@ -12,6 +12,7 @@ export const wantedScopes = [
   'channels:read',
   'groups:read',
   'files:write',
+  'usergroups:read',
 ] as const;
 
 export interface SlackCheck {

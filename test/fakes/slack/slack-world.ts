@@ -99,6 +99,8 @@ export class SlackWorld {
   readonly teamId = 'T0PRACTICE';
   readonly users: Map<string, string>;
   readonly channels = new Map<string, FakeChannel>();
+  /** User groups: id, handle (without the @), members. */
+  readonly userGroups: { readonly id: string; readonly handle: string; users: string[] }[] = [];
   readonly calls: ApiCall[] = [];
   readonly changes: FakeChange[] = [];
   scopes: string[];
@@ -131,6 +133,7 @@ export class SlackWorld {
         'channels:read',
         'groups:read',
         'files:write',
+        'usergroups:read',
       ]),
     ];
     this.users = new Map(Object.entries(options.users ?? { U0ANNA: 'anna', U0BEN: 'ben' }));
@@ -404,6 +407,15 @@ export class SlackWorld {
         this.#need(channel.isPrivate ? 'groups:read' : 'channels:read');
         const { id, name, isPrivate, isArchived, hasBot } = channel;
         return { channel: { id, name, is_private: isPrivate, is_archived: isArchived, is_member: hasBot } };
+      }
+      case 'usergroups.list':
+        this.#need('usergroups:read');
+        return { usergroups: this.userGroups.map(({ id, handle }) => ({ id, handle, name: handle, date_delete: 0 })) };
+      case 'usergroups.users.list': {
+        this.#need('usergroups:read');
+        const group = this.userGroups.find(({ id }) => id === textOf(args['usergroup']));
+        if (group === undefined) throw new Refusal('no_such_subteam');
+        return { users: group.users };
       }
       case 'conversations.replies':
       case 'conversations.history': {

@@ -1,0 +1,15 @@
+/**
+ * What a person may be allowed to do. `look`: read what earlier runs found (history, App Home, lists of nodes).
+ * A closed set: `access` in netcheck.yaml names these.
+ */
+export const accessActions = [
+  'ask',
+  'audit',
+  'recheck',
+  'cancel',
+  'explain',
+  'evidence',
+  'wrongVerdict',
+  'look',
+] as const;
+export type AccessAction = (typeof accessActions)[number];
