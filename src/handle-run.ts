@@ -5,10 +5,10 @@ import { stopReasonOf } from './adapters/queue/stop-reason.ts';
 import { attachmentsOf } from './attachments-of.ts';
 import type { AccessCheck } from './check-access.ts';
 import { dataDirectory } from './config.ts';
+import { contextOf } from './earlier-runs.ts';
 import { type Ending, pastRunOf } from './engine/past-run-of.ts';
 import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
 import { NetcheckError } from './model/errors.ts';
-import type { Language } from './model/language.ts';
 import type { Plan } from './model/plan.ts';
 import { createRunDirectory, type Wiring } from './wiring.ts';
 
@@ -33,7 +33,8 @@ export async function handleRun(
   { signal, attempt }: { readonly signal: AbortSignal; readonly attempt: number },
   { thread, wiring, slots, memory, access }: RunSurroundings,
 ): Promise<void> {
-  const directory = path.join(dataDirectory(wiring.loaded), 'runs', request.id);
+  const runsDirectory = path.join(dataDirectory(wiring.loaded), 'runs');
+  const directory = path.join(runsDirectory, request.id);
   let plan: Plan | undefined;
   let outcome: { readonly report: Awaited<ReturnType<Wiring['run']>> } | { readonly error: unknown };
   try {
@@ -62,9 +63,20 @@ export async function handleRun(
     return { how: 'failed', ...failureOf(outcome.error), plan };
   })();
   try {
-    await answer(thread, ending, directory, request.language);
+    await answer();
   } finally {
     await remember(request, ending, memory);
+  }
+
+  async function answer(): Promise<void> {
+    if (ending.how !== 'finished') {
+      const { message, hint, how } = ending;
+      return thread.failed({ message, hint, cancelled: how === 'cancelled' });
+    }
+    const { report } = ending;
+    const earlier = { history: memory.history, runsDirectory, registries: wiring.registries };
+    const context = await contextOf(request, report, earlier, say);
+    return thread.report(report, () => attachmentsOf(report, directory, request.language, say), context);
   }
 }
 
@@ -95,17 +107,6 @@ export async function remember(
   const remembered = memory.patientHistory.record(pastRunOf(request, ending, Date.now()));
   remembered.catch((error: unknown) => say(`run ${request.id} is not remembered: ${String(error)}`));
   await settledWithin(remembered, rememberWithinMs);
-}
-
-function answer(thread: AnswerThread, ending: Ending, directory: string, language: Language): Promise<void> {
-  switch (ending.how) {
-    case 'finished':
-      return thread.report(ending.report, () => attachmentsOf(ending.report, directory, language, say));
-    case 'cancelled':
-      return thread.failed({ message: ending.message, hint: '', cancelled: true });
-    case 'failed':
-      return thread.failed({ message: ending.message, hint: ending.hint, cancelled: false });
-  }
 }
 
 function say(sentence: string): void {

@@ -100,7 +100,9 @@ function changesOf(before: Finding, after: Finding): readonly NumberChange[] {
   if (same.length > 0) return same;
   const [then] = before.because;
   const [now] = after.because;
-  return then === undefined || now === undefined || then.text === now.text ? [] : [{ then: then.text, now: now.text }];
+  return then === undefined || now === undefined || then.text === now.text
+    ? []
+    : [{ before: then.text, after: now.text }];
 }
 
 /** A number: not a part of a name or of an address (`node-50`, `10.0.0.1`, `eth0`). */

@@ -5,6 +5,7 @@ import type { InventoryNode } from '../model/inventory.ts';
 import type { Language } from '../model/language.ts';
 import type { PastRun } from '../model/past-run.ts';
 import type { Report } from '../model/report.ts';
+import type { RunContext } from '../model/run-context.ts';
 import type { RunRecord } from '../model/run-record.ts';
 import type { ReportVerdict } from '../model/verdict.ts';
 
@@ -146,8 +147,9 @@ export interface AnswerThread {
    * Posts the final report once, whatever crashed before.
    * @param attachments makes the files that go with it; asked at most once, after the report is there. What goes wrong
    *   with them does not harm the report
+   * @param context what earlier runs add to it
    */
-  report(report: Report, attachments?: () => Promise<readonly Attachment[]>): Promise<void>;
+  report(report: Report, attachments?: () => Promise<readonly Attachment[]>, context?: RunContext): Promise<void>;
   /** The one final answer where there is no report: cancelled, or our own fault. */
   failed(why: { readonly message: string; readonly hint: string; readonly cancelled: boolean }): Promise<void>;
 }

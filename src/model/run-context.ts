@@ -34,7 +34,7 @@ export interface Comparison {
 }
 
 /** `text` where only numbers differ (`Recv-Q 3 → 0 of Send-Q 2`), else what was said then and now. */
-export type NumberChange = { readonly text: string } | { readonly then: string; readonly now: string };
+export type NumberChange = { readonly text: string } | { readonly before: string; readonly after: string };
 
 export const maxSettingChanges = 8;
 

@@ -26,3 +26,15 @@ export function shortDuration(ms: number): string {
 function trimmed(value: number, digits: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(digits);
 }
+
+/** A length of time in its two largest units: `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
+export function longDurationText(ms: number, language: Language): string {
+  const unit = language === 'zh' ? { h: '小时', min: '分钟', d: '天' } : { h: 'h', min: 'min', d: 'd' };
+  const minutes = Math.round(ms / 60_000);
+  if (minutes < 1) return durationText(Math.round(ms / 1000) * 1000, language);
+  if (minutes < 60) return `${minutes} ${unit.min}`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return minutes % 60 === 0 ? `${hours} ${unit.h}` : `${hours} ${unit.h} ${minutes % 60} ${unit.min}`;
+  const days = Math.floor(hours / 24);
+  return hours % 24 === 0 ? `${days} ${unit.d}` : `${days} ${unit.d} ${hours % 24} ${unit.h}`;
+}

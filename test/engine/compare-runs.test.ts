@@ -61,8 +61,8 @@ describe('a run compared with the one that it checks again', () => {
       proven: true,
       numbers: [
         {
-          then: 'net.ipv4.tcp_tw_recycle = 1 with net.ipv4.tcp_timestamps = 1',
-          now: 'net.ipv4.tcp_tw_recycle = 0',
+          before: 'net.ipv4.tcp_tw_recycle = 1 with net.ipv4.tcp_timestamps = 1',
+          after: 'net.ipv4.tcp_tw_recycle = 0',
         },
       ],
     });

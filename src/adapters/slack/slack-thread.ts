@@ -3,6 +3,8 @@ import type { AnswerThread, Attachment, KeyValue, RunRequest } from '../../engin
 import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
 import type { Report } from '../../model/report.ts';
+import type { RunContext } from '../../model/run-context.ts';
+import { renderRunContext } from '../../report/run-context-blocks.ts';
 import { attachFiles } from './attach-files.ts';
 import { answerOf } from './claim.ts';
 import { clipMrkdwn, fitBlocks, maxPlainChars, maxTextChars, plainTextOf } from './fit-blocks.ts';
@@ -159,7 +161,10 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     return sent;
   }
 
-  function answerBody(inner: { text: string; blocks: readonly unknown[] }): { body: MessageBody; plain: string } {
+  function answerBody(
+    inner: { text: string; blocks: readonly unknown[] },
+    context: RunContext = { seenBefore: [] },
+  ): { body: MessageBody; plain: string } {
     const who = mentionOf(request.askedBy);
     const what = codeSpan(clip(request.text, 300));
     const guarded = withoutMentions(inner.blocks).filter((block) => !hasAction(block, recheckAction));
@@ -170,10 +175,14 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       elements: [button(recheckAction, wording.recheckButton, request.id)],
     };
     const text = withoutMentionsInText(inner.text);
-    const words = plainTextOf(guarded);
+    const earlier = renderRunContext(context, language);
+    const words = plainTextOf([...earlier.lead, ...guarded, ...earlier.tail]);
     const plain = `${who} ${wording.plainFallback}\n${words.length > text.length ? words : text}`;
     return {
-      body: { text: clipMrkdwn(text, maxTextChars), blocks: fitBlocks([lead, ...guarded], [buttons], language) },
+      body: {
+        text: clipMrkdwn(text, maxTextChars),
+        blocks: fitBlocks([lead, ...earlier.lead, ...guarded], [...earlier.tail, buttons], language),
+      },
       plain: clipMrkdwn(plain, maxPlainChars),
     };
   }
@@ -211,9 +220,9 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       state = reduceStatus(state, event);
       void show(statusMessage(request, { stage: 'running', state, attempt }, language), false);
     },
-    report(report, attachments) {
+    report(report, attachments, context) {
       const { verdict, headline } = report;
-      over ??= finish(() => answerBody(options.renderReport(report, { language })), {
+      over ??= finish(() => answerBody(options.renderReport(report, { language }), context), {
         stage: 'ended',
         state: { ...state, ended: { how: 'finished', verdict, headline } },
       })

@@ -161,6 +161,13 @@ describe.skipIf(missing !== undefined).concurrent(`bot and workers${because}`, (
       expect(files.every(({ bytes }) => bytes > 1000)).toBe(true);
     }
     expect(messages.filter(({ files }) => files.length > 0)).toHaveLength(2);
+    // The second says what became of the first, and both are remembered.
+    const [, again] = here.answers();
+    expect(blocksOf(again)).toContain(`https://slack.com/archives/C0INCIDENT/p${answer.threadTs?.replace('.', '')}`);
+    await here.redis.until(
+      (client) => client.zcard('{netcheck}:history:ended'),
+      (ended) => ended === 2,
+    );
   });
 
   it('of which the worker is another process: a front without worker waits for one', async () => {
