@@ -1,4 +1,5 @@
 import { packRun } from './adapters/files/pack-run.ts';
+import { readOutputs } from './adapters/files/read-outputs.ts';
 import { rasteriseSvg } from './adapters/picture/rasterise-svg.ts';
 import type { Attachment } from './engine/ports.ts';
 import type { Language } from './model/language.ts';
@@ -46,7 +47,10 @@ export async function attachmentsOf(
       : attempt('ladder', `netcheck-${id}.png`, () =>
           rasteriseSvg(renderLadderSvg(ladder, { language, theme: 'light', narrow: true, maxSteps: maxPictureSteps })),
         ),
-    attempt('report', `netcheck-${id}.html`, async () => new TextEncoder().encode(renderHtml(report, { language }))),
+    attempt('report', `netcheck-${id}.html`, async () => {
+      const outputs = await readOutputs(directory, report.evidence);
+      return new TextEncoder().encode(renderHtml(report, { language, outputs }));
+    }),
     attempt('bundle', `netcheck-${id}.tar.gz`, () => packRun(directory)),
   ]);
   return made.filter((one) => one !== null);

@@ -1,4 +1,5 @@
 import { createMemorySink } from '../adapters/files/memory-sink.ts';
+import { readOutputs } from '../adapters/files/read-outputs.ts';
 import type { Options } from '../cli.ts';
 import { loadConfig } from '../config.ts';
 import { explainPlan } from '../engine/explain.ts';
@@ -29,7 +30,8 @@ export async function ask(text: string, options: Options): Promise<number> {
       return 0;
     }
     if (options.html !== undefined) claimOutput(options.html);
-    const sink = options.save === undefined ? createMemorySink() : createRunDirectory(options.save);
+    const memory = createMemorySink();
+    const sink = options.save === undefined ? memory : createRunDirectory(options.save);
     const stopping = new AbortController();
     const interrupt = (): void => {
       if (stopping.signal.aborted) process.exit(130);
@@ -46,7 +48,7 @@ export async function ask(text: string, options: Options): Promise<number> {
       sink,
       askedBy: process.env['USER'] ?? 'cli',
     });
-    printReport(report, options);
+    await printReport(report, options, () => readOutputs(options.save ?? memory, report.evidence));
     return reportStatus(report);
   } finally {
     await wiring.close();

@@ -24,6 +24,16 @@ export async function replay(args: readonly string[], options: Options): Promise
   if (options.html !== undefined) claimOutput(options.html);
   const language = languages.find((one) => one === options.lang) ?? record.language;
   const report = judge({ ...record, language }, evidence, registries);
-  printReport(report, options);
+  await printReport(
+    report,
+    options,
+    () =>
+      new Map(
+        evidence.flatMap(({ entry, stdout, stderr }) => [
+          ...(entry.out === undefined ? [] : [[entry.out, stdout] as const]),
+          ...(entry.err === undefined ? [] : [[entry.err, stderr] as const]),
+        ]),
+      ),
+  );
   return reportStatus(report);
 }

@@ -78,6 +78,10 @@ ul.card{list-style:none}
 .took{position:absolute;top:10px;left:0;font-size:12px;color:var(--muted)}
 .exit.trouble{color:var(--amber);font-weight:600}
 .exit.skipped{color:var(--muted)}
+
+.slim{display:none}
+.slim svg{display:block;width:100%;height:auto}
+@media(max-width:600px){.wide{display:none}.slim{display:block}}
 @media(max-width:720px){
 main{padding:14px 12px 4px}footer{padding:8px 14px 32px}
 h1{font-size:21px}

@@ -15,7 +15,12 @@ import { symptomText } from './symptom-text.ts';
 import { unseenText } from './unseen-text.ts';
 import { visibleReport } from './visible-report.ts';
 import { wording, type Wording } from './wording.ts';
+import { copyScript, copyScriptHash, copyStyle } from './html-copy.ts';
+import { evidenceStyle, excerptAround, excerptDetails } from './html-evidence.ts';
+import { type Excerpt, excerptsOf, type Outputs } from './evidence-excerpts.ts';
 import { htmlHead } from './html-head.ts';
+import { timelineCard, timelineStyle } from './html-timeline.ts';
+import { runTimeline } from './run-timeline.ts';
 import { playbooksText } from './playbooks-text.ts';
 
 const mark: Readonly<Record<Verdict | ReportVerdict, string>> = {
@@ -32,6 +37,11 @@ const mark: Readonly<Record<Verdict | ReportVerdict, string>> = {
 
 /** Characters of one sentence that are shown; the report itself keeps all of it. */
 const sentenceCharacters = 1000;
+/** A command with more characters than this folds out, up to so many. */
+const longCommand = 200;
+const mostOfCommand = 2400;
+/** Commands that are shown; the others are counted. */
+const mostCommands = 800;
 
 /** What every part of the page needs to know. */
 interface Page {
@@ -41,24 +51,34 @@ interface Page {
   readonly language: Language;
   /** Path in the run directory -> id of the row that tells of it. */
   readonly anchors: ReadonlyMap<string, string>;
+  readonly excerpts: ReadonlyMap<string, Excerpt>;
+}
+
+export interface HtmlOptions {
+  readonly language?: Language;
+  /** What the commands said: lines that matter are shown on the page. Default: none. */
+  readonly outputs?: Outputs;
 }
 
 /**
- * Renders a report as one HTML file that stands alone: no script, nothing loaded from anywhere (its content security
- * policy says so too), light and dark, readable on a phone and on paper. Everything from outside is escaped.
+ * Renders a report as one HTML file that stands alone: nothing is loaded from anywhere and the only script is the one
+ * that copies commands (its content security policy says so too); light and dark, readable on a phone and on paper, at
+ * most about 3 MB. Everything from outside is escaped. The same report and outputs give the same page.
  */
-export function renderHtml(reportGiven: Report, options: { readonly language?: Language } = {}): string {
+export function renderHtml(reportGiven: Report, options: HtmlOptions = {}): string {
   const report = visibleReport(reportGiven);
   const language = options.language ?? report.run.language;
   const words = wording[language];
   const anchors = new Map<string, string>();
-  for (const [index, entry] of report.evidence.entries()) {
+  for (const [index, entry] of report.evidence.slice(0, mostCommands).entries()) {
     for (const path of [entry.err, entry.out]) if (path !== undefined) anchors.set(path, `e${index + 1}`);
   }
-  const page: Page = { report, view: reportView(report), words, language, anchors };
+  const excerpts = options.outputs === undefined ? new Map<string, Excerpt>() : excerptsOf(report, options.outputs);
+  const page: Page = { report, view: reportView(report), words, language, anchors, excerpts };
   const unseen = unseenSection(page);
   const title = `${words.verdict[report.verdict]}${words.colon}${symptomText(report.symptom, language)}`;
-  return `${htmlHead(title, htmlStyle, language)}<body>
+  const style = htmlStyle + timelineStyle + evidenceStyle + copyStyle;
+  return `${htmlHead(title, style, language, copyScriptHash)}<body data-copy="${escapeHtml(words.copy)}" data-copied="${escapeHtml(words.copied)}">
 <main>
 ${verdictSection(page)}
 ${causeSection(page)}
@@ -67,9 +87,11 @@ ${report.verdict === 'inconclusive' ? unseen : ''}
 ${ruledOutSection(page)}
 ${report.verdict === 'inconclusive' ? '' : unseen}
 ${nodeSection(page)}
+${timelineSection(page)}
 ${evidenceSection(page)}
 </main>
 <footer>${escapeHtml(words.readOnlyPromise)}</footer>
+<script>${copyScript}</script>
 </body>
 </html>
 `;
@@ -114,7 +136,12 @@ function causeCard(finding: Finding, page: Page): string {
 <h3>${say(finding.title, language)}</h3>
 <p class="where"><code>${say(finding.rule, language, 100)}</code> · ${say(findingPlace(finding), language, 200)}</p>
 <ul class="because">
-${finding.because.map((because) => `<li>${say(because.text, language)}<br>${evidenceLink(because, page)}</li>`).join('\n')}
+${finding.because
+  .map((because, at) => {
+    const isFirst = finding.because.findIndex((one) => evidenceText(one) === evidenceText(because)) === at;
+    return becauseItem(because, isFirst, page);
+  })
+  .join('\n')}
 </ul>
 ${
   remedies.length === 0
@@ -125,6 +152,12 @@ ${remedies.map((remedy) => remedyCard(remedy, page)).join('\n')}
 </div>`
 }
 </article>`;
+}
+
+/** A sentence, where it was seen, and the line itself where there is one and it does not stand above already. */
+function becauseItem(because: Because, isFirst: boolean, page: Page): string {
+  const seen = isFirst && excerptAround(page.excerpts.get(because.evidence), because.line, page.language);
+  return `<li>${say(because.text, page.language)}<br>${evidenceLink(because, page)}${seen || ''}</li>`;
 }
 
 function remedyCard(remedy: Remedy, { words, language }: Page): string {
@@ -152,7 +185,8 @@ function ladderSection({ report, words, language, anchors }: Page): string {
   return `<section>
 <h2>${escapeHtml(words.packets)}</h2>
 <figure class="card">
-<div class="scroll">${renderLadderSvg(ladder, { theme: 'auto', language })}</div>
+<div class="scroll wide">${renderLadderSvg(ladder, { theme: 'auto', language })}</div>
+<div class="slim">${renderLadderSvg(ladder, { theme: 'auto', language, narrow: true })}</div>
 <figcaption>${evidenceLink(ladder, { anchors, language })}</figcaption>
 </figure>
 </section>`;
@@ -233,9 +267,18 @@ ${cards.join('\n')}
 </section>`;
 }
 
-function evidenceSection({ report, words, language }: Page): string {
+function timelineSection({ report, words, language }: Page): string {
   if (report.evidence.length === 0) return '';
-  const rows = report.evidence.map((entry, index) => ({ entry, id: `e${index + 1}` }));
+  return `<section>
+<h2>${escapeHtml(words.whereTimeWent)} <span class="count">${escapeHtml(durationText(report.timing.tookMs, language))}</span></h2>
+${timelineCard(runTimeline(report), language)}
+</section>`;
+}
+
+function evidenceSection({ report, words, language, excerpts }: Page): string {
+  if (report.evidence.length === 0) return '';
+  const left = report.evidence.length - mostCommands;
+  const rows = report.evidence.slice(0, mostCommands).map((entry, index) => ({ entry, id: `e${index + 1}` }));
   // The axis of all bars: the run, and whatever lies outside it.
   const from = Math.min(report.timing.startedAtMs, ...rows.map(({ entry }) => entry.startedAtMs));
   const to = Math.max(report.timing.endedAtMs, ...rows.map(({ entry }) => entry.endedAtMs), from + 1);
@@ -247,13 +290,14 @@ function evidenceSection({ report, words, language }: Page): string {
     return `<h3>${say(node, language, 260)}</h3>
 <div class="card evidence">
 <div class="row head" aria-hidden="true"><span>${escapeHtml(words.command)}</span><span>${escapeHtml(words.timeline)} <span class="muted">0 – ${escapeHtml(shortDuration(to - from))}</span></span><span>${escapeHtml(words.ended)}</span><span class="n">${escapeHtml(words.bytes)}</span></div>
-${own.map(({ entry, id }) => evidenceRow(entry, id, { from, to }, words, language)).join('\n')}
+${own.map(({ entry, id }) => evidenceRow(entry, id, { from, to }, words, language, excerpts)).join('\n')}
 </div>`;
   });
   return `<section>
-<h2>${escapeHtml(words.evidence)} <span class="count">${rows.length}</span></h2>
+<h2>${escapeHtml(words.evidence)} <span class="count">${report.evidence.length}</span></h2>
 <p class="muted">${escapeHtml(words.evidenceAbout)}</p>
 ${tables.join('\n')}
+${left > 0 ? `<p class="muted">${escapeHtml(words.moreInBundle(left))}</p>` : ''}
 </section>`;
 }
 
@@ -263,6 +307,7 @@ function evidenceRow(
   axis: { readonly from: number; readonly to: number },
   words: Wording,
   language: Language,
+  excerpts: Page['excerpts'],
 ): string {
   const span = axis.to - axis.from;
   const left = clampPercent(((entry.startedAtMs - axis.from) / span) * 100);
@@ -273,7 +318,18 @@ function evidenceRow(
   const took = shortDuration(entry.endedAtMs - entry.startedAtMs);
   const root = entry.privilege === 'root' ? ` <span class="root">${escapeHtml(words.asRoot)}</span>` : '';
   const error = entry.errBytes > 0 ? ` + ${sizeText(entry.errBytes)} stderr` : '';
-  return `<div class="row" id="${id}"><span class="cmd"><span class="muted">${say(entry.id, language, 80)} · ${escapeHtml(words.evidencePhase[entry.phase])}</span>${root}<br><code>${say(shellText(entry.argv), language)}</code></span><span class="track" title="${escapeHtml(took)}"><i class="bar ${entry.phase}" style="left:${left.toFixed(2)}%;width:max(3px,${length.toFixed(2)}%)"></i><span class="took">${escapeHtml(took)}</span></span><span class="exit ${state}">${say(exitText(entry.exit, language), language, 300)}</span><span class="n">${escapeHtml(`${sizeText(entry.outBytes)}${error}`)}</span></div>`;
+  const said = [entry.out, entry.err].flatMap((path) => {
+    const excerpt = path === undefined ? undefined : excerpts.get(path);
+    return excerpt === undefined ? [] : excerptDetails(excerpt, path === entry.err, language);
+  });
+  return `<div class="row" id="${id}"><span class="cmd"><span class="muted">${say(entry.id, language, 80)} · ${escapeHtml(words.evidencePhase[entry.phase])}</span>${root}<br>${commandText(shellText(entry.argv), language)}</span><span class="track" title="${escapeHtml(took)}"><i class="bar ${entry.phase}" style="left:${left.toFixed(2)}%;width:max(3px,${length.toFixed(2)}%)"></i><span class="took">${escapeHtml(took)}</span></span><span class="exit ${state}">${say(exitText(entry.exit, language), language, 300)}</span><span class="n">${escapeHtml(`${sizeText(entry.outBytes)}${error}`)}</span>${said.join('')}</div>`;
+}
+
+/** A command; the rest of a long one folds out. */
+function commandText(command: string, language: Language): string {
+  if (command.length <= longCommand) return `<code>${say(command, language)}</code>`;
+  const head = command.slice(0, longCommand * 0.6).replace(/[\ud800-\udbff]$/u, '');
+  return `<details class="long"><summary><code>${escapeHtml(head)}…</code></summary><code>${say(command, language, mostOfCommand)}</code></details>`;
 }
 
 function clampPercent(value: number): number {

@@ -69,10 +69,7 @@ const ownStyle = `
 .lines li{padding:4px 0}
 figure{scroll-margin-top:12px}
 .verdict+figure{margin-top:16px}
-.slim{display:none}
-.slim svg{display:block;width:100%;height:auto}
 @media(max-width:720px){.c{grid-template-columns:auto minmax(0,1fr)}.c .what{grid-column:1/-1}.conv{padding:2px 14px}figure.card{padding:6px}}
-@media(max-width:600px){.wide{display:none}.slim{display:block}}
 `;
 
 /**

@@ -80,6 +80,9 @@ export interface Wording {
   readonly skipped: string;
   readonly readOnlyPromise: string;
   readonly copyHint: string;
+  readonly copy: string;
+  readonly copied: string;
+  readonly whereTimeWent: string;
   readonly status: {
     readonly queued: string;
     readonly running: string;
@@ -242,6 +245,9 @@ const en: Wording = {
   skipped: 'skipped',
   readOnlyPromise: 'netcheck only looks: it changed nothing on these nodes.',
   copyHint: 'click selects a command whole',
+  copy: 'Copy',
+  copied: 'Copied',
+  whereTimeWent: 'Where the time went',
   status: {
     queued: 'queued',
     running: 'running',
@@ -423,6 +429,9 @@ const zh: Wording = {
   skipped: '跳过',
   readOnlyPromise: 'netcheck 只读不改，节点上没有任何变更。',
   copyHint: '点一下即可选中整条命令',
+  copy: '复制',
+  copied: '已复制',
+  whereTimeWent: '时间花在哪里',
   status: {
     queued: '排队中',
     running: '诊断中',

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Report } from '../../src/model/report.ts';
+import { copyScript } from '../../src/report/html-copy.ts';
 import { renderHtml } from '../../src/report/html.ts';
+import { runTimeline } from '../../src/report/run-timeline.ts';
 import { arbitraryReport } from './arbitrary-report.ts';
 import { clear, fieldReport0, fieldReport0Zh, fixtures, hostile, hostileText, inconclusive } from './fixtures.ts';
 
@@ -14,22 +17,24 @@ function structure(html: string): string[] {
   );
 }
 
-/** The same report as a host would have sent that means no harm. */
+/** The same report as a host would have sent that means no harm; as long-winded, because long commands fold. */
 function tame(value: unknown): unknown {
-  if (typeof value === 'string') return value.includes('<!channel>') ? 'benign' : value;
+  if (typeof value === 'string') return value.includes('<!channel>') ? 'benign'.repeat(value.length) : value;
   if (Array.isArray(value)) return value.map(tame);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, tame(item)]));
 }
 
 describe('renderHtml', () => {
-  it('stands alone: its policy forbids everything but its own style, and it asks for nothing', () => {
+  it('stands alone: its policy forbids everything but its own style and the one script that copies', () => {
+    const hash = `sha256-${createHash('sha256').update(copyScript).digest('base64')}`;
     for (const report of Object.values(fixtures)) {
       const html = renderHtml(report);
       expect(html).toContain(
-        `content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"`,
+        `content="default-src 'none'; style-src 'unsafe-inline'; script-src '${hash}'; base-uri 'none'; form-action 'none'"`,
       );
-      expect(html).not.toMatch(/<(?:script|link|img|iframe|object|embed|form|base|a\s+href="(?!#))/i);
+      expect(Array.from(html.matchAll(/<script>([^]*?)<\/script>/g), ([, script]) => script)).toEqual([copyScript]);
+      expect(html).not.toMatch(/<(?:script\s|link|img|iframe|object|embed|form|base|a\s+href="(?!#))/i);
       expect(html.replace(/="[^"]*"/g, '=""')).not.toMatch(/<[^>]*\s(?:src|srcset|on[a-z]+)=/i);
       expect(/<style>[^]*<\/style>/.exec(html)?.[0]).not.toMatch(/url\(|@import/);
     }
@@ -93,5 +98,83 @@ describe('renderHtml', () => {
     expect(html).toContain('已定位');
     expect(html).toContain('处理办法');
     expect(html).not.toContain('What to do');
+  });
+});
+
+const counters = 'evidence/node-50/06-counters.out';
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe('what the commands said', () => {
+  it('shows the line under the sentence that rests on it, and where it stands in the output', () => {
+    const outputs = new Map([[counters, bytesOf('one\ntwo\nthree\nPAWSPassive 41 <b>\nfive\nsix\n')]]);
+    const html = renderHtml(fieldReport0, { outputs });
+    const [cause = '', whole = ''] = Array.from(html.matchAll(/<pre class="out">.*?<\/pre>/g), ([pre]) => pre);
+    expect(cause).toContain('<mark><i>4</i>PAWSPassive 41 &lt;b&gt;</mark>');
+    expect(cause).not.toContain('<i>1</i>');
+    expect(whole).toContain('<span><i>1</i>one</span>');
+    expect(whole).toContain('<mark><i>4</i>');
+  });
+
+  it('says how many lines it left out', () => {
+    const lines = Array.from({ length: 500 }, (_, at) => `line ${at + 1}`).join('\n');
+    const html = renderHtml(fieldReport0, { outputs: new Map([[counters, bytesOf(lines)]]) });
+    expect(html).toContain('⋯ 493 lines');
+    expect(html).toContain('Output (7 of 500 lines)');
+  });
+
+  it('finds the values that are spoken of in a table of hundreds', () => {
+    const names = Array.from({ length: 90 }, (_, at) => (at === 70 ? 'PAWSPassive' : `Counter${at}`));
+    const values = names.map((_, at) => String(at));
+    const table = `a\nb\nTcpExt: ${names.join(' ')}\nTcpExt: ${values.join(' ')}\n`;
+    const html = renderHtml(fieldReport0, { outputs: new Map([[counters, bytesOf(table)]]) });
+    expect(html).toContain('<mark><i>4</i>TcpExt: … PAWSPassive 70 …</mark>');
+  });
+
+  it('lets nothing in an output work', () => {
+    const evil = '<script>alert(1)</script>\u001b[31m\u202e</pre></details><img src=x>\n'.repeat(4);
+    const paths = fieldReport0.evidence.flatMap(({ out, err }) => [out, err].filter((path) => path !== undefined));
+    const html = renderHtml(fieldReport0, { outputs: new Map(paths.map((path) => [path, bytesOf(evil)])) });
+    expect(html).toContain('&lt;script&gt;alert(1)');
+    expect(html).not.toMatch(/<img|<script>alert|\u001b|\u202e/);
+  });
+
+  it('never shows a capture, and stays below 3 MB whatever was said', () => {
+    const [entry] = fieldReport0.evidence;
+    if (entry === undefined) throw new Error('no evidence');
+    const evidence = Array.from({ length: 2000 }, (_, at) => ({
+      ...entry,
+      id: `${at}-big`,
+      kind: at % 2 === 0 ? 'pcap' : entry.kind,
+      out: `evidence/node-50/${at}-big.out`,
+    }));
+    const long = bytesOf(`${'&'.repeat(900)}\n`.repeat(5000));
+    const outputs = new Map(evidence.map(({ out, kind }) => [out, kind === 'pcap' ? bytesOf('payload') : long]));
+    const html = renderHtml({ ...fieldReport0, evidence }, { outputs });
+    expect(html.length).toBeLessThan(3 * 1024 * 1024);
+    expect(html).not.toContain('payload');
+    expect(renderHtml({ ...fieldReport0, evidence }, { outputs })).toBe(html);
+  });
+});
+
+describe('where the time went', () => {
+  it.each(Object.entries(fixtures))('of %s: phases follow each other without a hole', (_name, report) => {
+    const { tookMs, phases, nodes } = runTimeline(report);
+    let at = 0;
+    for (const { fromMs, toMs } of phases) {
+      expect(fromMs).toBe(at);
+      at = toMs;
+    }
+    if (report.evidence.length > 0) expect(at).toBe(tookMs);
+    for (const { spans } of nodes)
+      for (const { fromMs, toMs } of spans) {
+        expect(fromMs).toBeGreaterThanOrEqual(0);
+        expect(toMs).toBeLessThanOrEqual(tookMs);
+      }
+  });
+
+  it('is told with its lengths', () => {
+    const html = renderHtml(fieldReport0);
+    expect(html).toContain('Where the time went');
+    expect(html).toMatch(/probe <b>[\d.]+ m?s<\/b>/);
   });
 });
