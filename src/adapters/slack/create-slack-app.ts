@@ -1,5 +1,5 @@
 import type { RequestListener } from 'node:http';
-import { App, HTTPReceiver, type Logger } from '@slack/bolt';
+import { App, type BlockElementAction, HTTPReceiver, type Logger } from '@slack/bolt';
 import type { RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
@@ -180,7 +180,12 @@ function listen(app: App, front: Front, command: string, botUserId: () => string
     const threadTs = body.message?.['thread_ts'];
     await front.press({
       action: action.action_id,
-      value: action.type === 'button' && typeof action.value === 'string' ? action.value : '',
+      value: valueOf(action),
+      view: body.view && {
+        id: body.view.id,
+        hash: body.view.hash,
+        privateMetadata: body.view.private_metadata,
+      },
       user: body.user.id,
       channel: body.channel?.id ?? '',
       threadTs: typeof threadTs === 'string' ? threadTs : body.message?.ts,
@@ -204,6 +209,17 @@ function listen(app: App, front: Front, command: string, botUserId: () => string
     }
     if (await acknowledged(() => ack())) await verdict.work();
   });
+}
+
+/** The value of a button, or of the option that was picked. */
+function valueOf(action: BlockElementAction): string {
+  const value =
+    action.type === 'button'
+      ? action.value
+      : action.type === 'static_select'
+        ? action.selected_option.value
+        : undefined;
+  return typeof value === 'string' ? value : '';
 }
 
 /** Shows text to the person behind a `response_url` only. Rejects where Slack does not take it within 5 s. */

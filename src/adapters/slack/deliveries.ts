@@ -28,9 +28,12 @@ export interface MentionDelivery {
 export interface ClickDelivery {
   /** `action_id`. What follows a colon in it tells the buttons of one message apart. */
   readonly action: string;
-  /** The button's value: an id and nothing else. */
+  /** The value of the button, or of the option that was picked: an id and nothing else. */
   readonly value: string;
+  /** The modal that it stands in; absent in a message. `privateMetadata`: what we gave it when it was opened. */
+  readonly view?: { readonly id: string; readonly hash: string; readonly privateMetadata: string } | undefined;
   readonly user: string;
+  /** Empty in a modal or in App Home. */
   readonly channel: string;
   readonly threadTs?: string | undefined;
   /** The message that the button stands in; absent in a modal or in App Home. */

@@ -2,7 +2,15 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { type FakeChange, type FakeMessage, SlackWorld, type Trouble, type WorldOptions } from './slack-world.ts';
+import { elementsOf, optionsOf, wireView } from './modals.ts';
+import {
+  type FakeChange,
+  type FakeMessage,
+  type FakeView,
+  SlackWorld,
+  type Trouble,
+  type WorldOptions,
+} from './slack-world.ts';
 import { isObject } from './validate-blocks.ts';
 
 export type { FakeChange, FakeMessage, Trouble } from './slack-world.ts';
@@ -49,6 +57,12 @@ export interface FakeSlack {
   mention(text: string, where?: Who & { readonly threadTs?: string }): Delivery & { readonly message: FakeMessage };
   /** A person presses the button. Throws where the message, as it is now, has no such button. */
   click(actionId: string, message: FakeMessage, who?: { readonly user?: string }): Delivery;
+  /** A person picks an option of a select in a modal. Throws where the modal, as it is now, has no such option. */
+  pick(actionId: string, view: FakeView, optionValue: string): Delivery;
+  /** A person sends a modal in. `values`: `block_id` -> what stands in it, or the value of the option. */
+  submit(view: FakeView, values: Readonly<Record<string, string>>): Delivery;
+  /** The first modal as it is now, or later, that the predicate holds for. */
+  awaitView(predicate: (view: FakeView) => boolean, withinMs?: number): Promise<FakeView>;
   /** Slack sends the same thing again (a retry after a lost acknowledgement). */
   redeliver(delivery: Delivery): Delivery;
   /** Deliver over HTTP from now on, with Slack's signature. */
@@ -98,6 +112,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     for (const watcher of watchers) watcher();
   };
   world.onChange(notify);
+  world.onView = notify;
 
   const server = createServer((request, response) => {
     void serve(request, response);
@@ -327,7 +342,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
         api_app_id: 'A0NETCHECK',
         is_enterprise_install: 'false',
         response_url: responseUrl(user, channel),
-        trigger_id: `${Date.now()}.${world.id('trigger')}`,
+        trigger_id: world.trigger(user),
       });
     },
     mention(text, where = {}) {
@@ -380,7 +395,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
           is_ephemeral: false,
           ...(now.threadTs === undefined ? {} : { thread_ts: now.threadTs }),
         },
-        trigger_id: `${Date.now()}.${world.id('trigger')}`,
+        trigger_id: world.trigger(user),
         team: { id: world.teamId, domain: 'practice' },
         enterprise: null,
         is_enterprise_install: false,
@@ -391,6 +406,67 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
         actions: [{ ...found.element, block_id: found.blockId, action_ts: (Date.now() / 1000).toFixed(6) }],
       });
     },
+    pick(actionId, view, optionValue) {
+      const now = world.views.get(view.id);
+      const found = now?.blocks.flatMap((block) => elementsOf(block)).find((one) => one['action_id'] === actionId);
+      const option = found && optionsOf(found).find((one) => one['value'] === optionValue);
+      if (now === undefined || found === undefined || option === undefined)
+        throw new Error(`the modal has no option ${optionValue} in ${actionId} (any more)`);
+      return deliver('interactive', {
+        type: 'block_actions',
+        user: { id: now.user, username: name(now.user), name: name(now.user), team_id: world.teamId },
+        api_app_id: 'A0NETCHECK',
+        token: 'deprecated',
+        container: { type: 'view', view_id: now.id },
+        trigger_id: world.trigger(now.user),
+        team: { id: world.teamId, domain: 'practice' },
+        enterprise: null,
+        is_enterprise_install: false,
+        view: wireView(now, {}),
+        actions: [
+          {
+            type: 'static_select',
+            action_id: actionId,
+            block_id: 'b1',
+            selected_option: option,
+            action_ts: (Date.now() / 1000).toFixed(6),
+          },
+        ],
+      });
+    },
+    submit(view, values) {
+      const now = world.views.get(view.id);
+      if (now?.canSubmit !== true) throw new Error('there is no such modal to send in (any more)');
+      const state: Record<string, unknown> = {};
+      for (const block of now.blocks) {
+        if (!isObject(block) || block['type'] !== 'input' || !isObject(block['element'])) continue;
+        const { element } = block;
+        const filled = values[String(block['block_id'])];
+        const option = optionsOf(element).find((one) => one['value'] === filled);
+        if (filled !== undefined && element['type'] === 'static_select' && option === undefined)
+          throw new Error(`there is no option ${filled} in ${String(block['block_id'])}`);
+        state[String(block['block_id'])] = {
+          [String(element['action_id'])]:
+            element['type'] === 'static_select'
+              ? { type: 'static_select', selected_option: option ?? null }
+              : { type: element['type'], value: filled ?? null },
+        };
+      }
+      return deliver('interactive', {
+        type: 'view_submission',
+        user: { id: now.user, username: name(now.user), name: name(now.user), team_id: world.teamId },
+        api_app_id: 'A0NETCHECK',
+        token: 'deprecated',
+        trigger_id: world.trigger(now.user),
+        team: { id: world.teamId, domain: 'practice' },
+        enterprise: null,
+        is_enterprise_install: false,
+        view: wireView(now, state),
+        response_urls: [],
+      });
+    },
+    awaitView: (predicate, withinMs) =>
+      awaitFound(() => [...world.views.values()].find(predicate), 'such modal', withinMs),
     redeliver: (delivery) => deliver(delivery.kind, delivery.payload, 1, delivery.envelopeId),
     deliverOverHttp(requestUrl, signingSecret) {
       http = { requestUrl, signingSecret };

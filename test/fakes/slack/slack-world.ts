@@ -1,5 +1,5 @@
 import { pingsOf } from './pings-of.ts';
-import { faultsInBlocks, isObject, maxBlocksChars } from './validate-blocks.ts';
+import { faultsInBlocks, faultsInView, isObject, maxBlocksChars } from './validate-blocks.ts';
 
 /** A message as it is now. */
 export interface FakeMessage {
@@ -26,6 +26,18 @@ export interface FakeChange {
   readonly message: FakeMessage;
   /** For `ephemeral` and `responded`: the only one who sees it. */
   readonly onlyFor?: string;
+}
+
+/** A modal as it is now, in front of one person. */
+export interface FakeView {
+  readonly id: string;
+  readonly hash: string;
+  readonly user: string;
+  readonly callbackId: string;
+  readonly privateMetadata: string;
+  readonly title: string;
+  readonly blocks: readonly unknown[];
+  readonly canSubmit: boolean;
 }
 
 export interface FakeChannel {
@@ -107,6 +119,11 @@ export class SlackWorld {
   rates: 'enforced' | 'off';
   /** Makes every call with the bot or app token fail with this error, as after a revocation. */
   deadToken: { bot?: string; app?: string } = {};
+  /** Modals that were opened and not closed, as they are now. */
+  readonly views = new Map<string, FakeView>();
+  /** Trigger ids that were handed out: whose they are, until when, and that each opens one modal. */
+  readonly triggers = new Map<string, { readonly user: string; readonly untilMs: number }>();
+  onView: (view: FakeView) => void = () => {};
   #messages = new Map<string, FakeMessage>();
   #listeners = new Set<(change: FakeChange) => void>();
   #buckets = new Map<string, Bucket>();
@@ -451,9 +468,21 @@ export class SlackWorld {
         if (name === undefined) throw new Refusal('user_not_found');
         return { user: { id, name } };
       }
-      case 'views.open':
-        if (typeof args['trigger_id'] !== 'string') throw new Refusal('invalid_trigger_id');
-        return { view: { id: this.id('V') } };
+      case 'views.open': {
+        const trigger = this.triggers.get(textOf(args['trigger_id']) ?? '');
+        if (trigger === undefined) throw new Refusal('invalid_trigger_id');
+        if (trigger.untilMs < Date.now()) throw new Refusal('expired_trigger_id');
+        const view = this.#view(this.id('V'), trigger.user, args['view']);
+        this.triggers.delete(textOf(args['trigger_id']) ?? '');
+        return { view: { id: view.id, hash: view.hash } };
+      }
+      case 'views.update': {
+        const known = this.views.get(textOf(args['view_id']) ?? '');
+        if (known === undefined) throw new Refusal('not_found');
+        if (args['hash'] !== undefined && args['hash'] !== known.hash) throw new Refusal('hash_conflict');
+        const view = this.#view(known.id, known.user, args['view']);
+        return { view: { id: view.id, hash: view.hash } };
+      }
       case 'files.getUploadURLExternal': {
         this.#need('files:write');
         const name = textOf(args['filename']) ?? '';
@@ -571,6 +600,33 @@ export class SlackWorld {
     const micro = second === this.#lastTs.second ? this.#lastTs.micro + 1 : 1;
     this.#lastTs = { second, micro };
     return `${second}.${micro.toString().padStart(6, '0')}`;
+  }
+
+  /** A trigger id as it comes with a command, a click or a shortcut: good for one modal within three seconds. */
+  trigger(user: string): string {
+    const id = `${Date.now()}.${this.id('trigger')}`;
+    this.triggers.set(id, { user, untilMs: Date.now() + 3000 });
+    return id;
+  }
+
+  #view(id: string, user: string, given: unknown): FakeView {
+    const faults = faultsInView(given);
+    if (faults.length > 0 || !isObject(given))
+      throw new Refusal('invalid_arguments', { response_metadata: { messages: faults } });
+    const { title, blocks } = given;
+    const view: FakeView = {
+      id,
+      hash: `${Date.now()}.${this.id('hash')}`,
+      user,
+      callbackId: textOf(given['callback_id']) ?? '',
+      privateMetadata: textOf(given['private_metadata']) ?? '',
+      title: isObject(title) ? (textOf(title['text']) ?? '') : '',
+      blocks: Array.isArray(blocks) ? blocks : [],
+      canSubmit: given['submit'] !== undefined,
+    };
+    this.views.set(id, view);
+    this.onView(view);
+    return view;
   }
 
   /** A message as the API gives it. */

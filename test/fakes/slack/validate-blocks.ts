@@ -4,11 +4,11 @@
  *
  * @returns one line per fault, in the words of Slack's `response_metadata.messages`; empty: Slack takes them
  */
-export function faultsInBlocks(blocks: unknown): string[] {
+export function faultsInBlocks(blocks: unknown, maxBlocks = 50): string[] {
   if (!Array.isArray(blocks)) return ['must be an array [json-pointer:/blocks]'];
   const faults: string[] = [];
   const fault = (what: string, where: string) => faults.push(`[ERROR] ${what} [json-pointer:${where}]`);
-  if (blocks.length > 50) fault('no more than 50 items allowed', '/blocks');
+  if (blocks.length > maxBlocks) fault(`no more than ${maxBlocks} items allowed`, '/blocks');
   const blockIds = new Set<string>();
   let markdownChars = 0;
 
@@ -35,6 +35,31 @@ export function faultsInBlocks(blocks: unknown): string[] {
     if (typeof value !== 'string') return void fault('must be a string', where);
     if (value.length > max) fault(`must be less than ${max + 1} characters`, where);
   };
+  const option = (value: unknown, where: string): void => {
+    if (!isObject(value)) return void fault('must be an object', where);
+    text(value['text'], `${where}/text`, { max: 75, only: 'plain_text' });
+    string(value['value'], `${where}/value`, 150);
+    if (typeof value['value'] !== 'string' || value['value'] === '') fault('missing required field: value', where);
+  };
+  const list = (value: unknown, where: string, one: (item: unknown, where: string) => void): void => {
+    if (!Array.isArray(value) || value.length === 0) return void fault('must have at least 1 item', where);
+    if (value.length > 100) fault('no more than 100 items allowed', where);
+    for (const [i, item] of value.entries()) one(item, `${where}/${i}`);
+  };
+  const select = (value: Readonly<Record<string, unknown>>, where: string): void => {
+    if (value['placeholder'] !== undefined)
+      text(value['placeholder'], `${where}/placeholder`, { max: 150, only: 'plain_text' });
+    if (value['initial_option'] !== undefined) option(value['initial_option'], `${where}/initial_option`);
+    if ((value['options'] === undefined) === (value['option_groups'] === undefined))
+      fault('needs either options or option_groups', where);
+    if (value['options'] !== undefined) list(value['options'], `${where}/options`, option);
+    if (value['option_groups'] === undefined) return;
+    list(value['option_groups'], `${where}/option_groups`, (group, at) => {
+      if (!isObject(group)) return void fault('must be an object', at);
+      text(group['label'], `${at}/label`, { max: 75, only: 'plain_text' });
+      list(group['options'], `${at}/options`, option);
+    });
+  };
   const element = (value: unknown, where: string, actionIds: Set<string>): void => {
     if (!isObject(value)) return void fault('must be an object', where);
     string(value['action_id'], `${where}/action_id`, 255);
@@ -42,6 +67,7 @@ export function faultsInBlocks(blocks: unknown): string[] {
       if (actionIds.has(value['action_id'])) fault('action_id already exists', `${where}/action_id`);
       actionIds.add(value['action_id']);
     }
+    if (value['type'] === 'static_select') select(value, where);
     if (value['type'] !== 'button') return;
     text(value['text'], `${where}/text`, { max: 75, only: 'plain_text' });
     string(value['value'], `${where}/value`, 2000);
@@ -111,6 +137,10 @@ export function faultsInBlocks(blocks: unknown): string[] {
         for (const [i, one] of elements.entries()) element(one, `${where}/elements/${i}`, actionIds);
         break;
       }
+      case 'input':
+        text(block['label'], `${where}/label`, { max: 2000, only: 'plain_text' });
+        element(block['element'], `${where}/element`, new Set());
+        break;
       case 'markdown':
         if (typeof block['text'] !== 'string') fault('missing required field: text', where);
         else markdownChars += block['text'].length;
@@ -123,7 +153,6 @@ export function faultsInBlocks(blocks: unknown): string[] {
       case 'table':
       case 'data_table':
       case 'file':
-      case 'input':
       case 'video':
       case 'alert':
       case 'container':
@@ -138,6 +167,29 @@ export function faultsInBlocks(blocks: unknown): string[] {
     }
   }
   if (markdownChars > 12_000) fault('must be less than 12001 characters over all markdown blocks', '/blocks');
+  return faults;
+}
+
+/** What Slack refuses in a modal (docs.slack.dev/reference/views), in the same words. */
+export function faultsInView(view: unknown): string[] {
+  if (!isObject(view)) return ['must be an object [json-pointer:/view]'];
+  const { title, submit, close, blocks, callback_id: callbackId, private_metadata: metadata } = view;
+  const faults = faultsInBlocks(blocks, 100);
+  for (const [name, text] of Object.entries({ title, submit, close })) {
+    if (text === undefined && name !== 'title') continue;
+    const content = isObject(text) && text['type'] === 'plain_text' ? text['text'] : undefined;
+    if (typeof content !== 'string' || content === '' || content.length > 24)
+      faults.push(`[ERROR] must be plain_text of 1 to 24 characters [json-pointer:/view/${name}]`);
+  }
+  if (view['type'] !== 'modal') faults.push('[ERROR] unsupported type [json-pointer:/view/type]');
+  for (const [name, value, max] of [
+    ['callback_id', callbackId, 255],
+    ['private_metadata', metadata, 3000],
+  ] as const)
+    if (value !== undefined && (typeof value !== 'string' || value.length > max))
+      faults.push(`[ERROR] must be less than ${max + 1} characters [json-pointer:/view/${name}]`);
+  const hasInput = Array.isArray(blocks) && blocks.some((block) => isObject(block) && block['type'] === 'input');
+  if (hasInput && submit === undefined) faults.push('[ERROR] missing required field: submit [json-pointer:/view]');
   return faults;
 }
 
