@@ -115,7 +115,7 @@ export const Config = z.strictObject({
   /** Directories of plug-ins; their code runs inside netcheck. */
   plugins: z.array(z.string().min(1)).default([]),
   language: z.enum(languages).default('en'),
-  /** Reserved by the design for look-ups through the Kubernetes API; `netcheck doctor` says that it is not used yet. */
+  /** Pods and Services are looked up through its API; `kubernetes: {}` uses the service account of this pod. */
   kubernetes: z.strictObject({ kubeconfig: z.string().optional(), context: z.string().optional() }).optional(),
   /** Reserved by the design for scheduled audits; `netcheck doctor` says that it is not used yet. */
   schedules: z.array(z.strictObject({ cron: z.string(), ask: z.string(), channel: z.string() })).optional(),

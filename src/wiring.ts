@@ -7,6 +7,7 @@ import { auditedTransport } from './adapters/files/audited-transport.ts';
 import { createMemorySink } from './adapters/files/memory-sink.ts';
 import { redactSecrets } from './adapters/files/redact.ts';
 import { createRunDirectory } from './adapters/files/run-directory.ts';
+import { openCluster } from './adapters/kubernetes/open-cluster.ts';
 import { createInProcessSlots } from './adapters/ssh/in-process-slots.ts';
 import { listSshConfigHosts, resolveSshConfig, sshConfigKnownHosts } from './adapters/ssh/ssh-config.ts';
 import { createSshTransport } from './adapters/ssh/ssh-transport.ts';
@@ -17,9 +18,17 @@ import { parseAsk } from './engine/ask.ts';
 import type { Inventory } from './engine/inventory.ts';
 import { learnNamespace } from './engine/learn-namespace.ts';
 import { learnOwner } from './engine/learn-owner.ts';
+import { learnPods } from './engine/learn-pods.ts';
 import { makePlan } from './engine/plan.ts';
 import { type AuditPlan, defaultAuditPlaybook, planAudit } from './engine/plan-audit.ts';
-import type { AuditBaselines, EvidenceSink, NodeSlots, NodeTransport, OnProgress } from './engine/ports.ts';
+import type {
+  AuditBaselines,
+  ClusterReader,
+  EvidenceSink,
+  NodeSlots,
+  NodeTransport,
+  OnProgress,
+} from './engine/ports.ts';
 import { run } from './engine/run.ts';
 import { type AuditProgress, runAudit } from './engine/run-audit.ts';
 import { canonicalAddress, isOnEveryNode } from './engine/settle-address.ts';
@@ -46,6 +55,8 @@ export interface Wiring {
   readonly transport: NodeTransport;
   /** Writes to the audit log. Never rejects: no answer waits for a disk; what goes wrong is said on stderr. */
   readonly writeLog: (record: AuditRecord) => Promise<void>;
+  /** Null where netcheck.yaml says nothing of Kubernetes. */
+  readonly cluster: ClusterReader | null;
   /** @throws NetcheckError `ask/…` */
   plan(text: string): Promise<Plan>;
   planFor(symptom: Symptom): Promise<Plan>;
@@ -102,7 +113,7 @@ export interface AuditAsk {
   readonly selector: string;
 }
 
-/** @throws NetcheckError `playbook/invalid` */
+/** @throws NetcheckError `playbook/invalid`, `config/invalid` (a kubeconfig that cannot be used) */
 export async function wire(loaded: LoadedConfig): Promise<Wiring> {
   const { config, directory } = loaded;
   const registries = await loadRegistries(loaded);
@@ -135,6 +146,14 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
   const transport = auditedTransport(connections, log, { onTrouble });
   const transportOf = (run: string) => auditedTransport(connections, log, { run, onTrouble });
   const inventory = createInventory(loaded, nodes, transport);
+  const cluster =
+    config.kubernetes === undefined
+      ? null
+      : await openCluster({
+          file: resolvePaths(config.kubernetes.kubeconfig === undefined ? undefined : [config.kubernetes.kubeconfig])
+            ?.files[0],
+          context: config.kubernetes.context,
+        });
   const ownSlots = createInProcessSlots({ perNode: config.workers.runsPerNode });
   const { wall, window, maxPackets, maxCaptureBytes, maxOutputBytes } = config.defaults.budget;
   const budget = Budget.parse({ wallMs: wall, windowMs: window, maxPackets, maxCaptureBytes, maxOutputBytes });
@@ -145,6 +164,14 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
       budget,
       lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
       namespaceOn: (node, netns) => learnNamespace(node, netns, transport, registries),
+      kubernetes: {
+        cluster,
+        podsOnNodes: async (name, namespace) => {
+          const all = await Promise.all(inventory.names().map((one) => inventory.find(one)));
+          const known = all.filter((one) => one !== null);
+          return learnPods(name, namespace, known, transport, registries);
+        },
+      },
     });
   const baselines = createAuditBaselines(path.join(dataDirectory(loaded), 'audits'), { keep: config.audit.keep });
   const everyRegistry = { ...registries, parsers };
@@ -186,6 +213,7 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
     inventory,
     transport,
     writeLog,
+    cluster,
     plan: (text) => planFor(parseAsk(text)),
     planFor,
     async run(
@@ -258,7 +286,10 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
         },
       );
     },
-    close: () => transport.close(),
+    close() {
+      cluster?.close();
+      return transport.close();
+    },
   };
 }
 

@@ -18,6 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'adapters/queue': ['model', 'engine/ports', 'adapters/queue'],
   'adapters/files': ['model', 'engine/ports', 'adapters/files'],
   'adapters/picture': ['model', 'engine/ports', 'adapters/picture'],
+  'adapters/kubernetes': ['model', 'engine/ports', 'adapters/kubernetes'],
   'adapters/slack': ['model', 'engine/ports', 'report', 'adapters/slack'],
   'adapters/http': ['model', 'engine/ports', 'adapters/http'],
 };
@@ -33,6 +34,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'adapters/files': ['node:*', 'zod'],
   'adapters/picture': ['node:*', '@resvg/resvg-js'],
   'adapters/http': ['node:*', 'zod'],
+  'adapters/kubernetes': ['node:*', 'yaml', 'zod'],
   'adapters/slack': [
     'node:*',
     '@slack/bolt',

@@ -26,6 +26,7 @@ import { nicCounters } from './nic-counters.ts';
 import { nics } from './nics.ts';
 import { pathMtu } from './path-mtu.ts';
 import { pingSizes } from './ping-sizes.ts';
+import { podLogs } from './pod-logs.ts';
 import { policyRules } from './policy-rules.ts';
 import { resolver } from './resolver.ts';
 import { routeGetIn } from './route-get-in.ts';
@@ -60,6 +61,7 @@ export const collectors: ReadonlyMap<string, Collector> = new Map(
     ipvs,
     conntrack,
     tcpMetrics,
+    podLogs,
     policyRules,
     deviceCounters,
     nicCounters,

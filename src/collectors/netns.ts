@@ -3,8 +3,8 @@ import { defineCollector } from '../model/command.ts';
 import { NetnsName } from '../model/netns.ts';
 
 /**
- * Finds a network namespace: a pid as it is, a name below /run/netns, a container id by the processes that name it in
- * their cgroup. Prints `netns INODE PID START OWN`: START is the process's start time (proc(5), field 22), which tells a
+ * Finds a network namespace: a pid as it is, a name below /run/netns, a container id or the uid of a Kubernetes pod
+ * (`pod<uid>`; systemd writes it with "_") by the processes that name it in their cgroup. Prints `netns INODE PID START OWN`: START is the process's start time (proc(5), field 22), which tells a
  * pid that was given to another process, OWN the namespace of the node itself. Without root the namespaces of other
  * users' processes are `-`.
  */
@@ -26,12 +26,17 @@ o=$(readlink /proc/1/ns/net 2>/dev/null) || o=unknown
 echo "netns net:[$n] - - $o"
 exit 0
 fi
+u=
 case $x in
+pod????????????????????????????????*) u=$(echo "$x" | tr - _);;
 *[!0-9a-f]*|???????????) ;;
-*) for f in /proc/[0-9]*/cgroup; do
-if grep -q -s -e "$x" "$f"; then p=\${f#/proc/}; byPid "\${p%/cgroup}"; fi
-done;;
+*) u=$x;;
 esac
+if [ -n "$u" ]; then
+f=$(grep -l -s -e "$x" -e "$u" /proc/[0-9]*/cgroup | head -n 1)
+p=\${f#/proc/}
+[ -z "$f" ] || byPid "\${p%/cgroup}"
+fi
 echo "there is no network namespace $x on this node" >&2
 exit 1`;
 

@@ -74,6 +74,13 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     verdict,
     headline: headline(verdict, findings, record, unseen, failures, say),
     symptom: plan.symptom,
+    ...(plan.lookedUp === undefined
+      ? {}
+      : {
+          resolved: plan.lookedUp.map(({ asked, found, trouble }) =>
+            trouble === undefined ? say.lookedUp(asked, found) : say.lookedUpOnNodes(asked, found, trouble),
+          ),
+        }),
     nodes: plan.nodes.map(({ node, roles, address }): NodeSummary => {
       const known = knowledge.get(node.name);
       const offset = clockOffsetsMs[node.name];

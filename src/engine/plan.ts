@@ -1,13 +1,20 @@
 import { NetcheckError } from '../model/errors.ts';
-import type { Budget, Plan, PlannedNode, PlannedRule, PlannedStep, Role, Seen } from '../model/plan.ts';
+import type { Budget, LookedUp, Plan, PlannedNode, PlannedRule, PlannedStep, Role, Seen } from '../model/plan.ts';
 import type { Playbook } from '../model/playbook.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import { nodeOfPlace, placeName } from '../model/netns.ts';
-import type { Symptom } from '../model/symptom.ts';
-import { type Inventory, type Resolved, resolveTarget } from './inventory.ts';
+import type { Symptom, Target } from '../model/symptom.ts';
+import { type Inventory, resolveTarget } from './inventory.ts';
 import { joined } from './include-playbooks.ts';
+import {
+  type FoundObject,
+  type KubernetesOptions,
+  type Place,
+  resolveClusterAddress,
+  resolveKubernetes,
+} from './resolve-kubernetes.ts';
 import { alwaysCollected, type Chosen, choosePlaybooks, isForQuestion, type Registries } from './playbook-set.ts';
-import { type Lookup, settleAddress, settleTarget } from './settle-address.ts';
+import { canonicalAddress, isOnEveryNode, type Lookup, settleAddress, settleTarget } from './settle-address.ts';
 
 export interface PlanOptions {
   /** Nodes to probe from when the question names none. */
@@ -23,6 +30,8 @@ export interface PlanOptions {
     node: InventoryNode,
     netns: string,
   ) => Promise<{ readonly address: string; readonly isOwn: boolean }>;
+  /** For questions about pods and Services; without it they are refused. */
+  readonly kubernetes?: Pick<KubernetesOptions, 'cluster' | 'podsOnNodes'>;
 }
 
 /**
@@ -39,7 +48,16 @@ export async function makePlan(
 ): Promise<Plan> {
   const chosen = choosePlaybooks(symptom, registries.playbooks);
   const whole = chosen.map(({ playbook }) => playbook).reduce(joined, { collect: [], rules: [] });
-  const asked = await resolvePlace(symptom.target, inventory, options);
+  const lookedUp: LookedUp[] = [];
+  const behind: { readonly node: InventoryNode; readonly why: string }[] = [];
+  const resolve = async (one: Target): Promise<Place> => {
+    const found = await resolvePlace(one, symptom, inventory, options);
+    if (!('told' in found)) return found;
+    lookedUp.push(found.told);
+    behind.push(...found.behind);
+    return found.place;
+  };
+  const asked = await resolve(symptom.target);
   const target: Place = {
     ...asked,
     address:
@@ -61,7 +79,7 @@ export async function makePlan(
       if (role === 'client' && !externalClients.includes(resolved.address)) externalClients.push(resolved.address);
       return;
     }
-    const name = placeName(resolved.node.name, resolved.netns);
+    const name = placeName(resolved.node.name, resolved.label ?? resolved.netns);
     const known = nodes.get(name);
     if (known) {
       if (!known.roles.includes(role)) nodes.set(name, { ...known, roles: [...known.roles, role] });
@@ -86,8 +104,10 @@ export async function makePlan(
   };
 
   await add(target, 'target', 'asked');
-  for (const one of symptom.via) await add(await resolvePlace(one, inventory, options), 'forwarder', 'via');
-  for (const one of symptom.from) await add(await resolvePlace(one, inventory, options), 'client', 'from');
+  for (const one of symptom.via) await add(await resolve(one), 'forwarder', 'via');
+  for (const one of symptom.from) await add(await resolve(one), 'client', 'from');
+  for (const { node, why } of behind)
+    await add({ kind: 'node', node, address: node.target ?? node.address }, 'forwarder', why);
   if (symptom.from.length === 0)
     for (const { name, why } of chooseClients(nodes, inventory, options))
       await add(await resolveTarget({ kind: 'node', node: name }, inventory), 'client', why);
@@ -124,6 +144,7 @@ export async function makePlan(
     steps: [...steps],
     rules: [...rules],
     ...notesOf(registries),
+    ...(lookedUp.length === 0 ? {} : { lookedUp }),
     budget:
       symptom.watchMs === undefined
         ? options.budget
@@ -141,24 +162,33 @@ function notesOf({ remedyNotes }: Pick<Registries, 'remedyNotes'>): Pick<Plan, '
   return { remedyNotes: Object.fromEntries([...remedyNotes].map(([rule, notes]) => [rule, [...notes]])) };
 }
 
-type Place = Resolved & { readonly netns?: string };
-
 /** A target with its namespace. The namespace of the node itself (hostNetwork) is the node. */
 async function resolvePlace(
-  asked: Symptom['target'],
+  asked: Target,
+  question: Symptom,
   inventory: Inventory,
-  { namespaceOn }: Pick<PlanOptions, 'namespaceOn'>,
-): Promise<Place> {
+  { namespaceOn = noNamespaces, kubernetes }: Pick<PlanOptions, 'namespaceOn' | 'kubernetes'>,
+): Promise<Place | FoundObject> {
+  const cluster = kubernetes === undefined ? undefined : { ...kubernetes, inventory, namespaceOn };
+  if (asked.kind === 'kubernetes' && cluster !== undefined) return resolveKubernetes(asked, question, cluster);
+  if (asked.kind === 'address' && cluster !== undefined && cluster.cluster !== null) {
+    const address = canonicalAddress(asked.address);
+    const isStrange = (await inventory.ownerOf(address)) === null && !isOnEveryNode(address);
+    const found = isStrange ? await resolveClusterAddress(address, question, cluster) : undefined;
+    if (found !== undefined) return found;
+  }
   const resolved = await resolveTarget(asked, inventory);
   if (asked.kind !== 'node' || asked.netns === undefined || resolved.kind !== 'node') return resolved;
-  if (namespaceOn === undefined)
-    throw new NetcheckError(
-      'ask/no-namespace',
-      `Network namespaces cannot be looked up here, so "${asked.netns}" on ${asked.node} cannot be asked about.`,
-      'Ask with the node and the port instead.',
-    );
   const { address, isOwn } = await namespaceOn(resolved.node, asked.netns);
   return isOwn ? resolved : { ...resolved, address, netns: asked.netns };
+}
+
+function noNamespaces(node: InventoryNode, netns: string): never {
+  throw new NetcheckError(
+    'ask/no-namespace',
+    `Network namespaces cannot be looked up here, so "${netns}" on ${node.name} cannot be asked about.`,
+    'Ask with the node and the port instead.',
+  );
 }
 
 /** `defaults.probeFrom`, else one other node of the inventory: without a probe there may be nothing to see. */

@@ -1,4 +1,12 @@
 import type { AuditBaseline } from '../model/audit-baseline.ts';
+import type {
+  ClusterEndpoint,
+  ClusterIngress,
+  ClusterNode,
+  ClusterPod,
+  ClusterRead,
+  ClusterService,
+} from '../model/cluster.ts';
 import type { Command } from '../model/command.ts';
 import type { EvidenceEntry, Exit } from '../model/evidence.ts';
 import type { InventoryNode } from '../model/inventory.ts';
@@ -48,6 +56,30 @@ export interface NodeTransport {
   >;
   /** Closes what is pooled. */
   close(): Promise<void>;
+}
+
+/**
+ * A Kubernetes cluster, read only. No method rejects, and none takes longer than a few seconds: a diagnosis must not
+ * hang because the API does. `namespace: null` looks in all of them.
+ */
+export interface ClusterReader {
+  /** For sentences: `https://10.0.0.1:6443`. */
+  readonly where: string;
+  /** By exact name; several where the namespace was not given. */
+  pods(name: string, namespace: string | null): Promise<ClusterRead<readonly ClusterPod[]>>;
+  /** Pods that a Deployment selects. `null`: there is no such Deployment. */
+  podsOf(deployment: string, namespace: string | null): Promise<ClusterRead<readonly ClusterPod[] | null>>;
+  /** The pod with this address, of those that have one of their own. */
+  podAt(address: string): Promise<ClusterRead<ClusterPod | null>>;
+  services(name: string, namespace: string | null): Promise<ClusterRead<readonly ClusterService[]>>;
+  serviceAt(address: string): Promise<ClusterRead<ClusterService | null>>;
+  serviceOfNodePort(port: number, protocol: 'tcp' | 'udp'): Promise<ClusterRead<ClusterService | null>>;
+  endpoints(
+    service: Pick<ClusterService, 'namespace' | 'name'>,
+    port: string,
+  ): Promise<ClusterRead<readonly ClusterEndpoint[]>>;
+  ingresses(host: string): Promise<ClusterRead<readonly ClusterIngress[]>>;
+  nodes(): Promise<ClusterRead<readonly ClusterNode[]>>;
 }
 
 /** At most so many runs per node at once, over all processes that share it. */

@@ -4,6 +4,9 @@ import type { Language } from '../model/language.ts';
 /** Sentences that the engine itself says: why something is not known, and how a run ended. Same keys in both. */
 const en = {
   notReached: (node: string, why: string) => `netcheck could not look at ${node}: ${why}`,
+  lookedUp: (asked: string, found: string) => `${asked} is ${found}`,
+  lookedUpOnNodes: (asked: string, found: string, trouble: string) =>
+    `${asked} is ${found}, as the node itself says; Kubernetes could not be asked: ${trouble}`,
   namespaceGone:
     'the process that the network namespace was named by ended during the run: what was read may belong to another',
   noNode: (address: string) => `no node of the inventory owns ${address}, so nothing could be read there`,
@@ -75,6 +78,8 @@ export type EngineText = typeof en;
 
 const zh: EngineText = {
   notReached: (node, why) => `无法登录 ${node} 查看：${why}`,
+  lookedUp: (asked, found) => `${asked}：${found}`,
+  lookedUpOnNodes: (asked, found, trouble) => `${asked}：${found}（来自节点本身；无法查询 Kubernetes：${trouble}）`,
   namespaceGone: '用来指定网络命名空间的进程在检查过程中退出了：读到的内容可能属于另一个命名空间',
   noNode: (address) => `清单中没有节点拥有 ${address}，无法在那里读取任何内容`,
   notCollected: (fact) => `该剧本没有命令在那里读取 ${fact}`,

@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'ask/no-namespace'
   | 'ask/unknown-playbook'
   | 'ask/no-kubernetes'
+  | 'ask/unknown-object'
   | 'ask/same-node'
   | 'ask/not-allowed'
   | 'audit/bad-selector'

@@ -20,6 +20,20 @@ export interface Netns {
   readonly pid: string | null;
 }
 
+/** The namespace of a Kubernetes pod: its uid stands in the cgroup of each of its processes, whatever runtime it has. */
+export function podNetns(uid: string): string | null {
+  const name = `pod${uid}`;
+  // mirror pods of the kubelet have a hash for a uid
+  return /^pod(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/.test(name) ? name : null;
+}
+
+/** What a pod is called as a place: fit for a directory, and for people. `shop/cart-1` -> `shop.cart-1`. */
+export function podPlace(namespace: string, name: string): string {
+  const place = `${namespace}.${name}`;
+  const short = place.length <= 64 ? place : `${place.slice(0, 31)}_${place.slice(-32)}`;
+  return /^[a-z]/.test(short) ? short : `_${short.slice(0, 63)}`;
+}
+
 /** Node and namespace as one word, used wherever a place is named: `node-50@4321`. Node names have no "@". */
 export function placeName(node: string, netns: string | undefined): string {
   return netns === undefined ? node : `${node}@${netns}`;

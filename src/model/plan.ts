@@ -84,6 +84,18 @@ export const MayJoin = z.strictObject({
 });
 export type MayJoin = z.infer<typeof MayJoin>;
 
+/** A Kubernetes object that was looked up for a run. */
+export const LookedUp = z.strictObject({
+  /** `pod shop/cart-1`, `svc shop/cart` */
+  asked: z.string(),
+  /** Where it is: `10.244.2.7 on node-2`. */
+  found: z.string(),
+  by: z.enum(['api', 'nodes']),
+  /** Why the API was of no use. */
+  trouble: z.string().optional(),
+});
+export type LookedUp = z.infer<typeof LookedUp>;
+
 /** Playbook + nodes in roles: everything that decides what a run does. Saved in run.json. */
 export const Plan = z.strictObject({
   symptom: Symptom,
@@ -101,5 +113,7 @@ export const Plan = z.strictObject({
   /** What the team adds to the remedies of these rules, by rule; absent: nothing. */
   remedyNotes: z.record(z.string(), z.array(RemedyNote)).optional(),
   budget: Budget,
+  /** What Kubernetes objects of the question turned out to be, and who told; absent: the question names none. */
+  lookedUp: z.array(LookedUp).optional(),
 });
 export type Plan = z.infer<typeof Plan>;

@@ -135,6 +135,8 @@ export const Report = z.strictObject({
   /** One sentence that a tired person understands. */
   headline: z.string(),
   symptom: Symptom,
+  /** What the Kubernetes objects of the question turned out to be, and who told, one sentence each. */
+  resolved: z.array(z.string()).optional(),
   nodes: z.array(NodeSummary),
   findings: z.array(Finding),
   /** What could not be seen, one sentence each. */

@@ -44,6 +44,7 @@ import { nsswitch } from './nsswitch.ts';
 import { nstat } from './nstat.ts';
 import { osRelease } from './os-release.ts';
 import { ping } from './ping.ts';
+import { podLogs } from './pod-logs.ts';
 import { procLimits } from './proc-limits.ts';
 import { procNetArp } from './proc-net-arp.ts';
 import { procNetDev } from './proc-net-dev.ts';
@@ -146,6 +147,7 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     socketOwners,
     netns,
     procNetFibTrie,
+    podLogs,
     keyValues,
   ].map((parser: Parser) => [parser.kind, parser]),
 );

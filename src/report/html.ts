@@ -108,7 +108,7 @@ function verdictSection({ report, words, language }: Page): string {
   return `<header class="verdict ${report.verdict}">
 <p class="badge"><span aria-hidden="true">${mark[report.verdict]}</span> ${escapeHtml(words.verdict[report.verdict])}</p>
 <h1>${say(report.headline, language, 400)}</h1>
-<p class="asked">${say(symptomText(report.symptom, language), language)}</p>
+<p class="asked">${[symptomText(report.symptom, language), ...(report.resolved ?? [])].map((text) => say(text, language)).join('<br>')}</p>
 <p class="means">${escapeHtml(words.verdictMeans[report.verdict])}</p>
 <dl class="facts">${facts
     .filter(([, value]) => value !== '')

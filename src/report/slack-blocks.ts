@@ -253,7 +253,8 @@ function footer(report: Report, words: Wording): string {
   });
   if (report.nodes.length > nodes.length) nodes.push(words.moreInBundle(report.nodes.length - nodes.length));
   const run = `\`${escapeInlineCode(short(report.run.id, 80))}\` · netcheck ${escapeMrkdwnUpTo(oneLine(report.run.netcheck), 40)}`;
-  return [nodes.join(' · '), `${words.run} ${run}`].filter((part) => part !== '').join('\n');
+  const resolved = (report.resolved ?? []).slice(0, 3).map((one) => escapeMrkdwnUpTo(oneLine(one), 300));
+  return [...resolved, nodes.join(' · '), `${words.run} ${run}`].filter((part) => part !== '').join('\n');
 }
 
 function plainText(report: Report, text: string, language: Language): string {

@@ -53,6 +53,7 @@ export function renderTerminal(reportGiven: Report, options: TerminalOptions = {
     style: ['bold'],
   });
   page.text(symptomText(report.symptom, language));
+  for (const sentence of report.resolved ?? []) page.text(sentence);
   page.text(words.verdictMeans[report.verdict], { style: ['dim'] });
 
   if (view.causes.length > 0) {
