@@ -1,3 +1,4 @@
+import type { At } from '../model/evidence.ts';
 import type { Parser } from '../model/parser.ts';
 import { excerpt, problemList } from './problem-list.ts';
 import { addStderr, nothingUsable } from './said-instead.ts';
@@ -9,6 +10,7 @@ export interface PodLog {
   readonly name: string;
   /** Of the pod; for a mirror pod the hash that the kubelet made instead. */
   readonly uid: string;
+  readonly at: At;
 }
 
 /** The names in /var/log/pods: `NAMESPACE_NAME_UID` (BuildPodLogsDirectory in the kubelet's kuberuntime/helpers.go). */
@@ -23,7 +25,8 @@ export const podLogs: Parser<readonly PodLog[]> = {
     for (const { text, line } of outputLines(input, problems)) {
       const [, namespace, name, uid] =
         /^([a-z0-9][a-z0-9-]{0,62})_([a-z0-9][a-z0-9.-]{0,252})_([0-9a-f-]{32,36})$/.exec(text) ?? [];
-      if (namespace !== undefined && name !== undefined && uid !== undefined) pods.push({ namespace, name, uid });
+      if (namespace !== undefined && name !== undefined && uid !== undefined)
+        pods.push({ namespace, name, uid, at: { evidence: input.evidence, line } });
       else if (text.trim() !== '') problems.add(`not the logs of a pod: ${excerpt(text)}`, line);
     }
     if (pods.length === 0) return nothingUsable(input, problems, 'directory of a pod');
