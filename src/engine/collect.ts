@@ -14,8 +14,9 @@ import { createLearner, withServers } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { SoFar } from './decided-so-far.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
+import { createSharedResults } from './shared-results.ts';
 
-export interface CollectPorts extends SessionPorts {
+export interface CollectPorts extends Omit<SessionPorts, 'shared'> {
   readonly transport: NodeTransport;
   readonly slots: NodeSlots;
 }
@@ -73,12 +74,12 @@ export async function collect(
     onProgress({ type: 'phase', phase: name, atMs: ports.now() });
 
   phase('connect');
-  const sharedSlots = { ...ports, slots: oneSlotPerNode(ports.slots) };
+  const ownPorts = { ...ports, slots: oneSlotPerNode(ports.slots), shared: createSharedResults() };
   /** Servers that any node sends the target's traffic on to: the nodes that they live on see only those. */
   let behind: readonly Endpoint[] = [];
   const opening = await Promise.allSettled(
     plan.nodes.map((planned) =>
-      open(runId, plan, planned, registries.parsers, sharedSlots, whole, onProgress, () => behind),
+      open(runId, plan, planned, registries.parsers, ownPorts, whole, onProgress, () => behind),
     ),
   );
   const opened = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -171,7 +172,7 @@ export async function open(
   plan: Plan,
   planned: PlannedNode,
   parsers: ReadonlyMap<string, Parser>,
-  ports: CollectPorts,
+  ports: CollectPorts & SessionPorts,
   signal: AbortSignal,
   onProgress: OnProgress,
   behind: () => readonly Endpoint[],

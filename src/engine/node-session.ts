@@ -10,6 +10,7 @@ import { createDeadline } from '../model/deadline.ts';
 import { inNamespace } from './in-namespace.ts';
 import { chooseCommand } from './choose-command.ts';
 import type { CommandResult, EvidenceSink, NodeConnection } from './ports.ts';
+import type { SharedResults } from './shared-results.ts';
 
 /** A capture that is running: what it has seen so far, and how to end it. */
 export interface RunningCapture {
@@ -30,6 +31,8 @@ export interface SessionPorts {
   /** Takes secrets out of text output: the one choke point, before anything is kept, parsed or posted. */
   readonly redact: (bytes: Uint8Array) => Uint8Array;
   readonly now: () => number;
+  /** Of this run. */
+  readonly shared: SharedResults;
 }
 
 const nothing = new Uint8Array(0);
@@ -202,10 +205,11 @@ export class NodeSession {
     onStdout?: (chunk: Uint8Array) => void,
   ): Promise<void> {
     const entry = this.#entry(collector, phase, command);
-    const result: CommandResult = await this.#connection.run(command, {
-      signal: this.#signal,
-      ...(onStdout === undefined ? {} : { onStdout }),
-    });
+    const run = (): Promise<CommandResult> =>
+      this.#connection.run(command, { signal: this.#signal, ...(onStdout === undefined ? {} : { onStdout }) });
+    // who watches the output wants to see it come
+    const result =
+      onStdout === undefined ? await this.#ports.shared(this.name, { argv: command.argv, phase }, run) : await run();
     const { redact } = this.#ports;
     const cut = result.exit.how === 'tooMuchOutput';
     const kept = (bytes: Uint8Array): Uint8Array => redact(cut ? bytes.slice(0, keptOfCutBytes) : bytes);

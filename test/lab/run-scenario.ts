@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Report } from '../../src/model/report.ts';
@@ -32,13 +33,17 @@ export interface Asked {
   readonly tookMs: number;
 }
 
+/** Where the runs are kept that a person wants to look at; unset: nowhere. */
+const saveIn = process.env.NETCHECK_LAB_SAVE;
+
 /**
- * The question through the real command line: one process, real SSH, real packets.
+ * The question through the real command line: one process, real SSH, real packets. `name` is what the run is saved as.
  * @throws Error when what it printed is no report
  */
-export async function ask(lab: Pick<Lab, 'configFile'>, text: string): Promise<Asked> {
+export async function ask(lab: Pick<Lab, 'configFile'>, text: string, name?: string): Promise<Asked> {
   const began = performance.now();
-  const argv = [process.execPath, cli, '--config', lab.configFile, '--json', ...text.split(' ')];
+  const save = saveIn === undefined || name === undefined ? [] : ['--save', join(saveIn, name)];
+  const argv = [process.execPath, cli, '--config', lab.configFile, '--json', ...save, ...text.split(' ')];
   const { code, stdout, stderr } = await command(argv, { timeoutMs: 90_000 });
   const tookMs = performance.now() - began;
   let report: unknown;
@@ -77,7 +82,7 @@ export async function runScenario(lab: Lab, scenario: Scenario): Promise<Scenari
     for (const one of scenario.traffic ?? []) stops.push(await startTraffic(lab, one));
     if (scenario.felt) problems.push(...(await feltWrongly(lab, scenario.felt, 'broken')));
     const cpu = await cpuReader(lab, scenario);
-    const asked = await ask(lab, scenario.ask);
+    const asked = await ask(lab, scenario.ask, scenario.id);
     problems.push(...(await leftBehind(lab, asked.report)));
     broken = { ...asked, cpuSec: await cpu() };
     problems.push(...wrong(asked.report, scenario.expect));
@@ -90,7 +95,7 @@ export async function runScenario(lab: Lab, scenario: Scenario): Promise<Scenari
     if (problems.length > 0 && broken === undefined) return;
     if (scenario.felt) problems.push(...(await feltWrongly(lab, scenario.felt, 'mended')));
     if (scenario.expect.verdict === 'clear') return;
-    const { report } = await ask(lab, scenario.ask);
+    const { report } = await ask(lab, scenario.ask, `${scenario.id}-mended`);
     const wanted = scenario.mended ?? 'clear';
     stillConfirmed = confirmedIn(report);
     if (report.verdict !== wanted || stillConfirmed.length > 0)

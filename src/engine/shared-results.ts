@@ -1,0 +1,30 @@
+import type { Phase } from '../model/evidence.ts';
+import type { CommandResult } from './ports.ts';
+import { nodeOfPlace } from '../model/netns.ts';
+
+/** Runs a command, unless another place of the same node has just run the same one. */
+export type SharedResults = (
+  place: string,
+  command: { readonly argv: readonly string[]; readonly phase: Phase },
+  run: () => Promise<CommandResult>,
+) => Promise<CommandResult>;
+
+/**
+ * Places of one node are looked at through one connection, and much of what is asked is about the whole machine (tools,
+ * kernel, clock, soft interrupts): the same command in the same phase runs once for all of them, and each has its
+ * result. A place that asks again gets a new one.
+ */
+export function createSharedResults(): SharedResults {
+  const known = new Map<string, { readonly result: Promise<CommandResult>; readonly readers: Set<string> }>();
+  return (place, { argv, phase }, run) => {
+    const key = JSON.stringify([nodeOfPlace(place), phase, argv]);
+    const there = known.get(key);
+    if (there !== undefined && !there.readers.has(place)) {
+      there.readers.add(place);
+      return there.result;
+    }
+    const result = run();
+    known.set(key, { result, readers: new Set([place]) });
+    return result;
+  };
+}
