@@ -3,12 +3,14 @@ import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
 import { settledWithin } from './adapters/queue/redis-client.ts';
 import { stopReasonOf } from './adapters/queue/stop-reason.ts';
 import { attachmentsOf } from './attachments-of.ts';
+import type { AccessPlan } from './access.ts';
 import type { AccessCheck } from './check-access.ts';
 import { dataDirectory } from './config.ts';
 import { contextOf } from './earlier-runs.ts';
 import { type Ending, pastRunOf } from './engine/past-run-of.ts';
 import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
 import { NetcheckError } from './model/errors.ts';
+import type { InventoryNode } from './model/inventory.ts';
 import type { Plan } from './model/plan.ts';
 import { createRunDirectory, type Wiring } from './wiring.ts';
 
@@ -38,7 +40,8 @@ export async function handleRun(
   let plan: Plan | undefined;
   let outcome: { readonly report: Awaited<ReturnType<Wiring['run']>> } | { readonly error: unknown };
   try {
-    plan = await wiring.plan(request.text);
+    const planned = await wiring.plan(request.text);
+    plan = planned;
     await refuseOnceMore(request, plan, wiring, access);
     const report = await wiring.run(plan, {
       id: request.id,
@@ -50,6 +53,7 @@ export async function handleRun(
       askedBy: request.askedBy,
       thread: request.thread,
       attempt,
+      mayJoin: async (node) => (await refusalOf(request, withNode(planned, node), access)) === undefined,
     });
     outcome = { report };
   } catch (error) {
@@ -86,17 +90,40 @@ export async function handleRun(
  * @throws NetcheckError `ask/not-allowed`
  */
 async function refuseOnceMore(
-  { id, text, language, askedBy, thread: { channel } }: RunRequest,
+  request: RunRequest,
   plan: Plan,
   { writeLog }: Wiring,
   access: AccessCheck,
 ): Promise<void> {
-  const refusal = await access.refuse({ user: askedBy, channel, action: 'ask', plan }, language);
+  const refusal = await refusalOf(request, plan, access);
   if (refusal === undefined) return;
+  const { id, text, askedBy, thread } = request;
   const why = `${refusal.message} ${refusal.hint}`;
-  await writeLog({ event: 'refused', atMs: Date.now(), run: id, askedBy, channel, action: 'ask', text, why });
+  await writeLog({
+    event: 'refused',
+    atMs: Date.now(),
+    run: id,
+    askedBy,
+    channel: thread.channel,
+    action: 'ask',
+    text,
+    why,
+  });
   throw new NetcheckError('ask/not-allowed', refusal.message, refusal.hint);
 }
+
+const refusalOf = (
+  { askedBy, thread, language }: RunRequest,
+  plan: AccessPlan,
+  access: AccessCheck,
+): ReturnType<AccessCheck['refuse']> =>
+  access.refuse({ user: askedBy, channel: thread.channel, action: 'ask', plan }, language);
+
+/** The traffic goes on to this node: may the person ask about it as well? */
+const withNode = ({ playbooks, nodes }: Plan, node: InventoryNode): AccessPlan => ({
+  playbooks,
+  nodes: [...nodes, { node }],
+});
 
 /** Keeps how a run ended, for those that come after it. Never rejects, and never takes long. */
 export async function remember(

@@ -74,6 +74,8 @@ export interface Wiring {
       readonly thread?: { readonly channel: string; readonly rootTs?: string };
       /** Above 1 where an earlier worker died in the middle. */
       readonly attempt?: number;
+      /** Nodes that may join on the way (`followPath`); where `access` is set, none unless told. */
+      readonly mayJoin?: (node: InventoryNode) => Promise<boolean>;
     },
   ): Promise<Report>;
   /**
@@ -228,6 +230,7 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
         askedBy,
         thread,
         attempt,
+        mayJoin = () => Promise.resolve(config.access === undefined),
       },
     ) {
       const logged = transportOf(id);
@@ -241,6 +244,10 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
           {
             transport: logged,
             slots,
+            ownerOf: async (address) => {
+              const owner = inventory.knownOwner(address);
+              return owner !== undefined && (await mayJoin(owner)) ? owner : null;
+            },
             sink: neverLosingTheReport(sink),
             redact: (bytes) => redactSecrets(bytes).bytes,
             now: Date.now,
@@ -323,11 +330,16 @@ const learnedForMs = 60_000;
 /** Hosts of ssh_config that are looked through for an address (`ssh -G` takes 9 ms each). */
 const maxHostsRead = 256;
 
+interface KnownOwners {
+  /** As {@link Inventory.ownerOf}, without asking any node. */
+  knownOwner(address: string): InventoryNode | undefined;
+}
+
 function createInventory(
   { config }: LoadedConfig,
   nodes: Map<string, InventoryNode>,
   transport: NodeTransport,
-): Inventory {
+): Inventory & KnownOwners {
   const fromSshConfig = config.sshConfig ? listSshConfigHosts() : Promise.resolve([]);
   let names: readonly string[] = [...nodes.keys()].sort();
   const ready = fromSshConfig.then((hosts) => {
@@ -338,8 +350,9 @@ function createInventory(
     [...nodes.values()].find((node) =>
       [node.target, node.address, ...node.serves].some((one) => one !== undefined && canonicalAddress(one) === address),
     );
-  const inventory: Inventory = {
+  const inventory: Inventory & KnownOwners = {
     names: () => names,
+    knownOwner: hasAddress,
     externalAllowed: config.targets.external,
     async find(name) {
       await ready;

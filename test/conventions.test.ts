@@ -101,6 +101,7 @@ describe('collectors', () => {
           ways: [{ address: '198.51.100.7', device: 'eth0' }],
           listenerPids: ['4711'],
           servers: [],
+          beyond: [],
           seen: [],
           tunnelPeers: ['198.51.100.8'],
           searchDomains: ['corp.example'],

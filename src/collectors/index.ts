@@ -31,6 +31,7 @@ import { policyRules } from './policy-rules.ts';
 import { resolver } from './resolver.ts';
 import { routeGetIn } from './route-get-in.ts';
 import { routeGet } from './route-get.ts';
+import { serverRoute } from './server-route.ts';
 import { routes } from './routes.ts';
 import { socketOwners } from './socket-owners.ts';
 import { socketSummary } from './socket-summary.ts';
@@ -85,5 +86,6 @@ export const collectors: ReadonlyMap<string, Collector> = new Map(
     listenerProcess,
     conntrackTable,
     kernelLog,
+    serverRoute,
   ].map((collector) => [collector.id, collector as Collector]),
 );

@@ -8,6 +8,7 @@ export const neighbours = defineCollector({
   purpose: 'neighbour (ARP) table, before and after',
   params: z.strictObject({}),
   when: 'delta',
+  beforeCaptures: true,
   provides: ['neighbours'],
   commands: () => [
     {

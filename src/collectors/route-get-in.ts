@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
+import { routeGetBounds } from './route-get.ts';
 
 /**
  * What the kernel would do with a packet that comes in: the verdict names forwarding that is off, rp_filter, martians,
@@ -21,12 +22,8 @@ export const routeGetIn = defineCollector({
         .filter(({ address }) => address.includes(':') === to.includes(':'))
         .slice(0, 4)
         .map(({ address, device }) => ({
+          ...routeGetBounds,
           argv: ['ip', 'route', 'get', to, 'from', address, 'iif', device],
-          privilege: 'none' as const,
-          timeoutMs: 5000,
-          maxBytes: 16_384,
-          kind: 'ip-route-get',
-          tool: 'ip',
         })),
     );
   },

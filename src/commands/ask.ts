@@ -47,6 +47,8 @@ export async function ask(text: string, options: Options): Promise<number> {
       onProgress,
       sink,
       askedBy: process.env['USER'] ?? 'cli',
+      // who may use the command line may log in by hand as well
+      mayJoin: () => Promise.resolve(true),
     });
     await printReport(report, options, () => readOutputs(options.save ?? memory, report.evidence));
     return reportStatus(report);

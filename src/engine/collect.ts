@@ -8,6 +8,7 @@ import { nodeOfPlace } from '../model/netns.ts';
 import { targetNames } from '../model/target-names.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
+import { followPath, type KnownOwner, withNodes } from './follow-path.ts';
 import { joinPlaybooks } from './join-playbooks.ts';
 import { withoutTranslatedLegs } from '../rules/translated-legs.ts';
 import { createLearner, withServers } from './learn.ts';
@@ -16,9 +17,11 @@ import type { SoFar } from './decided-so-far.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
 import { createSharedResults } from './shared-results.ts';
 
-export interface CollectPorts extends Omit<SessionPorts, 'shared'> {
+export interface CollectPorts extends SessionPorts {
   readonly transport: NodeTransport;
   readonly slots: NodeSlots;
+  /** Nodes that may join because the traffic goes on to them; left out: none does. */
+  readonly ownerOf?: KnownOwner;
 }
 
 export interface Collected {
@@ -43,6 +46,8 @@ const patienceOfResolversMs = 6000;
 const listenWithinMs = 8000;
 /** While captures run, what they have seen by then may decide something: looked at so often, milliseconds. */
 const tellEveryMs = 1000;
+/** A node that joins on the way is waited for this long where other runs have it, milliseconds. */
+const joinWithinMs = 2000;
 /** A run that waits this long for its turn on a node says so, milliseconds. */
 const sayWaitingAfterMs = 500;
 
@@ -82,8 +87,8 @@ export async function collect(
       open(runId, plan, planned, registries.parsers, ownPorts, whole, onProgress, () => behind),
     ),
   );
-  const opened = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const connected = opened.flatMap((one) => ('session' in one ? [one] : []));
+  const opened: Opened[] = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const connected: Connected[] = opened.flatMap((one) => ('session' in one ? [one] : []));
   let sessions: readonly NodeSession[] = [];
   let ended: Collected['ended'] = 'complete';
   try {
@@ -91,14 +96,14 @@ export async function collect(
     const each = (
       inPhase: 'once' | 'before' | 'after',
       chosen: (one: Collector) => boolean,
-      planned: Plan['steps'] = plan.steps,
+      { steps: planned = plan.steps, late = [false, true] }: { steps?: Plan['steps']; late?: readonly boolean[] } = {},
     ): Promise<unknown> =>
       Promise.all(
         sessions.map(async (session) => {
           const steps = stepsOf({ steps: planned }, session, registries.collectors).filter(
             ({ collector }) => chosen(collector) && collector.id !== 'look',
           );
-          for (const isLate of [false, true])
+          for (const isLate of late)
             await Promise.all(
               steps
                 .filter(({ collector }) => (collector.afterOthers === true) === isLate)
@@ -117,17 +122,29 @@ export async function collect(
         isPending: ({ when }) => !readNow.has(when),
       }));
     };
+    /** A node that nobody asked about joins where it can be had at once; where it cannot, the run goes on without it. */
+    const join = async (planned: PlannedNode): Promise<readonly NodeSession[]> => {
+      const { parsers } = registries;
+      const one = await open(runId, plan, planned, parsers, ownPorts, whole, onProgress, () => behind, joinWithinMs);
+      opened.push(one);
+      if (!('session' in one)) return [];
+      connected.push(one);
+      return (await lookAround(one.session, registries)) ? [one.session] : [];
+    };
 
     phase('look');
     const looked = await Promise.all(
       connected.map(async ({ session }) => ((await lookAround(session, registries)) ? [session] : [])),
     );
     sessions = looked.flat();
-    const first = (steps: Plan['steps']): Promise<unknown> =>
-      Promise.all([
-        each('once', ({ when }) => when === 'once', steps),
-        each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures === true, steps),
+    const first = async (steps: Plan['steps']): Promise<void> => {
+      await Promise.all([
+        each('once', ({ when }) => when === 'once', { steps, late: [false] }),
+        each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures === true, { steps }),
       ]);
+      // what is asked because of others is asked because of these as well: routes to the servers that IPVS names
+      await each('once', ({ when }) => when === 'once', { steps, late: [true] });
+    };
     await first(plan.steps);
     plan = joinPlaybooks(plan, [...new Set(sessions.flatMap(({ learned }) => learned.seen))]);
     if (plan !== asked) {
@@ -135,6 +152,23 @@ export async function collect(
       await first(plan.steps.filter((step) => !asked.steps.includes(step)));
     }
     behind = sessions.flatMap(({ learned }) => learned.servers);
+    const next =
+      ports.ownerOf === undefined
+        ? []
+        : await followPath(
+            plan,
+            sessions.map(({ learned }) => learned),
+            ports.ownerOf,
+          );
+    const reached = (await Promise.all(next.map(join))).flat();
+    if (reached.length > 0) {
+      plan = withNodes(
+        plan,
+        reached.map(({ planned }) => planned),
+      );
+      sessions = [...sessions, ...reached];
+      await first(plan.steps.filter((step) => reached.some(({ name }) => name === step.node)));
+    }
     soFar('once');
     phase('capture');
     const captures = await startCaptures(plan, sessions, registries.collectors, whole);
@@ -163,19 +197,24 @@ export async function collect(
 }
 
 /** A node that a run may use, or why not. */
-export type Opened =
-  | { readonly session: NodeSession; readonly release: () => Promise<void> }
-  | { readonly unreachable: Evidence };
+export interface Connected {
+  readonly session: NodeSession;
+  readonly release: () => Promise<void>;
+}
+
+type Opened = Connected | { readonly unreachable: Evidence };
 
 export async function open(
   runId: string,
   plan: Plan,
   planned: PlannedNode,
   parsers: ReadonlyMap<string, Parser>,
-  ports: CollectPorts & SessionPorts,
+  ports: CollectPorts,
   signal: AbortSignal,
   onProgress: OnProgress,
   behind: () => readonly Endpoint[],
+  /** How long it may wait for its turn on the node. */
+  patienceMs = plan.budget.wallMs / 2,
 ): Promise<Opened> {
   const { node } = planned;
   const unreachable = async (exit: Exit, why: string): Promise<Opened> => {
@@ -197,7 +236,7 @@ export async function open(
     return { unreachable: { entry: await ports.sink.write({ ...entry, argv: [] }, bytes), ...bytes } };
   };
   // Two runs may each hold a node that the other waits for; and the nodes that are free need some of the time.
-  const patience = createDeadline(plan.budget.wallMs / 2, signal);
+  const patience = createDeadline(patienceMs, signal);
   const waiting = setTimeout(() => onProgress({ type: 'waiting', node: node.name }), sayWaitingAfterMs);
   let slot: Awaited<ReturnType<NodeSlots['acquire']>>;
   try {

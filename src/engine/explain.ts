@@ -57,6 +57,7 @@ export function unlearned(addresses: readonly string[]): Learned {
     listenerPids: ['PID'],
     // shown without: which servers stand behind the port is only known there
     servers: [],
+    beyond: [],
     seen: [],
     tunnelPeers: ['PEER'],
     searchDomains: ['DOMAIN'],

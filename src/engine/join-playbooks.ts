@@ -16,8 +16,12 @@ export function joinPlaybooks(plan: Plan, seen: readonly Seen[]): Plan {
   const rules = [...plan.rules];
   for (const one of joining.flatMap((playbook) => playbook.rules))
     if (!rules.some(({ rule }) => rule === one.rule)) rules.push(one);
+  const onward = new Map(
+    [...(plan.onward ?? []), ...joining.flatMap((one) => one.onward ?? [])].map((step) => [JSON.stringify(step), step]),
+  );
   return {
     ...plan,
+    ...(onward.size === 0 ? {} : { onward: [...onward.values()] }),
     playbooks: [...plan.playbooks, ...joining.map(({ playbook }) => playbook)],
     choice: [...plan.choice, ...joining.map(({ playbook, by }) => ({ playbook, by }))],
     mayJoin: plan.mayJoin.filter(({ playbook }) => !joining.some((one) => one.playbook === playbook)),

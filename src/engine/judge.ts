@@ -26,11 +26,20 @@ export interface JudgeRegistries {
 export function judge(record: RunRecord, evidence: readonly Evidence[], registries: JudgeRegistries): Report {
   const { plan, language, clockOffsetsMs } = record;
   const say = engineText[language];
-  const ordered = [...evidence].sort((a, b) => a.entry.node.localeCompare(b.entry.node, 'en') || byStart(a, b));
+  // a node that was to join on the way, and could not, is no part of the run
+  const inPlan = new Set(plan.nodes.map(({ node }) => node.name));
+  const ordered = evidence
+    .filter(({ entry }) => inPlan.has(entry.node))
+    .sort((a, b) => a.entry.node.localeCompare(b.entry.node, 'en') || byStart(a, b));
   const knowledge = parseEvidence(ordered, registries, say);
-  const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say })).map((finding) =>
-    withNotes(finding, record, say),
-  );
+  const failures = failedConnects(record, knowledge);
+  const joined = new Set(plan.nodes.filter((one) => one.joined !== undefined).map(({ node }) => node.name));
+  // where every connect worked, what a node that nobody asked about does not tell leaves nothing open
+  const isOpen = ({ verdict, node, path }: Finding): boolean =>
+    verdict !== 'unknown' || path !== undefined || failures.failed > 0 || !joined.has(node);
+  const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }))
+    .filter(isOpen)
+    .map((finding) => withNotes(finding, record, say));
   const unseen = [
     ...unseenNodes(knowledge, say),
     ...lostNodes(knowledge),
@@ -39,7 +48,6 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     ...unfinishedProbes(evidence, say),
     ...plan.rules.flatMap(({ rule }) => (registries.rules.has(rule) ? [] : [say.noRule(rule)])),
   ];
-  const failures = failedConnects(record, knowledge);
   const explained = findings.some(({ verdict }) => verdict === 'confirmed' || verdict === 'likely');
   if (!explained && failures.failed > 0)
     unseen.push(

@@ -10,6 +10,7 @@ import { type Asked, isService, serversBehind } from '../rules/servers-behind.ts
 
 const most = 4;
 const mostAddressed = 8;
+const mostBeyond = 8;
 /** What resolvers have used of a search list for decades (resolv.conf(5)); each domain costs a few questions. */
 const mostDomains = 6;
 /** What the kernel takes for the name of a device (dev_valid_name, net/core/dev.c), without what shells look at. */
@@ -45,11 +46,12 @@ export function createLearner(
         service = isService(asked, ipvs, rules);
       }
       const other = learn(values, asked.port);
+      const routes = values<readonly RouteVerdict[]>('ip-route-get').flat();
       const seen: Seen[] = [
         ...(service ? ['service' as const] : []),
-        ...(hasTunnel(other, values) ? ['tunnel' as const] : []),
+        ...(hasTunnel(waysBeside(servers, other), values) ? ['tunnel' as const] : []),
       ];
-      learned = { ...other, servers, seen };
+      learned = { ...other, servers, beyond: beyondOf(servers, routes, values), seen };
     }
     return learned;
   };
@@ -77,7 +79,7 @@ function valuesOf(evidence: readonly Evidence[], parsers: ReadonlyMap<string, Pa
     });
 }
 
-function learn(values: Values, port: number): Omit<Learned, 'servers' | 'seen'> {
+function learn(values: Values, port: number): Omit<Learned, 'servers' | 'beyond' | 'seen'> {
   const routes = values<readonly RouteVerdict[]>('ip-route-get').flat();
   const ways = routes.flatMap(({ to, device }) =>
     device !== undefined && device !== 'lo' && deviceName.test(device) ? [{ address: to, device }] : [],
@@ -109,10 +111,29 @@ function learn(values: Values, port: number): Omit<Learned, 'servers' | 'seen'> 
   };
 }
 
+/** Devices of the ways to what was asked about: those to the servers behind it are looked at by the playbook of Services. */
+function waysBeside(servers: readonly Endpoint[], { ways }: Pick<Learned, 'ways'>): readonly string[] {
+  return ways.filter(({ address }) => !servers.some((one) => one.address === address)).map(({ device }) => device);
+}
+
+/**
+ * Where the servers may live: at their own address, at the other end of the tunnel that leads there, at the next hop.
+ * Servers that the node reaches on a device of its own (a bridge, the veth of a pod) live on itself, as far as it goes.
+ */
+function beyondOf(servers: readonly Endpoint[], routes: readonly RouteVerdict[], values: Values): Learned['beyond'] {
+  const links = values<readonly Link[]>('ip-link').flat();
+  return servers.slice(0, mostBeyond).flatMap((server) => {
+    const route = routes.find(({ to, iif }) => iif === undefined && to === server.address);
+    if (route?.verdict !== 'ok') return [];
+    const next = route.via === undefined ? [] : [route.via];
+    return [{ server, addresses: [...new Set([server.address, ...tunnelPeersOf([route], links, values), ...next])] }];
+  });
+}
+
 /** Kinds of devices that put packets into others (ip-link(8)), as pod networks have them. */
 const tunnelTypes = ['vxlan', 'geneve', 'ipip', 'ip6tnl', 'sit', 'gre', 'wireguard'];
 
-function hasTunnel({ devices }: Pick<Learned, 'devices'>, values: Values): boolean {
+function hasTunnel(devices: readonly string[], values: Values): boolean {
   return values<readonly Link[]>('ip-link')
     .flat()
     .some(({ name, type }) => devices.includes(name) && type !== undefined && tunnelTypes.includes(type));

@@ -31,8 +31,8 @@ export interface SessionPorts {
   /** Takes secrets out of text output: the one choke point, before anything is kept, parsed or posted. */
   readonly redact: (bytes: Uint8Array) => Uint8Array;
   readonly now: () => number;
-  /** Of this run. */
-  readonly shared: SharedResults;
+  /** Of this run, where its nodes have several places. */
+  readonly shared?: SharedResults;
 }
 
 const nothing = new Uint8Array(0);
@@ -207,9 +207,10 @@ export class NodeSession {
     const entry = this.#entry(collector, phase, command);
     const run = (): Promise<CommandResult> =>
       this.#connection.run(command, { signal: this.#signal, ...(onStdout === undefined ? {} : { onStdout }) });
+    const { shared } = this.#ports;
     // who watches the output wants to see it come
-    const result =
-      onStdout === undefined ? await this.#ports.shared(this.name, { argv: command.argv, phase }, run) : await run();
+    const isShared = shared !== undefined && onStdout === undefined;
+    const result = await (isShared ? shared(this.name, { argv: command.argv, phase }, run) : run());
     const { redact } = this.#ports;
     const cut = result.exit.how === 'tooMuchOutput';
     const kept = (bytes: Uint8Array): Uint8Array => redact(cut ? bytes.slice(0, keptOfCutBytes) : bytes);

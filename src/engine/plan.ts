@@ -137,12 +137,14 @@ export async function makePlan(
           seen,
           steps: stepsOfAll(nodes, collect).filter((step) => !steps.some((known) => isSameStep(known, step))),
           rules: rulesOf(own).filter(({ rule }) => !rules.some((known) => known.rule === rule)),
+          onward: onwardSteps(collect),
         })),
     targetAddress: target.address,
     externalClients,
     nodes: [...nodes.values()],
     steps: [...steps],
     rules: [...rules],
+    onward: onwardSteps(whole.collect),
     ...notesOf(registries),
     ...(lookedUp.length === 0 ? {} : { lookedUp }),
     budget:
@@ -209,6 +211,11 @@ type Lists = Pick<Playbook, 'collect' | 'rules'>;
 
 function stepsOfAll(nodes: ReadonlyMap<string, PlannedNode>, collect: Playbook['collect']): PlannedStep[] {
   return [...nodes.values()].flatMap(({ node, roles, netns }) => stepsFor(node.name, roles, collect, netns));
+}
+
+/** What a node is asked that joins on the way, whichever it is. */
+function onwardSteps(collect: Playbook['collect']): NonNullable<Plan['onward']> {
+  return stepsFor('', ['forwarder'], collect, undefined).map(({ collector, params }) => ({ collector, params }));
 }
 
 function rulesOf(rules: Playbook['rules']): PlannedRule[] {

@@ -74,6 +74,7 @@ function contextFor(roles: CollectContext['roles'], protocol: 'tcp' | 'udp'): Co
       ways: [{ address: stand.target, device: stand.device }],
       listenerPids: [stand.pid],
       servers: [{ address: stand.target, port: stand.serverPort }],
+      beyond: [],
       seen: [],
       tunnelPeers: [stand.target],
       searchDomains: [],

@@ -60,6 +60,8 @@ export interface Learned {
   readonly listenerPids: readonly string[];
   /** Where this node sends on what is sent to the target (IPVS real servers, DNAT). At most {@link mostServers}. */
   readonly servers: readonly Endpoint[];
+  /** For each of these servers: addresses that the node it lives on may have, the likeliest first. At most eight. */
+  readonly beyond: readonly { readonly server: Endpoint; readonly addresses: readonly string[] }[];
   /** What the first look showed of the question; playbooks may join because of it. */
   readonly seen: readonly Seen[];
   /** Nodes at the other end of the tunnels on these ways (VXLAN, IP in IP): the addresses outside. At most four. */
@@ -73,6 +75,7 @@ export const nothingLearned: Learned = {
   ways: [],
   listenerPids: [],
   servers: [],
+  beyond: [],
   seen: [],
   tunnelPeers: [],
   searchDomains: [],
@@ -92,7 +95,7 @@ export interface Collector<Params extends z.ZodType = z.ZodType> {
    * all that was learned. `active` ones send packets of their own from the clients.
    */
   readonly when: 'once' | 'delta' | 'capture' | 'probe' | 'active' | 'last';
-  /** Of `delta` ones: the first reading is made before captures start, because their filter is made from it. */
+  /** Of `delta` ones: the first reading is made before captures start: their filter, or who joins the run, depends on it. */
   readonly beforeCaptures?: true;
   /** It asks for what the others of its phase find (devices, processes), so it comes after them. */
   readonly afterOthers?: true;

@@ -46,6 +46,11 @@ export const PlannedNode = z.strictObject({
   address: z.string(),
   /** Why it is here, for `--explain`: "asked", "defaults.probeFrom", "the only other node". */
   why: z.string(),
+  /**
+   * Nobody asked about it: it joined because the traffic goes on to this server, which is what is judged there in place
+   * of the target.
+   */
+  joined: z.strictObject({ address: z.string(), port: z.number() }).optional(),
 });
 export type PlannedNode = z.infer<typeof PlannedNode>;
 
@@ -56,6 +61,9 @@ export const PlannedStep = z.strictObject({
   params: z.record(z.string(), z.unknown()),
 });
 export type PlannedStep = z.infer<typeof PlannedStep>;
+
+/** One collector of a node that nobody knows yet. */
+const OnwardStep = PlannedStep.omit({ node: true });
 
 export const PlannedRule = z.strictObject({ rule: z.string(), params: z.record(z.string(), z.unknown()) });
 export type PlannedRule = z.infer<typeof PlannedRule>;
@@ -81,6 +89,7 @@ export const MayJoin = z.strictObject({
   seen: z.array(Seen),
   steps: z.array(PlannedStep),
   rules: z.array(PlannedRule),
+  onward: z.array(OnwardStep).optional(),
 });
 export type MayJoin = z.infer<typeof MayJoin>;
 
@@ -110,6 +119,8 @@ export const Plan = z.strictObject({
   nodes: z.array(PlannedNode),
   steps: z.array(PlannedStep),
   rules: z.array(PlannedRule),
+  /** What is collected on nodes that join because the traffic goes on to them; absent in records of older versions. */
+  onward: z.array(OnwardStep).optional(),
   /** What the team adds to the remedies of these rules, by rule; absent: nothing. */
   remedyNotes: z.record(z.string(), z.array(RemedyNote)).optional(),
   budget: Budget,

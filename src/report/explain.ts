@@ -76,6 +76,8 @@ export function renderExplain(
       2,
       'dim',
     );
+  const onward = [...new Set((plan.onward ?? []).map(({ collector }) => collector))];
+  if (onward.length > 0) add(say.onward(onward.join(words.list)), 2, 'dim');
 
   const columns: readonly TableColumn[] = [
     { header: say.whenColumn },

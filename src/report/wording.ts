@@ -104,6 +104,7 @@ export interface Wording {
     readonly playbooks: string;
     readonly chosenBy: Readonly<Record<PlaybookChoice['by'], string>>;
     readonly seen: Readonly<Record<Seen, string>>;
+    readonly onward: (collectors: string) => string;
     readonly mayJoin: (values: { playbook: string; seen: string; collectors: string; rules: number }) => string;
     readonly rules: string;
     readonly wall: string;
@@ -287,6 +288,8 @@ const en: Wording = {
       service: 'the address and port turn out to be a Service (IPVS, NAT)',
       tunnel: 'the way turns out to lead through a tunnel',
     },
+    onward: (collectors) =>
+      `Where the address and port turn out to be a Service, at most two nodes of the inventory that its servers live on join, read-only as well: ${collectors}`,
     mayJoin: ({ playbook, seen, collectors, rules }) =>
       `${playbook} joins where ${seen}: ${rules} rules more${collectors === '' ? '' : `; reads ${collectors}`}`,
     rules: 'Rules',
@@ -471,6 +474,8 @@ const zh: Wording = {
       service: '发现该地址和端口是 Service（IPVS、NAT）',
       tunnel: '发现路径经过隧道',
     },
+    onward: (collectors) =>
+      `如果该地址和端口是 Service，其后端所在的节点（最多两个，须在清单中）也会加入，同样只读：${collectors}`,
     mayJoin: ({ playbook, seen, collectors, rules }) =>
       `${seen}时加入 ${playbook}：多 ${rules} 条规则${collectors === '' ? '' : `；读取 ${collectors}`}`,
     rules: '规则',

@@ -22,6 +22,7 @@ const context: CollectContext = {
     ],
     listenerPids: ['4711'],
     servers: [],
+    beyond: [],
     seen: [],
     tunnelPeers: ['192.0.2.60'],
     searchDomains: ['corp.example'],

@@ -18,6 +18,12 @@ const listening = 'tcpdump: listening on any, link-type LINUX_SLL2 (Linux cooked
 const seen = 'uid 0\ntool tcpdump /usr/sbin/tcpdump\ntool tcpdump:immediate-mode yes\nfile /proc/net/snmp\n';
 const attempt = (n: number, status = 0): string => `attempt ${n} 1795234472.2 1795234472.3 ${status} \n`;
 
+const service =
+  'IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n';
+/** Of a node that sends the port on to another one. */
+const director: ScriptedReply = {
+  stdout: `${seen}tool ip /usr/sbin/ip\ntool ipvsadm /usr/sbin/ipvsadm\nfile /proc/net/ip_vs\nmodule ip_vs loaded\n`,
+};
 const isLook = (argv: readonly string[]): boolean => argv.at(-1) === 'look';
 const isProbe = (argv: readonly string[]): boolean => argv[0] === 'sh' && argv[3] === 'sh';
 /** What happened, in words: the order of a run is its promise. */
@@ -42,6 +48,8 @@ function run(
     readonly sink?: EvidenceSink;
     readonly acquire?: NodeSlots['acquire'];
     readonly connect?: NodeTransport['connect'];
+    /** Nodes that nobody asks about, by their names: the inventory knows them. */
+    readonly others?: Readonly<Record<string, Script>>;
   } = {},
 ) {
   const started: string[] = [];
@@ -60,11 +68,13 @@ function run(
           ['tcpdump'],
           noted(script.tcpdump ?? { stderr: listening, stdout: capture({ linkType: 276 }).bytes(), hang: true }),
         ],
+        [['ipvsadm', '-Ln'], noted({ stdout: `${service}TCP  10.0.0.1:1301 rr\n  -> 10.0.0.9:8080 Masq 1 0 0\n` })],
+        [['ip', 'route', 'get'], noted({ stdout: '10.0.0.9 dev eth0 src 10.0.0.1 uid 0 \n    cache \n' })],
         [['cat'], noted({ stdout: 'Tcp: A\nTcp: 1\n' })],
       ],
     };
   };
-  const transport = createScriptedTransport(Object.entries(scripts).map(node));
+  const transport = createScriptedTransport(Object.entries({ ...scripts, ...more.others }).map(node));
   const open = { connections: 0, slots: 0 };
   const events: ProgressEvent[] = [];
   const middles: { captures: { exit: Exit; bytes: number }[]; pending: string[] }[] = [];
@@ -82,13 +92,20 @@ function run(
     externalClients: [],
     nodes,
     steps: names.flatMap((name) =>
-      ['look', 'capture', 'counters', ...(roleOf(name) === 'client' ? ['tcp-probe'] : [])].map((collector) => ({
+      [
+        'look',
+        'capture',
+        'counters',
+        ...(more.others === undefined ? [] : ['ipvs', 'server-route']),
+        ...(roleOf(name) === 'client' ? ['tcp-probe'] : []),
+      ].map((collector) => ({
         node: name,
         collector,
         params: collector === 'tcp-probe' ? { attempts: 2, timeoutSec: 1 } : {},
       })),
     ),
     rules: [{ rule: 'path-drop', params: {} }],
+    onward: ['look', 'capture', 'counters'].map((collector) => ({ collector, params: {} })),
     budget: Budget.parse(more.budget ?? {}),
   });
   const done = collect(
@@ -96,6 +113,10 @@ function run(
     plan,
     { collectors, parsers },
     {
+      ownerOf: async (address) => {
+        const [name] = Object.keys(more.others ?? {});
+        return address === '10.0.0.9' && name !== undefined ? InventoryNode.parse({ name, address }) : null;
+      },
       sink: more.sink ?? createMemorySink(),
       redact: (bytes) => bytes,
       now: Date.now,
@@ -187,6 +208,42 @@ const exitOf = (collected: Collected, node: string, collector: string): Exit | u
   collected.evidence.find(
     ({ entry }) => entry.node === node && (entry.collector === collector || entry.kind === collector),
   )?.entry.exit;
+
+describe('a node that the traffic goes on to', () => {
+  const asked = { 'node-50': { look: director }, 'node-12': {} };
+
+  it('joins once, and listens before anybody probes', async () => {
+    const { done, started, open } = run(asked, { others: { 'node-9': {} } });
+    const { plan } = await done;
+    expect(plan.nodes.map(({ node, roles, joined }) => [node.name, roles, joined])).toEqual([
+      ['node-50', ['target'], undefined],
+      ['node-12', ['client'], undefined],
+      ['node-9', ['forwarder'], { address: '10.0.0.9', port: 8080 }],
+    ]);
+    expect(started.filter((what) => what === 'node-9 look')).toHaveLength(1);
+    expect(started.indexOf('node-9 tcpdump')).toBeGreaterThan(-1);
+    expect(started.indexOf('node-9 tcpdump')).toBeLessThan(started.indexOf('node-12 probe'));
+    expect(open).toEqual({ connections: 0, slots: 0 });
+  });
+
+  it.each<[string, Script]>([
+    ['cannot be reached', { down: { how: 'notStarted', why: 'unreachable', message: 'connection refused' } }],
+    ['does not answer', { look: { exit: { how: 'timedOut', afterMs: 10_000 } } }],
+  ])('is left out where it %s: the report is the same as without it', async (_how, script) => {
+    const without = run(asked, { others: {} });
+    const alone = without.judged(await without.done);
+    const { done, open, judged } = run(asked, { others: { 'node-9': script } });
+    const collected = await done;
+    expect(collected.plan.nodes.map(({ node }) => node.name)).toEqual(['node-50', 'node-12']);
+    const { verdict, findings, unseen } = judged(collected);
+    expect({ verdict, findings, unseen }).toEqual({
+      verdict: alone.verdict,
+      findings: alone.findings,
+      unseen: alone.unseen,
+    });
+    expect(open).toEqual({ connections: 0, slots: 0 });
+  });
+});
 
 describe('the order of a run', () => {
   it('looks, listens, counts, probes and counts again', async () => {

@@ -108,6 +108,7 @@ describe('a command in a network namespace', () => {
         ways: [{ address: '192.0.2.2', device: 'eth0' }],
         listenerPids: ['77'],
         servers: [],
+        beyond: [],
         seen: [],
         tunnelPeers: [],
         searchDomains: [],

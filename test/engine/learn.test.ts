@@ -28,6 +28,7 @@ describe('what later commands are made from', () => {
       ],
       listenerPids: [],
       servers: [],
+      beyond: [],
       seen: [],
       tunnelPeers: [],
       searchDomains: [],
@@ -94,6 +95,28 @@ tcp   LISTEN 0      128          0.0.0.0:22        0.0.0.0:*    users:(("sshd",p
         route('10.9.0.9', '10.9.0.9 via 192.168.7.1 dev eth0 src 192.168.7.12 uid 0 \n    cache \n'),
       ).tunnelPeers,
     ).toEqual(['192.168.7.50', '192.168.7.51']);
+  });
+
+  it('where a server behind the port may live: its own address, the other end of the tunnel, the next hop', () => {
+    const table = `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
+TCP  10.9.0.77:1301 rr
+  -> 10.244.3.2:8080              Masq    1      0          0
+  -> 10.244.2.9:8080              Masq    1      0          0
+`;
+    const links =
+      '3: tunl0@NONE: <NOARP,UP,LOWER_UP> mtu 1480 qdisc noqueue state UNKNOWN mode DEFAULT group default qlen 1000\\    link/ipip 0.0.0.0 brd 0.0.0.0\n';
+    const { beyond } = learn(
+      evidenceOf({ kind: 'ipvsadm', argv: ['ipvsadm', '-Ln'] }, table),
+      evidenceOf({ kind: 'ip-link', argv: ['ip', '-d', 'link'] }, links),
+      route('10.244.3.2', '10.244.3.2 via 10.9.0.78 dev tunl0 src 10.244.2.0 uid 0 \n    cache \n'),
+      route('10.244.2.9', '10.244.2.9 dev cni0 src 10.244.2.1 uid 0 \n    cache \n'),
+    );
+    expect(beyond).toEqual([
+      { server: { address: '10.244.3.2', port: 8080 }, addresses: ['10.244.3.2', '10.9.0.78'] },
+      { server: { address: '10.244.2.9', port: 8080 }, addresses: ['10.244.2.9'] },
+    ]);
   });
 
   it('the card below a tunnel is a device of the way as well', () => {
