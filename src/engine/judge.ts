@@ -10,6 +10,7 @@ import type { RunRecord } from '../model/run-record.ts';
 import { rank } from './decide.ts';
 import { evaluate } from './evaluate.ts';
 import { drawLadder } from './ladder.ts';
+import { tracePath } from './trace-path.ts';
 import { byStart, firstLine, type NodeKnowledge, parseEvidence } from './parse.ts';
 import { type EngineText, engineText, sayExit } from './wording.ts';
 
@@ -67,6 +68,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   const open = findings.filter(({ verdict }) => verdict === 'unknown' || verdict === 'error').length;
   const verdict = explained ? 'found' : open === 0 && unseen.length === 0 ? 'clear' : 'inconclusive';
   const ladder = drawLadder(plan, knowledge);
+  const path = tracePath(plan, knowledge, clockOffsetsMs);
   return {
     schema: 'netcheck/report/1',
     run: {
@@ -104,6 +106,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     findings: [...findings],
     unseen,
     ...(ladder === undefined ? {} : { ladder }),
+    ...(path === undefined ? {} : { path }),
     evidence: ordered.map(({ entry }) => entry),
     timing: {
       startedAtMs: record.startedAtMs,

@@ -106,6 +106,48 @@ export const Ladder = z.strictObject({
 });
 export type Ladder = z.infer<typeof Ladder>;
 
+const PathDevice = z.strictObject({ device: z.string(), mtu: z.number().int().optional() });
+
+/** One place on the way, and what was seen of the connects there. A number that is absent is not known. */
+export const PathHop = z.strictObject({
+  node: z.string(),
+  role: Role,
+  /** Devices that the SYNs were seen to come in by and to go out by. */
+  in: PathDevice.optional(),
+  out: PathDevice.optional(),
+  /** Whether the node passes packets on that are not for itself (net.ipv4.ip_forward). */
+  forwards: z.boolean().optional(),
+  /** Where the connects went instead of the address that was asked for: `10.244.2.7:8080`. */
+  translatedTo: z.string().optional(),
+  /** Connects of which a SYN was seen here, of which one was seen going on, and of which an answer was seen. */
+  connects: z.number().int().optional(),
+  sentOn: z.number().int().optional(),
+  answers: z.number().int().optional(),
+});
+export type PathHop = z.infer<typeof PathHop>;
+
+/**
+ * The way of the connects from one client, hop by hop, as far as nodes of the run stand on it.
+ *
+ * `endsAt`: where they stop. `inside`: that node had them and passed none on. `before`: the node before had sent them on,
+ * and none came. `unanswered`: they arrived and the target said nothing. `beyond`: it sent them on to where nobody looked, and
+ * no answer came back. `refused`, `refusedBeyond`: a RST or an ICMP error came from there, or from behind it. `answersLost`:
+ * the target answered, and no answer came to this node.
+ */
+export const Path = z.strictObject({
+  /** Connects of the client that this is about: those that failed, where any did. */
+  connects: z.number().int(),
+  failed: z.boolean(),
+  hops: z.array(PathHop),
+  endsAt: z
+    .strictObject({
+      node: z.string(),
+      how: z.enum(['inside', 'before', 'unanswered', 'beyond', 'refused', 'refusedBeyond', 'answersLost']),
+    })
+    .optional(),
+});
+export type Path = z.infer<typeof Path>;
+
 /** What became of a node in this run. */
 export const NodeSummary = z.strictObject({
   name: z.string(),
@@ -142,6 +184,7 @@ export const Report = z.strictObject({
   /** What could not be seen, one sentence each. */
   unseen: z.array(z.string()),
   ladder: Ladder.optional(),
+  path: Path.optional(),
   evidence: z.array(EvidenceEntry),
   timing: z.strictObject({ startedAtMs: z.number(), endedAtMs: z.number(), tookMs: z.number() }),
 });

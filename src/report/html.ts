@@ -11,6 +11,7 @@ import { renderLadderSvg } from './ladder-svg.ts';
 import { evidenceText, findingPlace, remediesInOrder, reportView, type ReportView } from './report-view.ts';
 import { shellText } from './shell-text.ts';
 import { sizeText } from './size-text.ts';
+import { pathSection, pathStyle } from './html-path.ts';
 import { symptomText } from './symptom-text.ts';
 import { unseenText } from './unseen-text.ts';
 import { visibleReport } from './visible-report.ts';
@@ -77,11 +78,12 @@ export function renderHtml(reportGiven: Report, options: HtmlOptions = {}): stri
   const page: Page = { report, view: reportView(report), words, language, anchors, excerpts };
   const unseen = unseenSection(page);
   const title = `${words.verdict[report.verdict]}${words.colon}${symptomText(report.symptom, language)}`;
-  const style = htmlStyle + timelineStyle + evidenceStyle + copyStyle;
+  const style = htmlStyle + pathStyle + timelineStyle + evidenceStyle + copyStyle;
   return `${htmlHead(title, style, language, copyScriptHash)}<body data-copy="${escapeHtml(words.copy)}" data-copied="${escapeHtml(words.copied)}">
 <main>
 ${verdictSection(page)}
 ${causeSection(page)}
+${pathSection(report, language)}
 ${ladderSection(page)}
 ${report.verdict === 'inconclusive' ? unseen : ''}
 ${ruledOutSection(page)}

@@ -5,6 +5,7 @@ import { durationText } from './duration-text.ts';
 import { escapeCodeBlock, escapeInlineCode, escapeMrkdwn, escapeMrkdwnUpTo } from './escape-mrkdwn.ts';
 import { renderLadderText } from './ladder-text.ts';
 import { evidenceText, findingPlace, remediesInOrder, reportView, type ReportView } from './report-view.ts';
+import { endSentence, isTelling, pathLine } from './path-text.ts';
 import { symptomText } from './symptom-text.ts';
 import { renderTerminal } from './terminal.ts';
 import { truncateToWidth } from './truncate-to-width.ts';
@@ -129,6 +130,16 @@ function reportBlocks(report: Report, language: Language, detail: Detail): Slack
   for (const finding of view.causes.slice(0, detail.causes)) blocks.push(...causeBlocks(finding, language, detail));
   if (view.causes.length > detail.causes)
     blocks.push(context([words.moreInBundle(view.causes.length - detail.causes)]));
+  if (isTelling(report.path)) {
+    const end = endSentence(report.path, language);
+    blocks.push(
+      context([
+        [pathLine(report.path), ...(end === undefined ? [] : [end])]
+          .map((line) => escapeMrkdwnUpTo(oneLine(line), 500))
+          .join('\n'),
+      ]),
+    );
+  }
   if (report.ladder !== undefined && report.ladder.steps.length > 0 && detail.ladderSteps > 0) {
     blocks.push(...ladderBlocks(report.ladder, language, detail));
   }
