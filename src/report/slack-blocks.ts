@@ -51,6 +51,9 @@ interface Detail {
   readonly unseen: number;
   readonly ladderSteps: number;
 }
+/** Up to so many lines are set small instead of being left to fold up. */
+const fewLines = 6;
+
 const levels: readonly Detail[] = [
   {
     causes: 6,
@@ -60,7 +63,7 @@ const levels: readonly Detail[] = [
     commandCharacters: 2400,
     ruledOut: 24,
     unseen: 12,
-    ladderSteps: 14,
+    ladderSteps: 8,
   },
   {
     causes: 4,
@@ -70,7 +73,7 @@ const levels: readonly Detail[] = [
     commandCharacters: 1200,
     ruledOut: 14,
     unseen: 8,
-    ladderSteps: 10,
+    ladderSteps: 8,
   },
   { causes: 3, because: 4, sentence: 260, remedies: 4, commandCharacters: 700, ruledOut: 8, unseen: 5, ladderSteps: 6 },
   { causes: 2, because: 3, sentence: 160, remedies: 3, commandCharacters: 400, ruledOut: 5, unseen: 3, ladderSteps: 0 },
@@ -114,10 +117,10 @@ function reportBlocks(report: Report, language: Language, detail: Detail): Slack
   const view = reportView(report);
   const lead = `${verdictMark[report.verdict]} ${words.verdict[report.verdict]}`;
   const headline = oneLine(report.headline);
-  const whole = `${lead}${words.colon}${headline}`;
-  const isShort = whole.length <= slackLimits.headerCharacters;
+  const title = `${lead}${words.colon}${headline}`;
+  const isShort = title.length <= slackLimits.headerCharacters;
 
-  const blocks: SlackBlock[] = [header(isShort ? whole : lead)];
+  const blocks: SlackBlock[] = [header(isShort ? title : lead)];
   if (!isShort) blocks.push(section(`*${escapeMrkdwnUpTo(headline, Math.min(900, detail.sentence * 2))}*`));
   blocks.push(
     context([
@@ -127,7 +130,12 @@ function reportBlocks(report: Report, language: Language, detail: Detail): Slack
   );
   if (report.verdict !== 'found') blocks.push(context([escapeMrkdwn(words.verdictMeans[report.verdict])]));
 
-  for (const finding of view.causes.slice(0, detail.causes)) blocks.push(...causeBlocks(finding, language, detail));
+  for (const [at, finding] of view.causes.slice(0, detail.causes).entries()) {
+    const isSaid = view.causes.slice(0, at).some((earlier) => isSameElsewhere(earlier, finding));
+    // The first is the one to act on; of the others it is enough to know what they rest on.
+    const own = at === 0 ? detail : { ...detail, because: Math.min(detail.because, 3) };
+    blocks.push(...(isSaid ? [elsewhere(finding, language, detail)] : causeBlocks(finding, headline, language, own)));
+  }
   if (view.causes.length > detail.causes)
     blocks.push(context([words.moreInBundle(view.causes.length - detail.causes)]));
   if (isTelling(report.path)) {
@@ -152,23 +160,56 @@ function reportBlocks(report: Report, language: Language, detail: Detail): Slack
   return blocks;
 }
 
-function causeBlocks(finding: Finding, language: Language, detail: Detail): SlackBlock[] {
+/** The same rule with the same commands in another place: seen at both ends of one path, usually. */
+function isSameElsewhere(earlier: Finding, finding: Finding): boolean {
+  const commandsOf = ({ remedies }: Finding): string =>
+    JSON.stringify(remedies.map(({ kind, commands }) => [kind, commands]));
+  return earlier.rule === finding.rule && commandsOf(earlier) === commandsOf(finding);
+}
+
+/** One line for it: the cause and its remedies stand above. */
+function elsewhere(finding: Finding, language: Language, detail: Detail): SlackBlock {
+  const [first] = finding.because;
+  const number = first === undefined ? '' : `\n• ${escapeMrkdwnUpTo(oneLine(first.text), detail.sentence)}`;
+  return context([`${leadOf(finding, language)}* · ${placeOf(finding)}${number}`]);
+}
+
+/** The verdict of a finding, with its emphasis still open. */
+function leadOf(finding: Finding, language: Language): string {
+  return `${findingMark[finding.verdict]} *${wording[language].finding[finding.verdict]}`;
+}
+
+function placeOf(finding: Finding): string {
+  return `\`${escapeInlineCode(short(finding.rule, 80))}\` · ${escapeMrkdwnUpTo(findingPlace(finding), 120)}`;
+}
+
+function causeBlocks(finding: Finding, headline: string, language: Language, detail: Detail): SlackBlock[] {
   const words = wording[language];
+  const verdict = leadOf(finding, language);
+  const where = placeOf(finding);
   const lines = [
-    `${findingMark[finding.verdict]} *${words.finding[finding.verdict]}${words.colon}${escapeMrkdwnUpTo(oneLine(finding.title), detail.sentence)}*`,
-    `\`${escapeInlineCode(short(finding.rule, 80))}\` · ${escapeMrkdwnUpTo(findingPlace(finding), 120)}`,
+    // Said once: what stands in the headline is not said again below it.
+    ...(headline.includes(oneLine(finding.title))
+      ? [`${verdict}* · ${where}`]
+      : [`${verdict}${words.colon}${escapeMrkdwnUpTo(oneLine(finding.title), detail.sentence)}*`, where]),
     ...finding.because.slice(0, detail.because).map((because) => {
-      const where = escapeInlineCode(short(evidenceText(because), 120));
-      return `• ${escapeMrkdwnUpTo(oneLine(because.text), detail.sentence)}\n    \`${where}\``;
+      const seen = escapeInlineCode(short(shortPlace(because), 120));
+      return `• ${escapeMrkdwnUpTo(oneLine(because.text), detail.sentence)}  \`${seen}\``;
     }),
   ];
   if (finding.because.length > detail.because) lines.push(words.moreInBundle(finding.because.length - detail.because));
 
   const remedies = remediesInOrder(finding);
-  const blocks = [section(linesUpTo(lines, slackLimits.sectionCharacters, words))];
-  for (const remedy of remedies.slice(0, detail.remedies)) blocks.push(section(remedyText(remedy, language, detail)));
+  const blocks = [whole(linesUpTo(lines, slackLimits.sectionCharacters, words))];
+  for (const remedy of remedies.slice(0, detail.remedies)) blocks.push(whole(remedyText(remedy, language, detail)));
   if (remedies.length > detail.remedies) blocks.push(context([words.moreInBundle(remedies.length - detail.remedies)]));
   return blocks;
+}
+
+/** Where a sentence was seen, as short as it is still found by: `node-50/06-counters:4`. */
+function shortPlace(because: Finding['because'][number]): string {
+  const evidence = because.evidence.replace(/^evidence\//u, '').replace(/\.(?:out|err|pcap)$/u, '');
+  return evidenceText({ ...because, evidence });
 }
 
 function remedyText(remedy: Remedy, language: Language, detail: Detail): string {
@@ -188,7 +229,15 @@ function remedyText(remedy: Remedy, language: Language, detail: Detail): string 
     return [block];
   };
   const commands = code(remedy.commands);
-  const undo = remedy.undo.length === 0 ? [] : [`_${words.undo}${words.colon.trimEnd()}_`, ...code(remedy.undo)];
+  const undoing = `_${words.undo}${words.colon.trimEnd()}_`;
+  const [only = ''] = remedy.undo;
+  const isShort = remedy.undo.length === 1 && /^[^`\s][^`\n]{0,118}[^`\s]$/u.test(only) && !only.includes('  ');
+  const undo =
+    remedy.undo.length === 0
+      ? []
+      : isShort
+        ? [`${undoing} \`${escapeInlineCode(only)}\``]
+        : [undoing, ...code(remedy.undo)];
   return [...head, ...commands, ...tail, ...undo].join('\n');
 }
 
@@ -228,7 +277,7 @@ function ruledOutBlocks(view: ReportView, language: Language, detail: Detail): S
     }
     if (findings.length > detail.ruledOut) parts.push(words.moreInBundle(findings.length - detail.ruledOut));
   }
-  return [context([linesUpTo(parts, slackLimits.contextCharacters, words)])];
+  return [foldable(linesUpTo(parts, slackLimits.contextCharacters, words), parts.length)];
 }
 
 function unseenBlocks(report: Report, view: ReportView, language: Language, detail: Detail): SlackBlock[] {
@@ -250,7 +299,7 @@ function unseenBlocks(report: Report, view: ReportView, language: Language, deta
   if (items.length > detail.unseen) shown.push(words.moreInBundle(items.length - detail.unseen));
   const text = linesUpTo(shown, slackLimits.contextCharacters, words);
   // Where nothing could be concluded this is the news, so it is set as large as a cause.
-  return [report.verdict === 'inconclusive' ? section(text) : context([text])];
+  return [report.verdict === 'inconclusive' ? whole(text) : foldable(text, shown.length)];
 }
 
 function footer(report: Report, words: Wording): string {
@@ -295,6 +344,16 @@ function header(text: string): SlackBlock {
 
 function section(text: string): SlackBlock {
   return { type: 'section', text: mrkdwn(text) };
+}
+
+/** A section that Slack always shows whole; it folds long ones up else ("See more"). */
+function whole(text: string): SlackBlock {
+  return { ...section(text), expand: true };
+}
+
+/** Lines that few people read: small where they are few, else for Slack to fold up. */
+function foldable(text: string, lines: number): SlackBlock {
+  return lines <= fewLines ? context([text]) : section(text);
 }
 
 function context(texts: readonly string[]): SlackBlock {

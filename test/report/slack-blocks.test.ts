@@ -74,11 +74,23 @@ describe('renderSlackReport', () => {
   it('says honestly what it leaves out', () => {
     const [cause] = fieldReport0.findings;
     if (cause === undefined) throw new Error('the fixture has a cause');
-    const many: Report = { ...fieldReport0, findings: Array.from({ length: 9 }, () => cause) };
+    const many: Report = {
+      ...fieldReport0,
+      findings: Array.from({ length: 9 }, (_, at) => ({ ...cause, rule: `rule-${at}` })),
+    };
     const all = reading(renderSlackReport(many));
     const shown = all.match(/confirmed: /g)?.length ?? 0;
     expect(shown).toBeGreaterThan(0);
     expect(all).toContain(`… ${9 - shown} more in the bundle`);
+  });
+
+  it('says what was seen at both ends once, with one line for the other', () => {
+    const [cause] = fieldReport0.findings;
+    if (cause === undefined) throw new Error('the fixture has a cause');
+    const both: Report = { ...fieldReport0, findings: [cause, { ...cause, node: 'node-12' }] };
+    const all = reading(renderSlackReport(both));
+    expect(all.match(/tcp_tw_recycle=0/g)).toHaveLength(1);
+    expect(all).toContain('[context] 🔴 *confirmed* · `tw-recycle` · node-12\n• net.ipv4.tcp_tw_recycle = 1');
   });
 
   it('would rather point to a command than show half of it', () => {
@@ -93,7 +105,7 @@ describe('renderSlackReport', () => {
     );
     expect(all).not.toContain('xxx');
     expect(all).toContain('copy it from the bundle');
-    expect(all).toContain('```\ntrue\n```');
+    expect(all).toContain('_Undo:_ `true`');
   });
 
   it.each(Object.entries(fixtures))('keeps to the limits for %s', (_, report) => {
