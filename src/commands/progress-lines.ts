@@ -23,6 +23,8 @@ const phases: Readonly<Record<Language, Readonly<Record<Extract<ProgressEvent, {
     },
   };
 
+const soFar: Readonly<Record<Language, string>> = { en: 'so far: ', zh: '目前：' };
+
 /**
  * What a run is doing, on stderr so that stdout stays the report: one line that is rewritten on a terminal, plain
  * lines elsewhere.
@@ -35,9 +37,12 @@ export function progressLines(stream: NodeJS.WriteStream, language: Language): O
     else stream.write(`${line}\n`);
   };
   let shownProbes = -1;
+  /** Findings at the end are the report's business; before, the first of them is news. */
+  let wantsFinding = true;
   return (event) => {
     switch (event.type) {
       case 'phase':
+        if (event.phase === 'judge') wantsFinding = false;
         show(phases[language][event.phase]);
         break;
       case 'joined':
@@ -58,10 +63,15 @@ export function progressLines(stream: NodeJS.WriteStream, language: Language): O
       case 'finished':
         if (stream.isTTY) stream.write('\r\u001b[K');
         break;
+      case 'decided':
+        if (!wantsFinding) break;
+        wantsFinding = false;
+        show(`${soFar[language]}${event.title} (${event.rule}, ${event.node})`);
+        if (stream.isTTY) stream.write('\n');
+        break;
       case 'planned':
       case 'waiting':
       case 'connected':
-      case 'decided':
         break;
     }
   };

@@ -48,6 +48,7 @@ pre.copy{margin:10px 0;padding:12px 14px;background:var(--code);border:1px solid
 pre.copy code{font-size:14px;white-space:pre}
 details{margin-top:8px}
 summary{cursor:pointer;color:var(--muted);font-size:14px}
+details.folded{margin:0 0 16px}details.folded summary{padding:4px 2px;font-size:15px}details.folded .card{margin-top:8px}
 figure{margin:0 0 16px;padding:14px}
 figcaption{padding:4px 8px}
 .scroll{overflow-x:auto}

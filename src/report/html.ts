@@ -220,24 +220,28 @@ ${items.join('\n')}
 }
 
 function ruledOutSection(page: Page): string {
-  const { view, words, language } = page;
-  const rows = [...view.ruledOut, ...view.notApplicable].map((finding) => {
-    const [first] = finding.because;
-    return `<li class="${finding.verdict}"><span class="mark" aria-hidden="true">${mark[finding.verdict]}</span><div><b>${say(finding.title, language, 300)}</b>${
-      finding.verdict === 'notApplicable'
-        ? ` <span class="muted">(${escapeHtml(words.finding.notApplicable)})</span>`
-        : ''
-    } <span class="muted">· ${say(findingPlace(finding), language, 200)}</span>${
-      first === undefined ? '' : `<br>${say(first.text, language)} ${evidenceLink(first, page)}`
-    }</div></li>`;
-  });
-  if (rows.length === 0) return '';
+  const { view, words } = page;
+  const { ruledOut, notApplicable } = view;
+  if (ruledOut.length + notApplicable.length === 0) return '';
+  const list = (findings: readonly Finding[]): string =>
+    `<ul class="card checks">\n${findings.map((finding) => checkItem(finding, page)).join('\n')}\n</ul>`;
   return `<section>
-<h2>${escapeHtml(words.ruledOut)} <span class="count">${view.ruledOut.length}</span></h2>
-<ul class="card checks">
-${rows.join('\n')}
-</ul>
+<h2>${escapeHtml(words.ruledOut)} <span class="count">${ruledOut.length}</span></h2>
+${ruledOut.length === 0 ? '' : list(ruledOut)}
+${
+  notApplicable.length === 0
+    ? ''
+    : `<details class="folded"><summary>${escapeHtml(words.notApplicable)} <span class="count">${notApplicable.length}</span></summary>${list(notApplicable)}</details>`
+}
 </section>`;
+}
+
+function checkItem(finding: Finding, page: Page): string {
+  const { language } = page;
+  const [first] = finding.because;
+  return `<li class="${finding.verdict}"><span class="mark" aria-hidden="true">${mark[finding.verdict]}</span><div><b>${say(finding.title, language, 300)}</b> <span class="muted">· ${say(findingPlace(finding), language, 200)}</span>${
+    first === undefined ? '' : `<br>${say(first.text, language)} ${evidenceLink(first, page)}`
+  }</div></li>`;
 }
 
 function nodeSection({ report, words, language }: Page): string {
@@ -316,7 +320,10 @@ function evidenceRow(
   const length = Math.min(100 - left, clampPercent(((entry.endedAtMs - entry.startedAtMs) / span) * 100));
   const fine = entry.exit.how === 'exited' && entry.exit.code === 0;
   const planned = entry.exit.how === 'stopped' && entry.exit.why !== 'cancelled';
-  const state = fine || planned ? 'fine' : entry.exit.how === 'skipped' ? 'skipped' : 'trouble';
+  // A tool that is not there is no trouble: another tells the same, or what is missing is told where it matters.
+  const isLeftOut =
+    entry.exit.how === 'skipped' || (entry.exit.how === 'notStarted' && entry.exit.why === 'toolMissing');
+  const state = fine || planned ? 'fine' : isLeftOut ? 'skipped' : 'trouble';
   const took = shortDuration(entry.endedAtMs - entry.startedAtMs);
   const root = entry.privilege === 'root' ? ` <span class="root">${escapeHtml(words.asRoot)}</span>` : '';
   const error = entry.errBytes > 0 ? ` + ${sizeText(entry.errBytes)} stderr` : '';
