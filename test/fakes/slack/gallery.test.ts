@@ -36,7 +36,8 @@ describe('every message that netcheck sends in Slack', () => {
         // A name of an emoji shows as such where Slack does not know it.
         expect(proseOf(text), title).not.toMatch(/(?<![\w.:])[:][a-z_+-]{2,}[:](?![\w:])/u);
         if (type !== 'mrkdwn') continue;
-        for (const [, inside = ''] of proseOf(text).matchAll(/<([^>]*)>/gu)) expect(inside, title).toMatch(/^@U0\w+$/u);
+        for (const [, inside = ''] of proseOf(text).matchAll(/<([^>]*)>/gu))
+          expect(inside, title).toMatch(/^[@#][UC]0\w+$|^https:\/\/slack\.com\/archives\/[A-Z0-9]+\/p\d+\|[^|<>]+$/u);
         expect(text.match(/```/gu)?.length ?? 0, title).toSatisfy((count: number) => count % 2 === 0);
         // Emphasis that is opened is closed: no star or underscore is left over where a word begins.
         expect(mrkdwnHtml(proseOf(text)).replace(/<[^>]*>/gu, ''), title).not.toMatch(

@@ -11,6 +11,7 @@ import { judge } from '../../../src/engine/judge.ts';
 import type { AnswerThread, ProgressEvent, RunRequest } from '../../../src/engine/ports.ts';
 import { type Language, languages } from '../../../src/model/language.ts';
 import type { Report } from '../../../src/model/report.ts';
+import type { RunContext } from '../../../src/model/run-context.ts';
 import { parsers } from '../../../src/parsers/index.ts';
 import { renderLadderSvg } from '../../../src/report/ladder-svg.ts';
 import { newStatus, reduceStatus } from '../../../src/report/run-status.ts';
@@ -86,6 +87,49 @@ async function answerTo(name: string, language: Language, withPictures: boolean)
     one.report(report, async () => [...pictures].map(([file, bytes]) => ({ name: file, title: file, bytes }))),
   );
   return { title: `${name} (${language})`, thread, pictures };
+}
+
+/** What earlier runs add to an answer. */
+async function withEarlierRuns(language: Language): Promise<Exhibit[]> {
+  const earlier = { id: 'run0', endedAtMs: Date.UTC(2026, 9, 3, 14, 5), channel, rootTs: '1700000000.000100' };
+  const setting = { node: 'node-50', kind: 'sysctl', name: 'net.ipv4.tcp_tw_recycle', from: '1', to: '0' } as const;
+  const title =
+    language === 'zh' ? 'tcp_tw_recycle 按时间戳丢弃 SYN' : 'tcp_tw_recycle throws SYNs away by their timestamp';
+  const fixed: RunContext = {
+    comparison: {
+      outcome: 'fixed',
+      proven: true,
+      earlier: { ...earlier, verdict: 'found' },
+      gone: [title],
+      still: [],
+      appeared: [],
+      numbers: [{ text: 'PAWSPassive +32 → +0' }],
+      settings: [setting],
+    },
+    seenBefore: [],
+  };
+  const again: RunContext = {
+    seenBefore: [
+      {
+        fingerprint: 'tw-recycle/node-50/tcp/1301',
+        title,
+        times: 3,
+        atLeast: false,
+        days: 90,
+        last: earlier,
+        gone: { run: { ...earlier, id: 'run00' }, afterMs: 840_000, byRecheck: true, settings: [setting] },
+      },
+    ],
+  };
+  const exhibit = async (what: string, name: string, context: RunContext): Promise<Exhibit> => {
+    const report = await reportOf(name, language);
+    const thread = await threadWith(language, report.symptom.text, (one) => one.report(report, undefined, context));
+    return { title: `${what} (${language})`, thread };
+  };
+  return [
+    await exhibit('Re-check: fixed', 'tw-recycle-mended', fixed),
+    await exhibit('seen before', 'tw-recycle', again),
+  ];
 }
 
 /** A run on its way, as its events come in. */
@@ -173,7 +217,7 @@ async function endingsIn(language: Language): Promise<Exhibit[]> {
 export async function exhibits({ pictures }: { readonly pictures: boolean }): Promise<Exhibit[]> {
   const shown: Exhibit[] = [];
   for (const language of languages) {
-    shown.push(...stagesIn(language), ...(await endingsIn(language)));
+    shown.push(...stagesIn(language), ...(await endingsIn(language)), ...(await withEarlierRuns(language)));
     for (const name of shownCases) shown.push(await answerTo(name, language, pictures));
   }
   return shown;
