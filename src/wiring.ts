@@ -17,7 +17,7 @@ import { auditText } from './engine/audit-wording.ts';
 import { parseAsk } from './engine/ask.ts';
 import type { Inventory } from './engine/inventory.ts';
 import { learnNamespace } from './engine/learn-namespace.ts';
-import { learnOwner } from './engine/learn-owner.ts';
+import { learnOwner, learnOwners } from './engine/learn-owner.ts';
 import { learnPods } from './engine/learn-pods.ts';
 import { makePlan } from './engine/plan.ts';
 import { type AuditPlan, defaultAuditPlaybook, planAudit } from './engine/plan-audit.ts';
@@ -346,13 +346,14 @@ function createInventory(
     names = [...new Set([...names, ...hosts])].sort();
   });
   const learned = new Map<string, { readonly node: InventoryNode; readonly untilMs: number }>();
-  const hasAddress = (address: string): InventoryNode | undefined =>
-    [...nodes.values()].find((node) =>
+  const holders = new Map<string, { readonly nodes: readonly InventoryNode[]; readonly untilMs: number }>();
+  const claimants = (address: string): readonly InventoryNode[] =>
+    [...nodes.values()].filter((node) =>
       [node.target, node.address, ...node.serves].some((one) => one !== undefined && canonicalAddress(one) === address),
     );
   const inventory: Inventory & KnownOwners = {
     names: () => names,
-    knownOwner: hasAddress,
+    knownOwner: (address) => claimants(address)[0],
     externalAllowed: config.targets.external,
     async find(name) {
       await ready;
@@ -364,16 +365,30 @@ function createInventory(
     },
     async ownerOf(address) {
       await ready;
-      const owner = hasAddress(address);
-      if (owner || isOnEveryNode(address)) return owner ?? null;
+      const [owner, another] = claimants(address);
+      if (isOnEveryNode(address)) return owner ?? null;
+      if (another !== undefined) return (await inventory.ownersOf?.(address))?.[0] ?? null;
+      if (owner) return owner;
       const known = learned.get(address);
       if (known !== undefined && known.untilMs > Date.now()) return known.node;
       // Hosts of ssh_config are read one by one when they are asked for; a broken one must not hide the others.
       for (const name of names.slice(0, maxHostsRead)) await inventory.find(name).catch(() => null);
-      const found = hasAddress(address) ?? (await learnOwner(address, [...nodes.values()], transport, parsers));
+      const found = claimants(address)[0] ?? (await learnOwner(address, [...nodes.values()], transport, parsers));
       // Addresses move, and a node that was down may own it: only what was found is kept, and not for long.
       if (found) learned.set(address, { node: found, untilMs: Date.now() + learnedForMs });
       return found;
+    },
+    async ownersOf(address) {
+      await ready;
+      const claiming = claimants(address);
+      if (claiming.length < 2 || isOnEveryNode(address)) return claiming;
+      const known = holders.get(address);
+      if (known !== undefined && known.untilMs > Date.now()) return known.nodes;
+      // Where the inventory names several, the address may move between them: who has it now?
+      const holding = await learnOwners(address, claiming, transport, parsers);
+      const owners = holding.length === 0 ? claiming : holding;
+      holders.set(address, { nodes: owners, untilMs: Date.now() + learnedForMs });
+      return owners;
     },
   };
   return inventory;

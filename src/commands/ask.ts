@@ -6,6 +6,7 @@ import { explainPlan } from '../engine/explain.ts';
 import type { OnProgress } from '../engine/ports.ts';
 import { languages } from '../model/language.ts';
 import type { Report } from '../model/report.ts';
+import { assumptionLines } from '../report/assumptions.ts';
 import { renderExplain } from '../report/explain.ts';
 import { createRunDirectory, wire } from '../wiring.ts';
 import { printReport, reportStatus } from './print-report.ts';
@@ -40,6 +41,7 @@ export async function ask(text: string, options: Options): Promise<number> {
     };
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
+    for (const line of assumptionLines(plan, language)) process.stderr.write(`${line}\n`);
     const onProgress: OnProgress = progressLines(process.stderr, language);
     const report: Report = await wiring.run(plan, {
       language,

@@ -146,10 +146,25 @@ export function describeTarget(target: Target): string {
     case 'node':
       return target.netns === undefined ? target.node : `${target.node} netns ${target.netns}`;
     case 'address':
-      return target.address;
+      return target.node === undefined ? target.address : `${target.address} on ${target.node}`;
     case 'kubernetes':
       return `${target.object} ${target.namespace === undefined ? '' : `${target.namespace}/`}${target.name}`;
   }
+}
+
+/** A symptom as a question again: parsing it gives the same symptom. */
+export function questionText(symptom: Symptom): string {
+  const { target, port, protocol, sizeBytes, watchMs, from, via, playbook, words } = symptom;
+  return [
+    `${describeTarget(target)} port ${port}`,
+    ...from.map((one) => `from ${describeTarget(one)}`),
+    ...via.map((one) => `via ${describeTarget(one)}`),
+    ...(protocol === 'udp' ? ['udp'] : []),
+    ...(sizeBytes === undefined ? [] : [`size ${sizeBytes}`]),
+    ...(watchMs === undefined ? [] : [`for ${watchMs}ms`]),
+    ...(playbook === undefined ? [] : [`playbook ${playbook}`]),
+    ...words,
+  ].join(' ');
 }
 
 class TokenReader {
@@ -191,6 +206,14 @@ function joinsTargets(token: string | undefined, next: string | undefined): bool
 function readTarget(tokens: TokenReader): { target: Target; port?: number } {
   const { target, ...port } = readPlainTarget(tokens);
   const word = tokens.peek()?.toLowerCase();
+  if (target.kind === 'address' && (word === 'on' || word === '在')) {
+    // "on" may be one of the words that say what it looks like
+    const node = NodeName.safeParse(tokens.peek(1));
+    if (!node.success || keywords[node.data.toLowerCase()] !== undefined) return { target, ...port };
+    tokens.next();
+    tokens.next();
+    return { target: { ...target, node: node.data }, ...port };
+  }
   if (word !== 'netns' && word !== '命名空间') return { target, ...port };
   tokens.next();
   const name = tokens.next();

@@ -11,6 +11,11 @@ export interface Inventory {
   find(name: string): Promise<InventoryNode | null>;
   /** The node that owns an address: `address`, `target` or `serves`, or learned from the nodes themselves. */
   ownerOf(address: string): Promise<InventoryNode | null>;
+  /**
+   * Every node that has this address now, of those that the inventory says it of: two where it is on both. Absent:
+   * {@link ownerOf} is all that is known.
+   */
+  ownersOf?(address: string): Promise<readonly InventoryNode[]>;
   /** `targets.external`: addresses that no node owns may be diagnosed. */
   readonly externalAllowed: boolean;
 }
@@ -26,21 +31,14 @@ export async function resolveTarget(target: Target, inventory: Inventory): Promi
     case 'node': {
       const node = await inventory.find(target.node);
       if (node) return { kind: 'node', node, address: node.target ?? node.address };
-      const close = closestNames(target.node, inventory.names());
-      throw new NetcheckError(
-        'ask/unknown-node',
-        `There is no node "${target.node}" in the inventory.`,
-        close.length > 0
-          ? `Did you mean ${close.join(', ')}?`
-          : inventory.names().length === 0
-            ? 'The inventory is empty: list the nodes in netcheck.yaml, or set sshConfig: true.'
-            : `The inventory has ${listed(inventory.names())}.`,
-      );
+      throw unknownNode(target.node, inventory);
     }
     case 'address': {
       const address = canonicalAddress(target.address);
-      const owner = await inventory.ownerOf(address);
-      if (owner) return { kind: 'node', node: owner, address };
+      const owner = target.node === undefined ? await inventory.ownerOf(address) : await inventory.find(target.node);
+      if (target.node !== undefined && owner === null) throw unknownNode(target.node, inventory);
+      if (owner && !(target.node !== undefined && isOnEveryNode(address)))
+        return { kind: 'node', node: owner, address };
       if (isOnEveryNode(address))
         throw new NetcheckError(
           'ask/external-address',
@@ -61,6 +59,19 @@ export async function resolveTarget(target: Target, inventory: Inventory): Promi
         'Ask with the node and the port instead, for example: node-50 port 1301',
       );
   }
+}
+
+function unknownNode(name: string, inventory: Inventory): NetcheckError {
+  const close = closestNames(name, inventory.names());
+  return new NetcheckError(
+    'ask/unknown-node',
+    `There is no node "${name}" in the inventory.`,
+    close.length > 0
+      ? `Did you mean ${close.join(', ')}?`
+      : inventory.names().length === 0
+        ? 'The inventory is empty: list the nodes in netcheck.yaml, or set sshConfig: true.'
+        : `The inventory has ${listed(inventory.names())}.`,
+  );
 }
 
 /** The first few names, and how many more there are. */

@@ -18,15 +18,36 @@ export async function learnOwner(
   transport: NodeTransport,
   parsers: ReadonlyMap<string, Parser>,
 ): Promise<InventoryNode | null> {
+  const [owner] = await askOwners(address, nodes, transport, parsers, 1);
+  return owner ?? null;
+}
+
+/** The same of an address that may be on several of them at once (anycast, a virtual address after a split). */
+export function learnOwners(
+  address: string,
+  nodes: readonly InventoryNode[],
+  transport: NodeTransport,
+  parsers: ReadonlyMap<string, Parser>,
+): Promise<readonly InventoryNode[]> {
+  return askOwners(address, nodes, transport, parsers, nodes.length);
+}
+
+async function askOwners(
+  address: string,
+  nodes: readonly InventoryNode[],
+  transport: NodeTransport,
+  parsers: ReadonlyMap<string, Parser>,
+  enough: number,
+): Promise<readonly InventoryNode[]> {
   const found = createDeadline(bounds.timeoutMs);
   const { signal } = found;
   const waiting = nodes.slice(0, bounds.nodes);
-  let owner: InventoryNode | null = null;
+  const owners: InventoryNode[] = [];
   const askNext = async (): Promise<void> => {
     for (let node = waiting.shift(); node !== undefined && !signal.aborted; node = waiting.shift())
       if (await owns(node, address, transport, parsers, signal)) {
-        owner = node;
-        found.abort('enough');
+        owners.push(node);
+        if (owners.length >= enough) found.abort('enough');
       }
   };
   try {
@@ -34,7 +55,8 @@ export async function learnOwner(
   } finally {
     found.clear();
   }
-  return owner;
+  // in the order of the inventory, whoever answered first
+  return nodes.filter((node) => owners.includes(node));
 }
 
 async function owns(

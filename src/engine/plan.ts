@@ -1,5 +1,15 @@
 import { NetcheckError } from '../model/errors.ts';
-import type { Budget, LookedUp, Plan, PlannedNode, PlannedRule, PlannedStep, Role, Seen } from '../model/plan.ts';
+import type {
+  Assumption,
+  Budget,
+  LookedUp,
+  Plan,
+  PlannedNode,
+  PlannedRule,
+  PlannedStep,
+  Role,
+  Seen,
+} from '../model/plan.ts';
 import type { Playbook } from '../model/playbook.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import { nodeOfPlace, placeName } from '../model/netns.ts';
@@ -108,9 +118,12 @@ export async function makePlan(
   for (const one of symptom.from) await add(await resolve(one), 'client', 'from');
   for (const { node, why } of behind)
     await add({ kind: 'node', node, address: node.target ?? node.address }, 'forwarder', why);
+  const assumed: Assumption[] = await otherOwners(target, symptom, inventory);
   if (symptom.from.length === 0)
-    for (const { name, why } of chooseClients(nodes, inventory, options))
+    for (const { name, why, others } of chooseClients(nodes, inventory, options)) {
       await add(await resolveTarget({ kind: 'node', node: name }, inventory), 'client', why);
+      if (others.length > 0) assumed.push({ what: 'from', node: name, others: [...others] });
+    }
 
   for (const { node, roles } of nodes.values())
     if (symptom.from.length > 0 && roles.includes('target') && roles.includes('client'))
@@ -147,6 +160,7 @@ export async function makePlan(
     onward: onwardSteps(whole.collect),
     ...notesOf(registries),
     ...(lookedUp.length === 0 ? {} : { lookedUp }),
+    ...(assumed.length === 0 ? {} : { assumed }),
     budget:
       symptom.watchMs === undefined
         ? options.budget
@@ -193,18 +207,28 @@ function noNamespaces(node: InventoryNode, netns: string): never {
   );
 }
 
+/** An address that two nodes have: the first is taken, and it is said. */
+async function otherOwners(target: Place, { target: asked }: Symptom, inventory: Inventory): Promise<Assumption[]> {
+  if (asked.kind !== 'address' || asked.node !== undefined || target.kind !== 'node') return [];
+  const owners = (await inventory.ownersOf?.(target.address)) ?? [];
+  const others = owners.map(({ name }) => name).filter((name) => name !== target.node.name);
+  return others.length === 0 ? [] : [{ what: 'owner', node: target.node.name, others: others.slice(0, 5) }];
+}
+
 /** `defaults.probeFrom`, else one other node of the inventory: without a probe there may be nothing to see. */
 function chooseClients(
   nodes: ReadonlyMap<string, PlannedNode>,
   inventory: Inventory,
   { probeFrom }: PlanOptions,
-): readonly { name: string; why: string }[] {
+): readonly { readonly name: string; readonly why: string; readonly others: readonly string[] }[] {
   const there = new Set([...nodes.keys()].map(nodeOfPlace));
   const isThere = (name: string): boolean => there.has(name);
   const configured = probeFrom.filter((name) => !isThere(name));
-  if (configured.length > 0) return configured.map((name) => ({ name, why: 'defaults.probeFrom' }));
-  const other = inventory.names().find((name) => !isThere(name));
-  return other === undefined ? [] : [{ name: other, why: 'no "from" and no defaults.probeFrom: the first other node' }];
+  if (configured.length > 0) return configured.map((name) => ({ name, why: 'defaults.probeFrom', others: [] }));
+  const [other, ...others] = inventory.names().filter((name) => !isThere(name));
+  if (other === undefined) return [];
+  const why = 'no "from" and no defaults.probeFrom: the first other node';
+  return [{ name: other, why, others: others.slice(0, 5) }];
 }
 
 type Lists = Pick<Playbook, 'collect' | 'rules'>;

@@ -105,6 +105,17 @@ export const LookedUp = z.strictObject({
 });
 export type LookedUp = z.infer<typeof LookedUp>;
 
+/**
+ * What the question did not say and netcheck chose: where to probe from, or which of several nodes with that address.
+ * `others`: what it could have been as well.
+ */
+export const Assumption = z.strictObject({
+  what: z.enum(['from', 'owner']),
+  node: z.string(),
+  others: z.array(z.string()),
+});
+export type Assumption = z.infer<typeof Assumption>;
+
 /** Playbook + nodes in roles: everything that decides what a run does. Saved in run.json. */
 export const Plan = z.strictObject({
   symptom: Symptom,
@@ -123,6 +134,8 @@ export const Plan = z.strictObject({
   onward: z.array(OnwardStep).optional(),
   /** What the team adds to the remedies of these rules, by rule; absent: nothing. */
   remedyNotes: z.record(z.string(), z.array(RemedyNote)).optional(),
+  /** Absent: the question said it all. */
+  assumed: z.array(Assumption).optional(),
   budget: Budget,
   /** What Kubernetes objects of the question turned out to be, and who told; absent: the question names none. */
   lookedUp: z.array(LookedUp).optional(),

@@ -10,7 +10,12 @@ export const Target = z.discriminatedUnion('kind', [
     /** Network namespace on that node, a pod's for example. */
     netns: NetnsName.optional(),
   }),
-  z.strictObject({ kind: z.literal('address'), address: IpAddress }),
+  z.strictObject({
+    kind: z.literal('address'),
+    address: IpAddress,
+    /** Of several nodes that have this address, the one that is meant. */
+    node: NodeName.optional(),
+  }),
   z.strictObject({
     kind: z.literal('kubernetes'),
     object: z.enum(['pod', 'svc', 'deploy', 'nodeport', 'ingress']),

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseAsk } from '../../src/engine/ask.ts';
+import { parseAsk, questionText } from '../../src/engine/ask.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
 
 const node = (name: string) => ({ kind: 'node', node: name });
@@ -34,6 +34,26 @@ describe('the grammar of an ask', () => {
     expect(symptom.target).toEqual(node('node-50'));
     expect(symptom.port).toBe(1301);
     expect(symptom.words).toEqual([]);
+  });
+
+  it('reads which of several nodes with an address is meant', () => {
+    expect(parseAsk('10.51.2.2 on node-51 port 80').target).toEqual({
+      kind: 'address',
+      address: '10.51.2.2',
+      node: 'node-51',
+    });
+    expect(parseAsk('10.51.2.2 在 node-51 端口 80').target).toMatchObject({ node: 'node-51' });
+    expect(parseAsk('10.51.2.2 on port 80')).toMatchObject({ target: { address: '10.51.2.2' }, words: ['on'] });
+    expect(parseAsk('node-50 on node-51 port 80').words).toEqual(['on', 'node-51']);
+  });
+
+  it.each([
+    'node-50 port 1301',
+    'node-50 netns 4321 port 53 from node-12 from pod shop/cart-1 via node-30 udp size 1400 for 20000ms playbook dns-slow sometimes slow',
+    '10.51.2.2 on node-51 port 80 from 2001:db8::5',
+  ])('says %j again as it was said', (text) => {
+    expect(questionText(parseAsk(text))).toBe(text);
+    expect(parseAsk(questionText(parseAsk(text)))).toEqual(parseAsk(text));
   });
 
   it('reads every part of the grammar, in any order', () => {

@@ -96,6 +96,25 @@ describe('a plan', () => {
     });
   });
 
+  it('says what the question did not say and was chosen', async () => {
+    expect((await plan('node-50 port 1301')).assumed).toEqual([
+      { what: 'from', node: 'node-12', others: ['node-51', 'r1'] },
+    ]);
+    expect((await plan('node-50 port 1301 from r1')).assumed).toBeUndefined();
+    expect((await plan('node-50 port 1301', { probeFrom: ['r1'] })).assumed).toBeUndefined();
+    const both = nodes.filter(({ name }) => name.startsWith('node-5'));
+    const shared: Inventory = { ...inventory(), ownerOf: async () => both[0] ?? null, ownersOf: async () => both };
+    const planned = (text: string) => makePlan(parseAsk(text), shared, registries, options);
+    expect((await planned('10.9.9.9 port 80 from r1')).assumed).toEqual([
+      { what: 'owner', node: 'node-50', others: ['node-51'] },
+    ]);
+    const named = await planned('10.9.9.9 on node-51 port 80 from r1');
+    expect(named.assumed).toBeUndefined();
+    expect(named).toMatchObject({ targetAddress: '10.9.9.9', nodes: [{ node: { name: 'node-51' } }, {}] });
+    expect((await refusal(planned('10.9.9.9 on node-5 port 80'))).hint).toContain('node-50');
+    expect((await refusal(planned('127.0.0.1 on node-51 port 80'))).code).toBe('ask/external-address');
+  });
+
   it('asks about a network namespace: it is a place of its own, and its node forwards', async () => {
     const namespaceOn: NonNullable<PlanOptions['namespaceOn']> = (node, netns) =>
       Promise.resolve({ address: netns === 'host' ? (node.target ?? '') : '10.244.1.5', isOwn: netns === 'host' });
