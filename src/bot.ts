@@ -8,6 +8,7 @@ import { askHelp } from './help.ts';
 import { createJudge } from './judge-ask.ts';
 import { openQueue } from './open-queue.ts';
 import { healthRoutes, readinessChecks } from './serve-health.ts';
+import { slackKnowledge } from './slack-knowledge.ts';
 import { untilStopped } from './until-stopped.ts';
 import { accessCheckOf, log, slackOptions, startWorker } from './worker.ts';
 import { type Wiring, wire } from './wiring.ts';
@@ -75,7 +76,8 @@ function createApp(
   onDead: (error: NetcheckError) => void,
 ): SlackApp {
   const { config } = wiring.loaded;
-  const judge = createJudge(wiring, accessCheckOf(wiring, botToken));
+  const access = accessCheckOf(wiring, botToken);
+  const judge = createJudge(wiring, access);
   return createSlackApp({
     ...slackOptions(queue, botToken),
     appToken: process.env['SLACK_APP_TOKEN'] || undefined,
@@ -87,5 +89,6 @@ function createApp(
     onDead,
     ask: judge.ask,
     mayAct: judge.mayAct,
+    knowledge: slackKnowledge(wiring, queue, { access, judge }),
   });
 }

@@ -7,6 +7,7 @@ import { closestNames } from './engine/inventory.ts';
 import type { AccessAction } from './model/access-action.ts';
 import { NetcheckError } from './model/errors.ts';
 import type { Language } from './model/language.ts';
+import { assumptionLines } from './report/assumptions.ts';
 import type { Wiring } from './wiring.ts';
 
 /** Judges what people want before anything happens; refusals and presses go into the audit log. */
@@ -56,11 +57,14 @@ export function createJudge(wiring: Pick<Wiring, 'plan' | 'writeLog' | 'loaded'>
         if (refusal) return await refused('ask', asker, text, refusal);
         return {
           ok: true,
-          describe: planned.nodes.map(({ node, roles }) => `${node.name} (${roles.join(', ')})`).join(', '),
+          describe: [
+            planned.nodes.map(({ node, roles }) => `${node.name} (${roles.join(', ')})`).join(', '),
+            ...assumptionLines(planned, language),
+          ].join(' · '),
         };
       } catch (error) {
         if (!(error instanceof NetcheckError)) throw error;
-        return { ok: false, ...(await withoutOtherNodes(error, asker, access, loaded)) };
+        return { ok: false, code: error.code, ...(await withoutOtherNodes(error, asker, access, loaded)) };
       }
     },
 

@@ -159,6 +159,8 @@ export interface RunRequest {
   readonly thread: { readonly channel: string; readonly rootTs: string; readonly statusTs: string };
   /** Id of the run that this one checks again. */
   readonly recheckOf?: string;
+  /** The text was taken from prose or from a message that the person pointed at: what was understood is shown. */
+  readonly wasRead?: boolean;
   /** What began it; absent: a person. */
   readonly origin?: 'alert' | 'schedule';
 }

@@ -43,6 +43,7 @@ const JobRequest = z.strictObject({
   askedAtMs: z.number(),
   thread: z.strictObject({ channel: z.string(), rootTs: z.string(), statusTs: z.string() }),
   recheckOf: z.string().optional(),
+  wasRead: z.boolean().optional(),
 });
 
 /** What a job carries. `submission` tells the delivery that made it from one that came again. */
@@ -53,8 +54,12 @@ export type RunJob = z.infer<typeof RunJob>;
 export function requestOf(data: unknown): RunRequest | undefined {
   const read = RunJob.safeParse(data);
   if (!read.success) return undefined;
-  const { recheckOf, ...request } = read.data.request;
-  return recheckOf === undefined ? request : { ...request, recheckOf };
+  const { recheckOf, wasRead, ...request } = read.data.request;
+  return {
+    ...request,
+    ...(recheckOf === undefined ? {} : { recheckOf }),
+    ...(wasRead === undefined ? {} : { wasRead }),
+  };
 }
 
 /**

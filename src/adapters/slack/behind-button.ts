@@ -71,7 +71,7 @@ export async function runBehindButton(
 function runRequestOf(json: string): RunRequest | undefined {
   const value = parsedJson(json);
   if (!isRecord(value) || !isRecord(value['thread'])) return undefined;
-  const { id, text, language, askedBy, askedAtMs, thread, recheckOf, origin } = value;
+  const { id, text, language, askedBy, askedAtMs, thread, recheckOf, origin, wasRead } = value;
   const { channel, rootTs, statusTs } = thread;
   if (typeof id !== 'string' || typeof text !== 'string' || typeof askedBy !== 'string') return undefined;
   if (typeof askedAtMs !== 'number' || typeof channel !== 'string') return undefined;
@@ -84,6 +84,7 @@ function runRequestOf(json: string): RunRequest | undefined {
     askedAtMs,
     thread: { channel, rootTs, statusTs },
     ...(typeof recheckOf === 'string' ? { recheckOf } : {}),
+    ...(wasRead === true ? { wasRead } : {}),
     ...(origin === 'alert' || origin === 'schedule' ? { origin } : {}),
   };
 }

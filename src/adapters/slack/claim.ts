@@ -35,13 +35,14 @@ export async function claim(store: KeyValue, key: string, value: string, leaseMs
   };
 }
 
-/** Asks the store and takes both a rejection and a long silence for "does not answer". */
+/** Asks the store (or whatever else answers) and takes both a rejection and a long silence for "does not answer". */
 export async function answerOf<T>(
   ask: () => Promise<T>,
+  withinMs: number = storeTimeoutMs,
 ): Promise<{ readonly answered: true; readonly value: T } | { readonly answered: false }> {
   let timer: NodeJS.Timeout | undefined;
   const silence = new Promise<{ readonly answered: false }>((resolve) => {
-    timer = setTimeout(() => resolve({ answered: false }), storeTimeoutMs);
+    timer = setTimeout(() => resolve({ answered: false }), withinMs);
   });
   try {
     return await Promise.race([ask().then((value) => ({ answered: true as const, value })), silence]);

@@ -5,8 +5,10 @@ import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
 import { boltLogger } from './bolt-logger.ts';
 import type { MayAct } from './behind-button.ts';
+import { diagnoseShortcut, searchAction } from './diagnose-form.ts';
 import { createFront, type Front } from './front.ts';
 import { fieldsOf } from './fields-of.ts';
+import type { Knowledge } from './knowledge.ts';
 import { createSlackSender, type SlackSender, type SlackSenderOptions } from './slack-sender.ts';
 import type { Ask } from './start-run.ts';
 import { SocketReceiver, type SocketReceiverOptions } from './socket-receiver.ts';
@@ -24,6 +26,8 @@ export interface SlackAppOptions extends SlackSenderOptions {
   readonly ask: Ask;
   readonly mayAct?: MayAct | undefined;
   readonly queue: RunQueue;
+  /** Absent: no form, no App Home, no questions back. */
+  readonly knowledge?: Knowledge | undefined;
   readonly socket?: Pick<SocketReceiverOptions, 'backoffMs' | 'giveUpAfterMs'> | undefined;
 }
 
@@ -71,6 +75,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     options.onDead?.(error);
   };
   const sender = createSlackSender({ ...options, onDead });
+  let identity: Awaited<ReturnType<typeof whoAmI>> | undefined;
   const front = createFront({
     outbox: sender.outbox,
     calls: sender.calls,
@@ -78,6 +83,11 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     queue: options.queue,
     ask: options.ask,
     helpText: options.helpText,
+    knowledge: options.knowledge,
+    threadLink: (channel, rootTs) =>
+      identity === undefined || !/^[CGD][A-Z0-9]+$/u.test(channel) || !/^\d+\.\d+$/u.test(rootTs)
+        ? undefined
+        : `${identity.url}archives/${channel}/p${rootTs.replace('.', '')}`,
     mayAct: options.mayAct,
     threadOf: (request) => sender.answerThread(request, { attempt: 1 }),
     language: options.language,
@@ -91,7 +101,6 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
       ? undefined
       : new SocketReceiver({ ...options.socket, appToken, slackApiUrl, logger, onDead });
   const receiver = socket ?? httpReceiver(signingSecret, logger);
-  let identity: { readonly botUserId: string; readonly botId: string } | undefined;
   const app = new App({
     receiver,
     logger,
@@ -99,7 +108,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     authorize: () =>
       identity === undefined
         ? Promise.reject(new Error('netcheck has not started yet'))
-        : Promise.resolve({ botToken: options.botToken, ...identity }),
+        : Promise.resolve({ botToken: options.botToken, botUserId: identity.botUserId, botId: identity.botId }),
   });
   listen(app, front, command, () => identity?.botUserId ?? '', log);
 
@@ -157,7 +166,7 @@ function listen(app: App, front: Front, command: string, botUserId: () => string
       channel: body.channel_id,
       team: body.team_id,
       triggerId: body.trigger_id,
-      respond: (text) => respondTo(body.response_url, text),
+      respond: (text, blocks) => respondTo(body.response_url, text, blocks),
     });
   });
   app.event('app_mention', async ({ event, body, context }) => {
@@ -173,6 +182,33 @@ function listen(app: App, front: Front, command: string, botUserId: () => string
       redelivered: (context.retryNum ?? 0) > 0,
       botUserId: botUserId(),
     });
+  });
+  app.shortcut({ type: 'message_action', callback_id: diagnoseShortcut }, async ({ ack, body, shortcut }) => {
+    if (!(await acknowledged(ack))) return;
+    const { message, channel, trigger_id: triggerId } = shortcut;
+    const threadTs: unknown = message['thread_ts'];
+    await front.shortcut({
+      message,
+      user: body.user.id,
+      channel: channel.id,
+      team: body.team?.id ?? '',
+      ts: message.ts,
+      threadTs: typeof threadTs === 'string' ? threadTs : undefined,
+      triggerId,
+    });
+  });
+  // The answer is the acknowledgement.
+  app.options<'block_suggestion'>(searchAction, async ({ ack, payload }) => {
+    const found = await front.search({
+      typed: payload.value,
+      user: payload.user.id,
+      privateMetadata: payload.view?.private_metadata ?? '',
+    });
+    const options = found.map(({ text, value }) => ({ text: { ...text }, value }));
+    await acknowledged(() => ack({ options }));
+  });
+  app.event('app_home_opened', async ({ event }) => {
+    if (event.tab !== 'messages') await front.homeOpened(event.user);
   });
   // Every button that is ours, also one of an older version that nobody handles any more: Slack wants its answer.
   app.action({ type: 'block_actions', action_id: /^netcheck_/u }, async ({ ack, body, action }) => {
@@ -223,11 +259,11 @@ function valueOf(action: BlockElementAction): string {
 }
 
 /** Shows text to the person behind a `response_url` only. Rejects where Slack does not take it within 5 s. */
-async function respondTo(url: string, text: string): Promise<void> {
+async function respondTo(url: string, text: string, blocks: readonly unknown[] | undefined): Promise<void> {
   const response = await fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ response_type: 'ephemeral', text }),
+    body: JSON.stringify({ response_type: 'ephemeral', text, ...(blocks === undefined ? {} : { blocks }) }),
     signal: AbortSignal.timeout(5000),
   });
   if (!response.ok) throw new Error(`HTTP ${response.status}`);

@@ -7,7 +7,7 @@ export interface SlashDelivery {
   /** Unique per command, the same when delivered again. */
   readonly triggerId: string;
   /** Shows text to the person only (response_url). Rejects where Slack does not take it. */
-  readonly respond: (text: string) => Promise<void>;
+  readonly respond: (text: string, blocks?: readonly unknown[]) => Promise<void>;
 }
 
 /** An `app_mention` event, after it was acknowledged. */
@@ -22,6 +22,19 @@ export interface MentionDelivery {
   readonly redelivered: boolean;
   /** Our own user id, so that the mention itself can be cut off. */
   readonly botUserId: string;
+}
+
+/** The shortcut "Diagnose this" on a message, after it was acknowledged. */
+export interface ShortcutDelivery {
+  /** The message as Slack gives it. */
+  readonly message: unknown;
+  readonly user: string;
+  readonly channel: string;
+  readonly team: string;
+  readonly ts: string;
+  readonly threadTs?: string | undefined;
+  /** Unique per use, the same when delivered again; opens a modal, within three seconds. */
+  readonly triggerId: string;
 }
 
 /** A press of one of our buttons, after it was acknowledged. */
@@ -41,6 +54,14 @@ export interface ClickDelivery {
   readonly team: string;
   /** Opens a modal, within three seconds. */
   readonly triggerId: string;
+}
+
+/** A letter typed in a field that searches. Not acknowledged yet: the options are the acknowledgement. */
+export interface SearchDelivery {
+  readonly typed: string;
+  readonly user: string;
+  /** What we gave the view when it was opened. */
+  readonly privateMetadata: string;
 }
 
 /** A modal that was sent in. Not acknowledged yet: what is wrong with its fields is said in the acknowledgement. */

@@ -1,10 +1,26 @@
 import { unmangle } from '../../model/unmangle.ts';
 import { type BehindButtonOptions, runBehindButton } from './behind-button.ts';
-import type { ClickDelivery, FormDelivery, MentionDelivery, SlashDelivery } from './deliveries.ts';
+import { answerOf } from './claim.ts';
+import type {
+  ClickDelivery,
+  FormDelivery,
+  MentionDelivery,
+  SearchDelivery,
+  ShortcutDelivery,
+  SlashDelivery,
+} from './deliveries.ts';
+import { searchOptions, type SelectOption } from './diagnose-form.ts';
+import { readDraft } from './drafts.ts';
+import { openForm } from './form-button.ts';
 import { frontButtons, frontForms } from './front-buttons.ts';
+import { createHomeTab } from './home-tab.ts';
+import type { Reader } from './knowledge.ts';
+import { createLocales } from './locales.ts';
+import { type MessageWords, messageWords } from './message-words.ts';
+import { quotedMessage } from './quoted-message.ts';
 import type { FormVerdict, FrontDesk, RunButton, RunForm } from './run-button.ts';
 import { runIdOf, startRun, type StartRunOptions } from './start-run.ts';
-import { languageOf, wordingIn } from './wording.ts';
+import { isChinese, wordingIn } from './wording.ts';
 
 export interface FrontOptions
   extends Omit<StartRunOptions, 'log'>,
@@ -20,17 +36,25 @@ export interface FrontOptions
 export interface Front {
   slash(delivery: SlashDelivery): Promise<void>;
   mention(delivery: MentionDelivery): Promise<void>;
+  shortcut(delivery: ShortcutDelivery): Promise<void>;
   /** A press of any of our buttons; one that nobody knows (of an older version) does nothing. */
   press(click: ClickDelivery): Promise<void>;
   submit(form: FormDelivery): Promise<FormVerdict>;
+  /** Options of a field that searches as one types: at most 100, within two seconds. */
+  search(search: SearchDelivery): Promise<readonly SelectOption[]>;
+  homeOpened(user: string): Promise<void>;
 }
+
+/** How long a message may be thought about before its form cannot be opened any more. */
+const readWithinMs = 1500;
 
 /** The front without Bolt: deliveries in, messages and queued runs out. */
 export function createFront(options: FrontOptions): Front {
-  const { outbox, calls, store, queue, language, command, threadOf } = options;
+  const { outbox, calls, store, queue, language, command, threadOf, knowledge, ask } = options;
   const log = options.log ?? (() => {});
   const buttons = new Map((options.buttons ?? frontButtons).map((button) => [button.action, button]));
   const forms = new Map((options.forms ?? frontForms).map((form) => [form.callbackId, form]));
+  const locales = createLocales(calls);
 
   const desk: FrontDesk = {
     outbox,
@@ -39,14 +63,21 @@ export function createFront(options: FrontOptions): Front {
     queue,
     language,
     command,
+    knowledge,
+    ask,
     log,
     threadOf,
+    threadLink: options.threadLink ?? (() => undefined),
+    // Text that shows its language needs no question to Slack.
+    languageOf: async (user, text) => (isChinese(text) ? 'zh' : ((await locales.of(user)) ?? language)),
+    knownLanguage: (user) => locales.known(user) ?? language,
     start: (asked) => startRun({ ...options, log }, asked),
     runBehind: (action, click) => runBehindButton({ ...options, log }, action, click, (text) => desk.tell(click, text)),
-    async tell({ channel, user, threadTs }, text) {
-      await outbox.ephemeral({ channel, user, threadTs, text });
+    async tell({ channel, user, threadTs }, text, blocks) {
+      await outbox.ephemeral({ channel, user, threadTs, text, blocks });
     },
   };
+  const home = createHomeTab(desk);
 
   async function guarded(what: string, work: () => Promise<void>): Promise<void> {
     try {
@@ -60,18 +91,20 @@ export function createFront(options: FrontOptions): Front {
     slash: (delivery) =>
       guarded('a slash command', async () => {
         const text = withoutCheck(unmangle(delivery.text));
-        const { user, channel } = delivery;
+        const { user, channel, team, triggerId } = delivery;
+        // At once: Slack forgets the trigger after three seconds.
+        if (text === '' && (await openForm(desk, triggerId, { channel }, user))) return;
         await desk.start({
-          runId: runIdOf('slash', delivery.team, channel, delivery.triggerId),
+          runId: runIdOf('slash', team, channel, triggerId),
           text,
-          asker: { user, channel, language: languageOf(text, language) },
+          asker: { user, channel, language: await desk.languageOf(user, text) },
           redelivered: false,
-          async tell(answer) {
+          async tell(answer, blocks) {
             try {
-              await delivery.respond(answer);
+              await delivery.respond(answer, blocks);
             } catch (error) {
               log(`slack: response_url did not take an answer: ${String(error)}`);
-              await desk.tell({ channel, user }, answer);
+              await desk.tell({ channel, user }, answer, blocks);
             }
           },
         });
@@ -81,14 +114,44 @@ export function createFront(options: FrontOptions): Front {
       guarded('a mention', async () => {
         const text = withoutCheck(unmangle(afterMention(delivery.text, delivery.botUserId)));
         const { user, channel, threadTs } = delivery;
+        const above =
+          knowledge === undefined || threadTs === undefined || threadTs === delivery.ts
+            ? {}
+            : { quoted: () => quotedMessage(calls, channel, threadTs, log) };
         await desk.start({
           // With the text: a person who corrects a typing error by editing the message asks something new.
           runId: runIdOf('mention', delivery.team, channel, delivery.ts, text),
           text,
-          asker: { user, channel, language: languageOf(text, language) },
+          asker: { user, channel, language: await desk.languageOf(user, text) },
           rootTs: threadTs ?? delivery.ts,
           redelivered: delivery.redelivered,
-          tell: (answer) => desk.tell({ channel, user, threadTs }, answer),
+          ...above,
+          tell: (answer, blocks) => desk.tell({ channel, user, threadTs }, answer, blocks),
+        });
+      }),
+
+    shortcut: (delivery) =>
+      guarded('a shortcut', async () => {
+        const { user, channel, threadTs, ts, team, triggerId } = delivery;
+        const rootTs = threadTs ?? ts;
+        const words = messageWords(delivery.message);
+        const who = { user, channel, language: desk.knownLanguage(user) };
+        const quoted = await answerOf(() => readAtOnce(who, words), readWithinMs);
+        // Nothing to go by: the form, while Slack still lets us open it.
+        if (
+          quoted.answered &&
+          quoted.value === 'unclear' &&
+          (await openForm(desk, triggerId, { channel, rootTs }, user))
+        )
+          return;
+        await desk.start({
+          runId: runIdOf('shortcut', team, channel, ts, triggerId),
+          text: '',
+          asker: { user, channel, language: await desk.languageOf(user, '') },
+          rootTs,
+          redelivered: false,
+          quoted: async () => words,
+          tell: (answer, blocks) => desk.tell({ channel, user, threadTs: rootTs }, answer, blocks),
         });
       }),
 
@@ -109,7 +172,22 @@ export function createFront(options: FrontOptions): Front {
         return { errors: { [field]: wordingIn(language).ourFault.message } };
       }
     },
+
+    async search({ typed, user, privateMetadata }) {
+      const { channel = '' } = readDraft(privateMetadata);
+      return searchOptions(knowledge, { user, channel, language: desk.knownLanguage(user) }, typed);
+    },
+    homeOpened: (user) => guarded('App Home', () => home.opened(user)),
   };
+
+  /** Whether a message has anything to go by, while there is still time to open a form. */
+  async function readAtOnce(who: Reader, { text, links }: MessageWords): Promise<'unclear' | 'something'> {
+    if (knowledge === undefined) return 'something';
+    // Points that need a look at nodes or at the past are settled here: they are for later.
+    const settled = ['name', 'owner', 'from', 'meaning'] as const;
+    const meant = await knowledge.interpret(who, '', `${text}\n${links}`, settled);
+    return meant.kind === 'unclear' && Object.keys(meant.draft).length === 0 ? 'unclear' : 'something';
+  }
 }
 
 /** "check" may stand before the ask (design section 2). */

@@ -41,6 +41,8 @@ export interface EphemeralOrder {
   readonly user: string;
   readonly threadTs?: string | undefined;
   readonly text: string;
+  /** What it looks like where it has buttons; Slack shows `text` where it does not take them. */
+  readonly blocks?: readonly unknown[] | undefined;
 }
 
 /** What became of a message. */
@@ -307,14 +309,21 @@ export function createOutbox(options: OutboxOptions): Outbox {
     ephemeral: (order) =>
       track(
         (async (): Promise<Sent> => {
+          let blocks = order.blocks;
           for (let tries = 0; tries < 3; tries += 1) {
             const outcome = await call('chat.postEphemeral', {
               channel: order.channel,
               user: order.user,
               text: order.text,
+              ...(blocks === undefined ? {} : { blocks }),
               ...(order.threadTs === undefined ? {} : { thread_ts: order.threadTs }),
             });
-            if (outcome.outcome === 'ok') return { sent: true, ts: '', shape: 'plain' };
+            if (outcome.outcome === 'ok')
+              return { sent: true, ts: '', shape: blocks === undefined ? 'plain' : 'blocks' };
+            if (outcome.outcome === 'refused' && blocks !== undefined && isBadShape(outcome.error)) {
+              blocks = undefined;
+              continue;
+            }
             if (outcome.outcome === 'refused') {
               return { sent: false, because: 'refused', error: outcome.error, detail: outcome.detail };
             }

@@ -28,7 +28,7 @@ export const recheckButton: RunButton = {
       rootTs: run.thread.rootTs,
       recheckOf: run.id,
       redelivered: false,
-      tell: (text) => desk.tell(click, text),
+      tell: (text, blocks) => desk.tell(click, text, blocks),
     });
   },
 };

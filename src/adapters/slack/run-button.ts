@@ -4,7 +4,8 @@ import type { RunAction } from './behind-button.ts';
 import type { ClickDelivery, FormDelivery } from './deliveries.ts';
 import type { Outbox } from './outbox.ts';
 import type { SlackCalls } from './slack-calls.ts';
-import type { Asked } from './start-run.ts';
+import type { Knowledge } from './knowledge.ts';
+import type { Ask, Asked, StartOutcome } from './start-run.ts';
 
 /** What a button or a form of netcheck works with. */
 export interface FrontDesk {
@@ -18,14 +19,25 @@ export interface FrontDesk {
   readonly command: string;
   readonly log: (line: string) => void;
   readonly threadOf: (request: RunRequest) => AnswerThread;
-  /** Validates, shows the status message, queues; the same delivery twice is one run. */
-  start(asked: Asked): Promise<void>;
+  /** Absent: questions are taken as they are. */
+  readonly knowledge?: Knowledge | undefined;
+  /** Judges a question, also whether this person may ask it here. */
+  readonly ask: Ask;
+  /** Where people find a thread. */
+  readonly threadLink: (channel: string, rootTs: string) => string | undefined;
+  /** The language to answer in: Chinese where the text is, else the person's own in Slack, else {@link language}. */
+  languageOf(user: string, text: string): Promise<Language>;
+  /** The same without asking Slack. */
+  knownLanguage(user: string): Language;
+  /** Understands, validates, shows the status message, queues; the same delivery twice is one run. */
+  start(asked: Asked): Promise<StartOutcome>;
   /** The run behind a button, if this person may use it here and now; where not, they were told why. */
   runBehind(action: RunAction, click: ClickDelivery): Promise<RunRequest | undefined>;
   /** Shows text to one person only, in the thread that they are in. */
   tell(
     to: { readonly channel: string; readonly user: string; readonly threadTs?: string | undefined },
     text: string,
+    blocks?: readonly unknown[],
   ): Promise<void>;
 }
 

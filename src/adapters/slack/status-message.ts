@@ -25,13 +25,14 @@ export type RunStage =
 
 /** The living message of a run. All text that a person or a node wrote is escaped here or in the renderer. */
 export function statusMessage(
-  request: Pick<RunRequest, 'id' | 'text' | 'askedBy' | 'recheckOf'>,
+  request: Pick<RunRequest, 'id' | 'text' | 'askedBy' | 'recheckOf' | 'wasRead'>,
   now: RunStage,
   language: Language,
 ): MessageBody {
   const wording = wordingIn(language);
   const question = clip(request.text, 300);
   const rechecks = request.recheckOf === undefined ? [] : [context(`↻ ${wording.recheckButton}`)];
+  const read = request.wasRead === true ? [context(`📖 ${wording.iRead(codeSpan(question))}`)] : [];
   const cancelButton = {
     type: 'actions',
     block_id: blockIdOf('status', request.id),
@@ -40,7 +41,7 @@ export function statusMessage(
   const rendered = (state: StatusState) => renderSlackStatus(state, { language, nowMs: Date.now() });
   const body = (text: string, blocks: readonly unknown[], tail: readonly unknown[] = []): MessageBody => ({
     text: clip(text, 3000),
-    blocks: fitBlocks([...blocks, ...rechecks], tail, language),
+    blocks: fitBlocks([...blocks, ...read, ...rechecks], tail, language),
   });
   const own = (head: string, line: string): MessageBody =>
     body(`${head} · ${escapeMrkdwn(question)}`, [

@@ -11,14 +11,14 @@ import { stringOf } from './string-of.ts';
  */
 export async function whoAmI({
   calls,
-}: Pick<SlackSender, 'calls'>): Promise<{ botUserId: string; botId: string; team: string }> {
+}: Pick<SlackSender, 'calls'>): Promise<{ botUserId: string; botId: string; team: string; url: string }> {
   let why = '';
   for (let tries = 1; tries <= 4; tries += 1) {
     const outcome = await calls.call('auth.test', {});
     switch (outcome.outcome) {
       case 'ok': {
-        const { user_id, bot_id, team } = outcome.response;
-        return { botUserId: stringOf(user_id), botId: stringOf(bot_id), team: stringOf(team) };
+        const { user_id, bot_id, team, url } = outcome.response;
+        return { botUserId: stringOf(user_id), botId: stringOf(bot_id), team: stringOf(team), url: stringOf(url) };
       }
       case 'refused': {
         const refusal = refusalOf(outcome.error, 'en');

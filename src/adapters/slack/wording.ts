@@ -16,6 +16,8 @@ export interface Wording {
   readonly attempt: (n: number) => string;
   readonly cancelButton: string;
   readonly recheckButton: string;
+  /** What was understood of prose or of an alert. */
+  readonly iRead: (question: string) => string;
   readonly andMore: (n: number) => string;
   readonly plainFallback: string;
   readonly queueDown: TwoLines;
@@ -39,6 +41,7 @@ const en: Wording = {
   attempt: (n) => `Attempt ${n}: an earlier worker stopped in the middle.`,
   cancelButton: 'Cancel',
   recheckButton: 'Re-check',
+  iRead: (question) => `I read: ${question}`,
   andMore: (n) => `… and ${n} more. The saved run has the whole report.`,
   plainFallback: 'Slack refused the formatted report; here it is as plain text.',
   queueDown: {
@@ -71,6 +74,7 @@ const zh: Wording = {
   attempt: (n) => `第 ${n} 次尝试：之前的工作进程中途停止。`,
   cancelButton: '取消',
   recheckButton: '重新检查',
+  iRead: (question) => `我读到的是：${question}`,
   andMore: (n) => `…… 还有 ${n} 项。保存的运行记录里有完整报告。`,
   plainFallback: 'Slack 拒绝了带格式的报告，以下为纯文本。',
   queueDown: {
@@ -95,7 +99,7 @@ export function wordingIn(language: Language): Wording {
   return language === 'zh' ? zh : en;
 }
 
-/** Chinese characters in an ask make its answer Chinese; else the configured language. */
-export function languageOf(text: string, configured: Language): Language {
-  return /\p{Script=Han}/u.test(text) ? 'zh' : configured;
+/** Chinese characters in an ask make its answer Chinese, whatever else is set. */
+export function isChinese(text: string): boolean {
+  return /\p{Script=Han}/u.test(text);
 }

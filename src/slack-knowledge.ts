@@ -1,0 +1,132 @@
+import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
+import type { Knowledge, NamedNode, Reader } from './adapters/slack/knowledge.ts';
+import type { AccessCheck } from './check-access.ts';
+import { inventoryNodes } from './config.ts';
+import { parseAsk } from './engine/ask.ts';
+import { interpret } from './engine/interpret.ts';
+import type { Inventory } from './engine/inventory.ts';
+import { canonicalAddress } from './engine/settle-address.ts';
+import type { Judge } from './judge-ask.ts';
+import { NetcheckError } from './model/errors.ts';
+import type { InventoryNode } from './model/inventory.ts';
+import type { PastRun } from './model/past-run.ts';
+import type { Symptom } from './model/symptom.ts';
+import type { Wiring } from './wiring.ts';
+
+/** Earlier questions make better choices; nobody waits for them for longer. */
+const earlier = { runs: 50, withinMs: 800 } as const;
+/** Runs that are read to show some that a person may see. */
+const runsRead = 100;
+
+/** What the Slack front knows of the world: as much of it as `access` lets each person know. */
+export function slackKnowledge(
+  wiring: Pick<Wiring, 'loaded' | 'registries' | 'inventory'>,
+  queue: Pick<QueueAdapter, 'history' | 'health'>,
+  { access, judge }: { readonly access: AccessCheck; readonly judge: Pick<Judge, 'mayDo'> },
+): Knowledge {
+  const { loaded, registries, inventory } = wiring;
+  const { config } = loaded;
+  const stated = new Map(inventoryNodes(loaded).map((node) => [node.name, node]));
+  const owners = new Map(
+    [...stated.values()]
+      .reverse()
+      .flatMap((node) =>
+        [node.target, node.address, ...node.serves].flatMap((one) =>
+          one === undefined ? [] : [[canonicalAddress(one), node.name] as const],
+        ),
+      ),
+  );
+  const symptoms = [...registries.playbooks.values()].flatMap(({ words }) => [...words.en, ...words.zh]);
+
+  /** All names, or those that this person may know. */
+  async function visibleNames(who: Pick<Reader, 'user' | 'channel'>): Promise<readonly string[]> {
+    const names = inventory.names();
+    if (config.access === undefined) return names;
+    const nodes = names.map((name): Pick<InventoryNode, 'name' | 'labels'> => stated.get(name) ?? { name, labels: {} });
+    return (await access.visible(who, nodes)).map(({ name }) => name);
+  }
+
+  return {
+    async interpret(who, own, quoted, settled) {
+      const stranger = await access.refuse({ user: who.user, channel: who.channel, action: 'ask' }, who.language);
+      // The refusal is the judge's; a stranger learns no names on the way there.
+      if (stranger) return { kind: 'question', text: own, wasRead: false };
+      const names = await visibleNames(who);
+      const visible = new Set(names);
+      const seen: Inventory = {
+        ...inventory,
+        names: () => names,
+        ownersOf: async (address) =>
+          ((await inventory.ownersOf?.(address)) ?? []).filter(({ name }) => visible.has(name)),
+      };
+      return interpret(
+        own,
+        quoted,
+        {
+          inventory: seen,
+          words: { nodeAt: (address) => owners.get(address), symptoms },
+          probeFrom: config.defaults.probeFrom,
+          earlier: (node) => earlierQuestions(queue, node, visible),
+        },
+        settled,
+      );
+    },
+    mayLook: ({ user, channel, language }) => judge.mayDo('look', { user, channel, language }),
+    async nodes(who): Promise<readonly NamedNode[]> {
+      return (await visibleNames(who)).map((name) => {
+        const node = stated.get(name);
+        return { name, about: node === undefined ? '' : (node.target ?? node.address) };
+      });
+    },
+    playbooks: (language) =>
+      [...registries.playbooks.values()]
+        .map(({ id, title }) => ({ id, title: title[language] }))
+        .sort((a, b) => a.id.localeCompare(b.id)),
+    async status() {
+      const { version } = await queue.health();
+      return version === null ? {} : { redis: version };
+    },
+    async recentRuns(who, { node, limit }) {
+      const all = config.access === undefined;
+      const runs = await queue.history.recent({
+        ...(node === undefined ? {} : { node }),
+        limit: all ? limit : runsRead,
+      });
+      if (all) return runs;
+      const visible = new Set(await visibleNames(who));
+      return runs.filter((run) => isVisible(run, visible)).slice(0, limit);
+    },
+  };
+}
+
+/** A run is shown where every node in it may be known. */
+function isVisible(run: PastRun, visible: ReadonlySet<string>): boolean {
+  return run.nodes.every((name) => visible.has(name.replace(/@.*$/u, '')));
+}
+
+async function earlierQuestions(
+  { history }: Pick<QueueAdapter, 'history'>,
+  node: string | undefined,
+  visible: ReadonlySet<string>,
+): Promise<readonly Symptom[]> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<readonly PastRun[]>((resolve) => {
+    timer = setTimeout(() => resolve([]), earlier.withinMs);
+  });
+  try {
+    const asked = history.recent({ ...(node === undefined ? {} : { node }), limit: earlier.runs });
+    const runs = await Promise.race([asked, patience]);
+    return runs.filter((run) => isVisible(run, visible)).flatMap(({ text }) => questionIn(text));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function questionIn(text: string): readonly Symptom[] {
+  try {
+    return [parseAsk(text)];
+  } catch (error) {
+    if (error instanceof NetcheckError) return [];
+    throw error;
+  }
+}
