@@ -4,7 +4,7 @@ import { createSlackApp, type SlackApp, slackEventsPath } from './adapters/slack
 import type { Options } from './cli.ts';
 import { loadConfig, requireSecret } from './config.ts';
 import type { NetcheckError } from './model/errors.ts';
-import { askHelp } from './help.ts';
+import { slackHelp } from './help.ts';
 import { createJudge } from './judge-ask.ts';
 import { openQueue } from './open-queue.ts';
 import { healthRoutes, readinessChecks } from './serve-health.ts';
@@ -84,7 +84,7 @@ function createApp(
     signingSecret: process.env['SLACK_SIGNING_SECRET'] || undefined,
     command: config.slack.command,
     language: config.language,
-    helpText: (language) => askHelp(language, config.slack.command),
+    helpText: (language) => slackHelp(language, config.slack.command),
     queue: queue.queue,
     onDead,
     ask: judge.ask,

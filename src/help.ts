@@ -8,6 +8,21 @@ export function helpText(language: Language): string {
   return `${askHelp(language, 'netcheck')}\n\n${language === 'zh' ? commandsZh : commandsEn}`;
 }
 
+/** The help in Slack: how to ask, and what else there is. */
+export function slackHelp(language: Language, command: string): string {
+  const more =
+    language === 'zh'
+      ? `还可以：
+  ${command}                     打开表单（输入即可搜索节点）
+  ${command} nodes [名字的一部分] | playbooks | history [节点] | status
+  在消息列里：@netcheck，会读取第一条消息；在任何消息上：⋮ > Diagnose this`
+      : `More:
+  ${command}                     a form that searches nodes as you type
+  ${command} nodes [part of a name] | playbooks | history [node] | status
+  In a thread: @netcheck, which reads the first message; on any message: ⋮ > Diagnose this`;
+  return `${askHelp(language, command)}\n\n${more}`;
+}
+
 /** How to ask, with examples; the same for Slack and the command line. */
 export function askHelp(language: Language, command: string): string {
   return language === 'zh'

@@ -6,8 +6,8 @@ export function fieldsOf(values: unknown): Readonly<Record<string, string>> {
   const filled = Object.entries(values).flatMap(([block, actions]) => {
     const state = isRecord(actions) ? Object.values(actions)[0] : undefined;
     if (!isRecord(state)) return [];
-    const { value, selected_option: option } = state;
-    const chosen = typeof value === 'string' ? value : isRecord(option) ? option['value'] : undefined;
+    const { value, selected_option: option, selected_conversation: conversation } = state;
+    const chosen = value ?? conversation ?? (isRecord(option) ? option['value'] : undefined);
     return typeof chosen === 'string' && chosen.trim() !== '' ? [[block, chosen] as const] : [];
   });
   return Object.fromEntries(filled);

@@ -93,7 +93,7 @@ function wordsOfLink(address: string): string {
   if (address === '') return '';
   try {
     const { pathname, search, hash } = new URL(address);
-    return decodeURIComponent(`${pathname} ${search} ${hash}`.replaceAll('+', ' ')).slice(0, bounds.linkChars);
+    return decodeURIComponent(`${pathname} ${search} ${hash}`.replaceAll(/[+?&#;]/gu, ' ')).slice(0, bounds.linkChars);
   } catch {
     return '';
   }

@@ -12,6 +12,7 @@ export const wantedScopes = [
   'channels:read',
   'groups:read',
   'files:write',
+  'users:read',
   'usergroups:read',
 ] as const;
 

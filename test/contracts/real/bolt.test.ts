@@ -111,7 +111,7 @@ describe('the real Bolt app over Socket Mode', () => {
     const root = await slack.awaitMessage(isOurs);
     expect(order).toEqual(['acked', 'posted']);
     expect(root.threadTs).toBeUndefined();
-    expect(slack.world.calls.slice(callsBefore).map((call) => call.method)).toEqual(['chat.postMessage']);
+    expect(slack.world.calls.slice(callsBefore).map((call) => call.method)).toEqual(['users.info', 'chat.postMessage']);
     await eventually(() => queue.submitted.length).toBe(1);
     expect(queue.submitted[0]).toMatchObject({
       text: 'node-50 port 1301 from node-12',

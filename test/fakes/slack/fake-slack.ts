@@ -37,6 +37,8 @@ export interface Delivery {
    * not answer in time (`operation_timeout`).
    */
   readonly ended: Promise<'acked' | 'dispatch_failed' | 'operation_timeout'>;
+  /** What the acknowledgement itself said: errors of a form, options of a search. Undefined: nothing, or none came. */
+  readonly answer: Promise<unknown>;
 }
 
 export interface Who {
@@ -59,6 +61,14 @@ export interface FakeSlack {
   click(actionId: string, message: FakeMessage, who?: { readonly user?: string }): Delivery;
   /** A person picks an option of a select in a modal. Throws where the modal, as it is now, has no such option. */
   pick(actionId: string, view: FakeView, optionValue: string): Delivery;
+  /** A person uses the shortcut on a message. */
+  shortcut(callbackId: string, message: FakeMessage, who?: { readonly user?: string }): Delivery;
+  /** A person types into a field of a modal that searches; its options are the delivery's `answer`. */
+  suggest(actionId: string, view: FakeView, typed: string): Delivery;
+  /** A person opens App Home. */
+  openHome(user?: string): Delivery;
+  /** A person presses a button of what only this person sees: a private answer, or App Home. */
+  clickPrivate(actionId: string, change: FakeChange): Delivery;
   /** A person sends a modal in. `values`: `block_id` -> what stands in it, or the value of the option. */
   submit(view: FakeView, values: Readonly<Record<string, string>>): Delivery;
   /** The first modal as it is now, or later, that the predicate holds for. */
@@ -226,7 +236,13 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
     retry = 0,
     envelopeId: string = randomUUID(),
   ): Delivery {
-    return { envelopeId, kind, payload, ended: http === undefined ? overSocket() : overHttp(http) };
+    let tell: (answer: unknown) => void = () => {};
+    const answer = new Promise<unknown>((resolve) => {
+      tell = resolve;
+    });
+    const ended = http === undefined ? overSocket() : overHttp(http);
+    void ended.then(() => tell(undefined));
+    return { envelopeId, kind, payload, ended, answer };
 
     function overSocket(): Promise<'acked' | 'dispatch_failed' | 'operation_timeout'> {
       // Slack hands each delivery to one of the connections.
@@ -245,6 +261,7 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
           if (kind === 'slash_commands' && isObject(response) && typeof response['text'] === 'string') {
             world.respond(String(payload['user_id']), String(payload['channel_id']), response);
           }
+          tell(response);
           end('acked');
         });
         ws.send(
@@ -285,6 +302,8 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
           body,
           signal: AbortSignal.timeout(ackWithinMs),
         });
+        const said = await response.text();
+        if (said.startsWith('{')) tell(JSON.parse(said));
         return response.ok ? 'acked' : 'dispatch_failed';
       } catch (error) {
         return error instanceof Error && error.name === 'TimeoutError' ? 'operation_timeout' : 'dispatch_failed';
@@ -321,6 +340,14 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
   }
 
   const name = (user: string) => world.users.get(user) ?? user;
+  const common = (user: string) => ({
+    user: { id: user, username: name(user), name: name(user), team_id: world.teamId },
+    api_app_id: 'A0NETCHECK',
+    token: 'deprecated',
+    team: { id: world.teamId, domain: 'practice' },
+    enterprise: null,
+    is_enterprise_install: false,
+  });
 
   return {
     url: `${world.origin.http}/api/`,
@@ -443,6 +470,21 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
         const { element } = block;
         const filled = values[String(block['block_id'])];
         const option = optionsOf(element).find((one) => one['value'] === filled);
+        if (element['type'] === 'external_select' || element['type'] === 'conversations_select') {
+          const isSearch = element['type'] === 'external_select';
+          state[String(block['block_id'])] = {
+            [String(element['action_id'])]: {
+              type: element['type'],
+              ...(isSearch
+                ? {
+                    selected_option:
+                      filled === undefined ? null : { text: { type: 'plain_text', text: filled }, value: filled },
+                  }
+                : { selected_conversation: filled ?? null }),
+            },
+          };
+          continue;
+        }
         if (filled !== undefined && element['type'] === 'static_select' && option === undefined)
           throw new Error(`there is no option ${filled} in ${String(block['block_id'])}`);
         state[String(block['block_id'])] = {
@@ -463,6 +505,73 @@ export async function startFakeSlack(options: FakeSlackOptions = {}): Promise<Fa
         is_enterprise_install: false,
         view: wireView(now, state),
         response_urls: [],
+      });
+    },
+    shortcut(callbackId, message, who = {}) {
+      const { user = 'U0ANNA' } = who;
+      return deliver('interactive', {
+        type: 'message_action',
+        ...common(user),
+        callback_id: callbackId,
+        trigger_id: world.trigger(user),
+        message_ts: message.ts,
+        action_ts: (Date.now() / 1000).toFixed(6),
+        response_url: responseUrl(user, message.channel),
+        channel: { id: message.channel, name: world.channels.get(message.channel)?.name ?? '' },
+        message: world.wire(message),
+      });
+    },
+    suggest(actionId, view, typed) {
+      const now = world.views.get(view.id);
+      const block = now?.blocks.find((one) => elementsOf(one).some((element) => element['action_id'] === actionId));
+      if (now === undefined || !isObject(block)) throw new Error(`the modal has no field ${actionId} (any more)`);
+      return deliver('interactive', {
+        type: 'block_suggestion',
+        ...common(now.user),
+        action_id: actionId,
+        block_id: block['block_id'],
+        value: typed,
+        container: { type: 'view', view_id: now.id },
+        view: wireView(now, {}),
+      });
+    },
+    openHome(user = 'U0ANNA') {
+      return deliver('events_api', {
+        token: 'deprecated',
+        team_id: world.teamId,
+        api_app_id: 'A0NETCHECK',
+        type: 'event_callback',
+        event_id: world.id('Ev'),
+        event_time: Math.floor(Date.now() / 1000),
+        authorizations: [
+          { team_id: world.teamId, user_id: world.botUserId, is_bot: true, is_enterprise_install: false },
+        ],
+        event: { type: 'app_home_opened', user, channel: `D${user.slice(1)}`, tab: 'home', event_ts: '1.000001' },
+      });
+    },
+    clickPrivate(actionId, change) {
+      const { message, onlyFor: user = 'U0ANNA', what } = change;
+      const blocks = what === 'home' ? (world.homes.get(user) ?? []) : message.blocks;
+      const element = blocks.flatMap((block) => elementsOf(block)).find((one) => one['action_id'] === actionId);
+      if (element === undefined) throw new Error(`there is no button ${actionId}`);
+      const place =
+        what === 'home'
+          ? {
+              container: { type: 'view', view_id: 'V0HOME' },
+              view: { id: 'V0HOME', type: 'home', private_metadata: '', hash: '' },
+            }
+          : {
+              container: { type: 'message', message_ts: message.ts, channel_id: message.channel, is_ephemeral: true },
+              channel: { id: message.channel, name: world.channels.get(message.channel)?.name ?? '' },
+              response_url: responseUrl(user, message.channel),
+            };
+      return deliver('interactive', {
+        type: 'block_actions',
+        ...common(user),
+        ...place,
+        trigger_id: world.trigger(user),
+        state: { values: {} },
+        actions: [{ ...element, block_id: 'b1', action_ts: (Date.now() / 1000).toFixed(6) }],
       });
     },
     awaitView: (predicate, withinMs) =>

@@ -44,6 +44,7 @@ export function renderChange(change: FakeChange, options: RenderOptions = {}): s
     deleted: 'deleted',
     ephemeral: `only visible to ${nameOf(change.onlyFor ?? '', options)}`,
     responded: `only visible to ${nameOf(change.onlyFor ?? '', options)}`,
+    home: `App Home of ${nameOf(change.onlyFor ?? '', options)}`,
   }[change.what];
   const indent = change.message.threadTs === undefined ? '' : '    ';
   const body = renderMessage(change.message, { ...options, width: (options.width ?? 100) - indent.length });

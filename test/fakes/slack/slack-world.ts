@@ -1,5 +1,5 @@
 import { pingsOf } from './pings-of.ts';
-import { faultsInBlocks, faultsInView, isObject, maxBlocksChars } from './validate-blocks.ts';
+import { faultsInBlocks, faultsInHome, faultsInView, isObject, maxBlocksChars } from './validate-blocks.ts';
 
 /** A message as it is now. */
 export interface FakeMessage {
@@ -12,6 +12,8 @@ export interface FakeMessage {
   readonly blocks: readonly unknown[];
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  /** Of other apps; ours has none. */
+  readonly attachments?: readonly unknown[];
   readonly postedAtMs: number;
   readonly edits: number;
   readonly editedAtMs?: number;
@@ -22,9 +24,9 @@ export interface FakeMessage {
 /** Something that a person in Slack saw happen. */
 export interface FakeChange {
   readonly atMs: number;
-  readonly what: 'posted' | 'edited' | 'deleted' | 'ephemeral' | 'responded';
+  readonly what: 'posted' | 'edited' | 'deleted' | 'ephemeral' | 'responded' | 'home';
   readonly message: FakeMessage;
-  /** For `ephemeral` and `responded`: the only one who sees it. */
+  /** For `ephemeral`, `responded` and `home`: the only one who sees it. */
   readonly onlyFor?: string;
 }
 
@@ -88,7 +90,7 @@ export interface ApiCall {
 }
 
 type NewMessage = Pick<FakeMessage, 'channel' | 'user' | 'text' | 'blocks'> &
-  Partial<Pick<FakeMessage, 'threadTs' | 'metadata' | 'files'>>;
+  Partial<Pick<FakeMessage, 'threadTs' | 'metadata' | 'files' | 'attachments'>>;
 type Bucket = { tokens: number; atMs: number };
 
 class Refusal extends Error {
@@ -110,6 +112,10 @@ export class SlackWorld {
   readonly botId = 'B0NETCHECK';
   readonly teamId = 'T0PRACTICE';
   readonly users: Map<string, string>;
+  /** User id -> what the person has set in Slack; `en-US` for everybody else. */
+  readonly locales = new Map<string, string>();
+  /** User id -> the blocks of App Home. */
+  readonly homes = new Map<string, readonly unknown[]>();
   readonly channels = new Map<string, FakeChannel>();
   /** User groups: id, handle (without the @), members. */
   readonly userGroups: { readonly id: string; readonly handle: string; users: string[] }[] = [];
@@ -150,6 +156,7 @@ export class SlackWorld {
         'channels:read',
         'groups:read',
         'files:write',
+        'users:read',
         'usergroups:read',
       ]),
     ];
@@ -199,8 +206,14 @@ export class SlackWorld {
   }
 
   /** A person writes something. */
-  say(user: string, channel: string, text: string, threadTs?: string): FakeMessage {
-    return this.#put({ channel, user, text, blocks: [], ...(threadTs === undefined ? {} : { threadTs }) });
+  say(
+    user: string,
+    channel: string,
+    text: string,
+    threadTs?: string,
+    more: Pick<Partial<FakeMessage>, 'blocks' | 'attachments'> = {},
+  ): FakeMessage {
+    return this.#put({ channel, user, text, blocks: [], ...more, ...(threadTs === undefined ? {} : { threadTs }) });
   }
 
   /** A person deletes a message. */
@@ -466,7 +479,8 @@ export class SlackWorld {
         const id = textOf(args['user']) ?? '';
         const name = this.users.get(id);
         if (name === undefined) throw new Refusal('user_not_found');
-        return { user: { id, name } };
+        const locale = args['include_locale'] === true ? { locale: this.locales.get(id) ?? 'en-US' } : {};
+        return { user: { id, name, ...locale } };
       }
       case 'views.open': {
         const trigger = this.triggers.get(textOf(args['trigger_id']) ?? '');
@@ -475,6 +489,22 @@ export class SlackWorld {
         const view = this.#view(this.id('V'), trigger.user, args['view']);
         this.triggers.delete(textOf(args['trigger_id']) ?? '');
         return { view: { id: view.id, hash: view.hash } };
+      }
+      case 'views.publish': {
+        const user = textOf(args['user_id']) ?? '';
+        if (!this.users.has(user)) throw new Refusal('user_not_found');
+        const faults = faultsInHome(args['view']);
+        if (faults.length > 0 || !isObject(args['view']))
+          throw new Refusal('invalid_arguments', { response_metadata: { messages: faults } });
+        const blocks = Array.isArray(args['view']['blocks']) ? args['view']['blocks'] : [];
+        this.homes.set(user, blocks);
+        this.changed({
+          atMs: Date.now(),
+          what: 'home',
+          message: this.#message({ channel: '', user: this.botUserId, text: '', blocks }),
+          onlyFor: user,
+        });
+        return { view: { id: this.id('V') } };
       }
       case 'views.update': {
         const known = this.views.get(textOf(args['view_id']) ?? '');
@@ -639,6 +669,7 @@ export class SlackWorld {
       ts: message.ts,
       ...(message.threadTs === undefined ? {} : { thread_ts: message.threadTs }),
       ...(message.blocks.length === 0 ? {} : { blocks: message.blocks }),
+      ...(message.attachments === undefined ? {} : { attachments: message.attachments }),
       ...(withMetadata && message.metadata !== undefined ? { metadata: message.metadata } : {}),
       ...(message.edits === 0 ? {} : { edited: { user: message.user, ts: message.ts } }),
     };

@@ -68,6 +68,13 @@ export function faultsInBlocks(blocks: unknown, maxBlocks = 50): string[] {
       actionIds.add(value['action_id']);
     }
     if (value['type'] === 'static_select') select(value, where);
+    if (value['type'] === 'external_select') {
+      if (value['placeholder'] !== undefined)
+        text(value['placeholder'], `${where}/placeholder`, { max: 150, only: 'plain_text' });
+      if (value['initial_option'] !== undefined) option(value['initial_option'], `${where}/initial_option`);
+    }
+    if (value['type'] === 'number_input' && typeof value['is_decimal_allowed'] !== 'boolean')
+      fault('missing required field: is_decimal_allowed', where);
     if (value['type'] !== 'button') return;
     text(value['text'], `${where}/text`, { max: 75, only: 'plain_text' });
     string(value['value'], `${where}/value`, 2000);
@@ -139,6 +146,7 @@ export function faultsInBlocks(blocks: unknown, maxBlocks = 50): string[] {
       }
       case 'input':
         text(block['label'], `${where}/label`, { max: 2000, only: 'plain_text' });
+        text(block['hint'], `${where}/hint`, { max: 2000, only: 'plain_text', optional: true });
         element(block['element'], `${where}/element`, new Set());
         break;
       case 'markdown':
@@ -190,6 +198,14 @@ export function faultsInView(view: unknown): string[] {
       faults.push(`[ERROR] must be less than ${max + 1} characters [json-pointer:/view/${name}]`);
   const hasInput = Array.isArray(blocks) && blocks.some((block) => isObject(block) && block['type'] === 'input');
   if (hasInput && submit === undefined) faults.push('[ERROR] missing required field: submit [json-pointer:/view]');
+  return faults;
+}
+
+/** What Slack refuses in App Home. */
+export function faultsInHome(view: unknown): string[] {
+  if (!isObject(view)) return ['must be an object [json-pointer:/view]'];
+  const faults = faultsInBlocks(view['blocks'], 100);
+  if (view['type'] !== 'home') faults.push('[ERROR] unsupported type [json-pointer:/view/type]');
   return faults;
 }
 
