@@ -8,7 +8,7 @@ import { exampleParams } from '../src/engine/privileged-commands.ts';
 import type { CollectContext, Collector, Command } from '../src/model/command.ts';
 import { Budget } from '../src/model/plan.ts';
 import { parsers } from '../src/parsers/index.ts';
-import { reportJsonSchema } from '../src/report/json-schema.ts';
+import { auditJsonSchema, reportJsonSchema } from '../src/report/json-schema.ts';
 import { rules } from '../src/rules/index.ts';
 import { accuracyPage } from './accuracy-page.ts';
 import { faultsPage } from './faults-page.ts';
@@ -52,6 +52,17 @@ function whenText(when: Playbook['when']): string {
   ].join('');
 }
 
+/** What `netcheck audit` does with it. */
+function auditText(audit: Playbook['audit']): string {
+  if (audit === undefined) return '';
+  const collect = audit.collect.map(({ use, with: params }) => [
+    use,
+    Object.keys(params).length === 0 ? '' : `\`${JSON.stringify(params)}\``,
+  ]);
+  const rules = audit.rules.map(({ use }) => `\`${use}\``).join(', ');
+  return `\nWith \`netcheck audit\`, on each node by itself:\n\n${table(['collects', 'with'], collect)}\n\nRules: ${rules}\n`;
+}
+
 function playbooksPage(): string {
   const { playbooks } = readPlaybooks([], { collectors, rules });
   const parts = [...playbooks.values()].map((playbook) => {
@@ -60,7 +71,7 @@ function playbooksPage(): string {
       step.use,
       Object.keys(step.with).length === 0 ? '' : `\`${JSON.stringify(step.with)}\``,
     ]);
-    return `## ${playbook.id}\n\n${playbook.title.en} · ${playbook.title.zh}\n\nChosen by: ${[...playbook.words.en, ...playbook.words.zh].join(', ') || 'the default'}${whenText(playbook.when)}\n\n${table(['on', 'collects', 'with'], collect)}\n\nRules, in this order: ${playbook.rules.map((rule) => `\`${rule.use}\``).join(', ')}\n`;
+    return `## ${playbook.id}\n\n${playbook.title.en} · ${playbook.title.zh}\n\nChosen by: ${[...playbook.words.en, ...playbook.words.zh].join(', ') || 'the default'}${whenText(playbook.when)}\n\n${table(['on', 'collects', 'with'], collect)}\n\nRules, in this order: ${playbook.rules.map((rule) => `\`${rule.use}\``).join(', ')}\n${auditText(playbook.audit)}`;
   });
   return `${note}# Playbooks\n\n${parts.join('\n')}`;
 }
@@ -131,6 +142,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'evidence.md': evidencePage,
   'parse-kinds.md': parsersPage,
   'report.schema.json': reportJsonSchema,
+  'audit.schema.json': auditJsonSchema,
 };
 
 const check = process.argv.includes('--check');

@@ -12,6 +12,8 @@ const options = {
   save: { type: 'string' },
   html: { type: 'string' },
   explain: { type: 'boolean' },
+  nodes: { type: 'string' },
+  csv: { type: 'boolean' },
   packets: { type: 'boolean' },
   as: { type: 'string' },
   flow: { type: 'string' },
@@ -86,11 +88,7 @@ export async function main(args: readonly string[]): Promise<number> {
     case 'worker':
       return (await import('./worker.ts')).worker(values);
     case 'audit':
-      throw new NetcheckError(
-        'usage/unknown-command',
-        'netcheck audit is not part of this version.',
-        'Ask about one port instead, for example: netcheck node-50 port 1301',
-      );
+      return (await import('./commands/audit.ts')).audit(rest, values);
     default:
       if (values.help) {
         process.stdout.write(`${helpText(language ?? 'en')}\n`);

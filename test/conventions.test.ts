@@ -125,7 +125,7 @@ describe('playbooks', () => {
   it('use every rule but the table-driven one somewhere', () => {
     const used = new Set(
       [...readPlaybooks([], { collectors, rules }).playbooks.values()].flatMap((playbook) =>
-        playbook.rules.map((rule) => rule.use),
+        [...playbook.rules, ...(playbook.audit?.rules ?? [])].map((rule) => rule.use),
       ),
     );
     // a rule on packets alone is asked by `netcheck pcap`, whatever the playbooks say

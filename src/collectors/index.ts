@@ -15,6 +15,7 @@ import { ipvs } from './ipvs.ts';
 import { kernelLog } from './kernel-log.ts';
 import { kernel } from './kernel.ts';
 import { kubeProxy } from './kube-proxy.ts';
+import { lastAudit } from './last-audit.ts';
 import { links } from './links.ts';
 import { listenerProcess } from './listener-process.ts';
 import { listeners } from './listeners.ts';
@@ -87,5 +88,6 @@ export const collectors: ReadonlyMap<string, Collector> = new Map(
     conntrackTable,
     kernelLog,
     serverRoute,
+    lastAudit,
   ].map((collector) => [collector.id, collector as Collector]),
 );

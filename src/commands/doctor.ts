@@ -1,6 +1,7 @@
 import type { Options } from '../cli.ts';
 import { collectors } from '../collectors/index.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
+import { selectNodes } from '../engine/audit-selector.ts';
 import { privilegedCommands } from '../engine/privileged-commands.ts';
 import { noContext } from '../engine/no-context.ts';
 import type { NodeConnection } from '../engine/ports.ts';
@@ -55,6 +56,7 @@ export async function doctor(args: readonly string[], options: Options): Promise
     checks.push(failureOf('configuration', error));
   }
   if (wiring) {
+    checks.push(...(await checkGroups(wiring)));
     const [redis, slack, cluster, nodes] = await Promise.all([
       checkRedis(wiring),
       checkSlack(wiring.loaded),
@@ -147,6 +149,26 @@ function failureOf(what: string, error: unknown): Check {
     detail: error instanceof Error ? error.message : String(error),
     todo: 'this is our own fault: please report it',
   };
+}
+
+/** Every group selects something. */
+async function checkGroups({ loaded, inventory }: Wiring): Promise<readonly Check[]> {
+  const { groups } = loaded.config;
+  const names = Object.keys(groups);
+  if (names.length === 0) return [];
+  const nodes = await Promise.all(inventory.names().map((name) => inventory.find(name)));
+  const known = nodes.flatMap((node) => (node === null ? [] : [node]));
+  const broken = names.flatMap((name): Check[] => {
+    try {
+      selectNodes(groups[name] ?? '', known, groups);
+      return [];
+    } catch (error) {
+      return [failureOf(`group ${name}`, error)];
+    }
+  });
+  return broken.length > 0
+    ? broken
+    : [{ what: 'groups', state: 'ok', detail: `${names.length}, each of nodes that there are`, todo: '' }];
 }
 
 async function checkRedis({ loaded }: Wiring): Promise<readonly Check[]> {

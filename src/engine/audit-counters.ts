@@ -1,49 +1,22 @@
 import type { CounterDeltas, Facts } from '../model/facts.ts';
 import type { CounterSnapshot } from '../model/node-audit.ts';
+import { isTroubleCounter } from '../rules/trouble-counters.ts';
 
-/**
- * Counters that mean a loss wherever they rise: what one audit keeps for the next. By the kernel's names, as the facts
- * `counters` and `conntrackStats` have them.
- */
-export const troubleCounters: readonly string[] = [
-  'TcpExt.ListenOverflows',
-  'TcpExt.ListenDrops',
-  'TcpExt.TCPReqQFullDrop',
-  'TcpExt.TCPReqQFullDoCookies',
-  'TcpExt.TCPTimeWaitOverflow',
-  'TcpExt.PAWSPassive',
-  'TcpExt.PAWSActive',
-  'TcpExt.TCPAbortOnMemory',
-  'TcpExt.TCPMemoryPressures',
-  'TcpExt.TCPBacklogDrop',
-  'TcpExt.TCPRcvQDrop',
-  'TcpExt.IPReversePathFilter',
-  'TcpExt.SyncookiesSent',
-  'Ip.InAddrErrors',
-  'Ip.OutNoRoutes',
-  'Ip.FragFails',
-  'Ip.ReasmFails',
-  'Tcp.InCsumErrors',
-  'Udp.InCsumErrors',
-  'Udp.RcvbufErrors',
-  'Udp.SndbufErrors',
-  'arp_cache.table_fulls',
-  'conntrack.drop',
-  'conntrack.early_drop',
-  'conntrack.insert_failed',
-  'softnet.dropped',
-  'softnet.time_squeeze',
-];
+/** Most counters that are kept of one node. */
+const mostKept = 100;
 
-/** Of the last reading; undefined where nothing of it was read. */
+/** The counters of losses, as they were read last; undefined where none was read. */
 export function snapshotOf(facts: Facts, readAtMs: number): CounterSnapshot | undefined {
   const all: CounterDeltas = { ...facts.counters, ...facts.conntrackStats };
-  const values = troubleCounters.flatMap((name) => {
-    const entry = all[name];
-    const value = entry?.after ?? entry?.before;
-    return value === null || value === undefined ? [] : [[name, value] as const];
+  const values = Object.entries(all).flatMap(([name, { after, before }]) => {
+    const value = after ?? before;
+    return value === null || !isTroubleCounter(name) ? [] : [[name, value] as const];
   });
   if (values.length === 0) return undefined;
   const uptimeSec = facts.clock?.uptimeSec;
-  return { readAtMs, ...(uptimeSec === undefined ? {} : { uptimeSec }), values: Object.fromEntries(values) };
+  return {
+    readAtMs,
+    ...(uptimeSec === undefined ? {} : { uptimeSec }),
+    values: Object.fromEntries(values.slice(0, mostKept)),
+  };
 }

@@ -9,6 +9,7 @@ import type {
   AuditUnseen,
 } from '../model/audit-report.ts';
 import { auditFingerprint } from '../model/fingerprint.ts';
+import { naturalOrder } from '../model/natural-order.ts';
 import type { NodeAudit } from '../model/node-audit.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { createOutlierCount } from './audit-outliers.ts';
@@ -51,7 +52,6 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
     if (changes.length < mostChanges) changes.push(one);
   };
   const unseen = (why: string, node: string, check?: string): void => {
-    // a reason that names its node is the same reason on every node
     const known = reasons.get(why) ?? { checks: new Set<string>(), nodes: 0, examples: [], last: '' };
     if (!reasons.has(why) && reasons.size >= mostReasons) return;
     reasons.set(why, known);
@@ -88,7 +88,7 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
         differs: [],
       });
       if (audit.outcome !== 'looked') {
-        unseen(audit.why ?? '', audit.node);
+        unseen(withoutName(audit.why ?? '', audit.node), audit.node);
         // neither gone nor still: nobody has looked
         const before = last?.nodes.get(audit.node);
         if (before !== undefined) remembered.set(audit.node, before);
@@ -106,7 +106,7 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
         const node = nodes.get(name);
         if (node !== undefined) nodes.set(name, { ...node, differs: [...facts].sort() });
       }
-      const rows = [...nodes.values()].sort((a, b) => byName(a.name, b.name));
+      const rows = [...nodes.values()].sort((a, b) => naturalOrder(a.name, b.name));
       const count = (outcome: AuditNode['outcome']): number => rows.filter((one) => one.outcome === outcome).length;
       const counts = {
         nodes: rows.length,
@@ -123,7 +123,7 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
           why: text,
           checks: [...one.checks].sort(),
           nodes: one.nodes,
-          examples: [...one.examples].sort(byName),
+          examples: [...one.examples].sort(naturalOrder),
         }),
       );
       const risks = found.outliers.filter(({ severity }) => severity === 'risk');
@@ -133,7 +133,7 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
           : counts.looked === counts.nodes && accused.unknown + accused.error === 0
             ? 'clear'
             : 'inconclusive';
-      const unseenList = why.sort((a, b) => b.nodes - a.nodes || byName(a.why, b.why));
+      const unseenList = why.sort((a, b) => b.nodes - a.nodes || naturalOrder(a.why, b.why));
       return {
         report: {
           schema: 'netcheck/audit/1',
@@ -155,7 +155,7 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
               b.counts.confirmed - a.counts.confirmed ||
               b.counts.likely - a.counts.likely ||
               b.counts.unknown - a.counts.unknown ||
-              byName(a.check, b.check),
+              naturalOrder(a.check, b.check),
           ),
           nodes: rows,
           findings: sorted,
@@ -164,7 +164,10 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
           unseen: unseenList,
           ...(last === null ? {} : { previous: { id: last.id, startedAt: new Date(last.startedAtMs).toISOString() } }),
           changes: changes.sort(
-            (a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind) || byName(a.node, b.node) || byName(a.rule, b.rule),
+            (a, b) =>
+              kinds.indexOf(a.kind) - kinds.indexOf(b.kind) ||
+              naturalOrder(a.node, b.node) ||
+              naturalOrder(a.rule, b.rule),
           ),
         },
         baseline: {
@@ -203,8 +206,8 @@ function keepWorst(kept: AuditFinding[], finding: AuditFinding): void {
 function byWeight(a: AuditFinding, b: AuditFinding): number {
   return (
     Number(b.verdict === 'confirmed') - Number(a.verdict === 'confirmed') ||
-    byName(a.check, b.check) ||
-    byName(a.node, b.node)
+    naturalOrder(a.check, b.check) ||
+    naturalOrder(a.node, b.node)
   );
 }
 
@@ -269,6 +272,8 @@ function headline(
     : say.inconclusive({ looked: counts.looked, nodes: counts.nodes, why });
 }
 
-function byName(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+/** `node-7 (10.0.0.7:22) refused …` is the same reason on every node. */
+function withoutName(why: string, node: string): string {
+  const end = why.startsWith(`${node} (`) ? why.indexOf(') ') : -1;
+  return end === -1 ? why : why.slice(end + 2);
 }

@@ -133,10 +133,10 @@ export function judgeNode(
   };
 }
 
-/** The rule; where it is a table, the row of it. */
+/** The rule; where it is a table, what the row of it is about. */
 function checkOf(rule: string, params: Readonly<Record<string, unknown>>): string {
   const row = rowOf(params);
-  return row === undefined ? rule : `${rule} ${row.fact}`;
+  return row === undefined ? rule : row.fact.replace(/^sysctl:/, '');
 }
 
 /** A row of a team's table is known by what it is about, not by "something is not as expected". */

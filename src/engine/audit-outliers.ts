@@ -1,4 +1,5 @@
 import type { AuditNormal, AuditOutlier } from '../model/audit-report.ts';
+import { naturalOrder } from '../model/natural-order.ts';
 import type { NodeAudit } from '../model/node-audit.ts';
 import type { AuditText } from './audit-wording.ts';
 
@@ -70,8 +71,12 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
           if (count === tally.total) continue;
           const others = [...tally.values]
             .filter(([other]) => other !== value)
-            .map(([other, { count: nodes, names }]) => ({ value: other, nodes, examples: [...names].sort(byName) }))
-            .sort((a, b) => b.nodes - a.nodes || byName(a.value, b.value));
+            .map(([other, { count: nodes, names }]) => ({
+              value: other,
+              nodes,
+              examples: [...names].sort(naturalOrder),
+            }))
+            .sort((a, b) => b.nodes - a.nodes || naturalOrder(a.value, b.value));
           for (const { examples } of others)
             for (const name of examples) differs.set(name, [...(differs.get(name) ?? []), fact]);
           outliers.push({
@@ -86,10 +91,10 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
           (a, b) =>
             Number(b.severity === 'risk') - Number(a.severity === 'risk') ||
             rankOf(a.fact) - rankOf(b.fact) ||
-            byName(a.fact, b.fact) ||
-            byName(a.group, b.group),
+            naturalOrder(a.fact, b.fact) ||
+            naturalOrder(a.group, b.group),
         ),
-        normal: normal.sort((a, b) => byName(a.fact, b.fact) || byName(a.group, b.group)),
+        normal: normal.sort((a, b) => naturalOrder(a.fact, b.fact) || naturalOrder(a.group, b.group)),
         differs,
       };
     },
@@ -153,7 +158,6 @@ function sentence(
       names: examples.slice(0, namesShown).join(', '),
       more: Math.max(0, count - namesShown),
       value: valueText(other, say),
-      single: count === 1,
     }),
   );
   const rest = others.slice(valuesShown);
@@ -164,9 +168,5 @@ function sentence(
 
 /** `-`: it does not exist there. */
 function valueText(value: string, say: AuditText): string {
-  return value === '' ? say.nothing : value;
-}
-
-function byName(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+  return value === '' ? say.nothing : value === '-' ? say.absent : value;
 }

@@ -13,11 +13,12 @@ const en = {
     `Nothing risky was found on ${v.looked} of ${v.nodes} nodes, but not everything could be seen: ${v.why}`,
   nobody: (v: { nodes: number; why: string }) => `None of the ${v.nodes} nodes could be looked at: ${v.why}`,
   outlier: (v: { fact: string; value: string; nodes: number; of: number; group: string; rest: string }) =>
-    `${v.nodes} of ${v.of} nodes${v.group === '' ? '' : ` with ${v.group}`} have ${v.fact} ${v.value}; ${v.rest}`,
-  differing: (v: { names: string; more: number; value: string; single: boolean }) =>
-    `${v.names}${v.more > 0 ? ` and ${v.more} more` : ''} ${v.single && v.more === 0 ? 'has' : 'have'} ${v.value}`,
-  differ: (v: { nodes: number; values: number }) => `${v.nodes} others have ${v.values} different values`,
-  nothing: 'nothing',
+    `${v.fact} is ${v.value} on ${v.nodes} of ${v.of} nodes${v.group === '' ? '' : ` with ${v.group}`}; ${v.rest}`,
+  differing: (v: { names: string; more: number; value: string }) =>
+    `${v.value} on ${v.names}${v.more > 0 ? ` and ${v.more} more` : ''}`,
+  differ: (v: { nodes: number; values: number }) => `${v.values} other values on ${v.nodes} nodes`,
+  nothing: '(empty)',
+  absent: '(not there)',
   cancelled: 'the audit was stopped before this node was looked at',
   interrupted: 'the audit was stopped while this node was looked at',
   crashed: (message: string) => `netcheck's own code failed here: ${message}`,
@@ -36,10 +37,11 @@ const zh: AuditText = {
   inconclusive: (v) => `${v.nodes} 个节点中查看了 ${v.looked} 个，没有发现隐患，但有些看不到：${v.why}`,
   nobody: (v) => `${v.nodes} 个节点都无法查看：${v.why}`,
   outlier: (v) =>
-    `${v.group === '' ? '' : `${v.group} 的`}${v.of} 个节点中有 ${v.nodes} 个的 ${v.fact} 是 ${v.value}；${v.rest}`,
-  differing: (v) => `${v.names}${v.more > 0 ? ` 等 ${v.more} 个以上` : ''}是 ${v.value}`,
+    `${v.fact}：${v.group === '' ? '' : `${v.group} 的`} ${v.of} 个节点中有 ${v.nodes} 个是 ${v.value}；${v.rest}`,
+  differing: (v) => `${v.names}${v.more > 0 ? ` 等（另有 ${v.more} 个）` : ''} 是 ${v.value}`,
   differ: (v) => `另外 ${v.nodes} 个节点有 ${v.values} 种不同的值`,
-  nothing: '空',
+  nothing: '（空）',
+  absent: '（不存在）',
   cancelled: '还没有查看该节点，巡检就被停止了',
   interrupted: '正在查看该节点时，巡检被停止了',
   crashed: (message) => `netcheck 自身代码在此出错：${message}`,

@@ -1,4 +1,4 @@
-import type { Evidence } from '../model/evidence.ts';
+import type { At, Evidence } from '../model/evidence.ts';
 import type { CounterDelta, CounterDeltas, CounterReading } from '../model/facts.ts';
 
 /** Numbers among the counters that stand for "now", not for "so often": RFC 1213 and 4293 gauges, sizes, settings. */
@@ -32,14 +32,19 @@ export function joinCounters(
     const second = after[name];
     const at = (second ?? first)?.at;
     if (at === undefined) continue;
-    deltas[name] = {
-      before: first?.value ?? null,
-      after: second?.value ?? null,
-      ...moved(name, first?.value, second?.value, { onlyOnce, rebooted }),
-      at,
-    };
+    deltas[name] = deltaOf(name, first?.value, second?.value, { onlyOnce, rebooted, at });
   }
   return deltas;
+}
+
+/** One counter before and after. */
+export function deltaOf(
+  name: string,
+  before: number | undefined,
+  after: number | undefined,
+  { onlyOnce = false, rebooted, at }: { readonly onlyOnce?: boolean; readonly rebooted: boolean; readonly at: At },
+): CounterDelta {
+  return { before: before ?? null, after: after ?? null, ...moved(name, before, after, { onlyOnce, rebooted }), at };
 }
 
 function moved(

@@ -17,6 +17,7 @@ import type {
 import type { CpuStat, ListenerProcess, Nic, SocketOwner, OwnValues } from '../model/node-facts.ts';
 import { isBroken } from './is-broken.ts';
 import { joinCounters } from './join-counters.ts';
+import { joinSinceAudit } from './join-since-audit.ts';
 
 /** What a parser made of one command's output. */
 export interface Reading {
@@ -52,13 +53,21 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
   const kernel = merged<Kernel>(of('os-release', 'uname'));
   const clock = merged<Clock>(of('proc-uptime', 'date'));
 
+  const counters = joinCounters(of(...counterKinds), rebooted);
+  const conntrackStats = joinCounters(of('conntrack-stats', 'proc-nf-conntrack-stat'), rebooted);
+
   return dropAbsent({
     features: latest(of('look')),
     kernel: kernel && 'release' in kernel ? kernel : undefined,
     clock: clock && 'epochMs' in clock ? clock : undefined,
     sysctl: merged(of('sysctl')),
-    counters: joinCounters(of(...counterKinds), rebooted),
-    conntrackStats: joinCounters(of('conntrack-stats', 'proc-nf-conntrack-stat'), rebooted),
+    counters,
+    conntrackStats,
+    sinceAudit: joinSinceAudit(
+      of('last-audit').at(-1),
+      { ...counters, ...conntrackStats },
+      clock && 'epochMs' in clock ? clock : undefined,
+    ),
     listeners:
       listenerReadings.length === 0
         ? undefined

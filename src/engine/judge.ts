@@ -61,8 +61,15 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   // Only TCP connections are counted, and only where they are the question: a playbook about names makes none.
   const isOfNames = !plan.steps.some(({ collector }) => collector === 'tcp-probe') && looksNamesUp(knowledge);
   if (wholeWindow && watchesNames(plan) && !sawNames(knowledge)) unseen.push(say.noNames);
-  const { protocol } = plan.symptom;
-  if (wholeWindow && protocol === 'tcp' && !isOfNames && !failures.probed && failures.total === 0)
+  const { protocol, about } = plan.symptom;
+  if (
+    wholeWindow &&
+    about === undefined &&
+    protocol === 'tcp' &&
+    !isOfNames &&
+    !failures.probed &&
+    failures.total === 0
+  )
     unseen.push(say.passive(Math.round(plan.budget.windowMs / 1000)));
 
   const open = findings.filter(({ verdict }) => verdict === 'unknown' || verdict === 'error').length;
@@ -154,7 +161,7 @@ function headline(
   failures: Connects,
   say: EngineText,
 ): string {
-  const { port } = plan.symptom;
+  const { port, about } = plan.symptom;
   const [first] = findings;
   if (verdict === 'found' && first) {
     const likely = first.verdict === 'likely';
@@ -165,9 +172,10 @@ function headline(
     return likely && failures.probed && failures.failed === 0 ? say.everyConnectWorked(text, failures.total) : text;
   }
   const target = plan.nodes.find(({ roles }) => roles.includes('target'))?.node.name ?? plan.targetAddress;
-  if (verdict === 'clear') return say.clear(target, port);
+  if (verdict === 'clear') return about === 'node' ? say.clearNode(target) : say.clear(target, port);
   const open = findings.filter((finding) => finding.verdict === 'unknown' || finding.verdict === 'error');
-  return say.inconclusive(target, port, unseen[0] ?? whatMostLack(open) ?? say.somethingUnseen(open.length));
+  const why = unseen[0] ?? whatMostLack(open) ?? say.somethingUnseen(open.length);
+  return about === 'node' ? say.inconclusiveNode(target, why) : say.inconclusive(target, port, why);
 }
 
 function watchesNames({ steps }: RunRecord['plan']): boolean {

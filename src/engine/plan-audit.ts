@@ -77,7 +77,7 @@ export function planNode(job: AuditJob, node: InventoryNode, { playbooks, remedy
   const always = alwaysCollected.map((collector) => ({ node: node.name, collector, params: {} }));
   return {
     symptom: {
-      text: `audit ${job.node}`,
+      text: `audit ${job.playbook} --nodes ${job.node}`,
       target: { kind: 'node', node: node.name },
       port: node.port,
       about: 'node',

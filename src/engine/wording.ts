@@ -66,6 +66,8 @@ const en = {
   everyConnectWorked: (headline: string, total: number) => `${headline} (all ${total} connects of this run worked)`,
   clear: (target: string, port: number) =>
     `No fault found on the way to ${target} port ${port}: every check was made and came out clean`,
+  clearNode: (node: string) => `Nothing risky was found on ${node}: every check was made and came out clean`,
+  inconclusiveNode: (node: string, reason: string) => `Not decided for ${node}: ${reason}`,
   inconclusive: (target: string, port: number, reason: string) => `Not decided for ${target} port ${port}: ${reason}`,
   somethingUnseen: (count: number) => `${count} ${count === 1 ? 'check' : 'checks'} could not be made`,
   found: (title: string, node: string) => `${node}: ${title}`,
@@ -131,6 +133,8 @@ const zh: EngineText = {
     `受影响的是其他客户端：来自 ${sources} 的 ${failed} 次连接。问题所问的 ${clients} 的 ${answered} 次连接都立即得到了应答`,
   everyConnectWorked: (headline, total) => `${headline}（本次运行的 ${total} 次连接都成功了）`,
   clear: (target, port) => `到 ${target} 端口 ${port} 的路径没有发现故障：所有检查均已完成且正常`,
+  clearNode: (node) => `${node} 没有发现隐患：所有检查均已完成且正常`,
+  inconclusiveNode: (node, reason) => `${node} 未能定论：${reason}`,
   inconclusive: (target, port, reason) => `${target} 端口 ${port} 未能定论：${reason}`,
   somethingUnseen: (count) => `有 ${count} 项检查无法完成`,
   found: (title, node) => `${node}：${title}`,

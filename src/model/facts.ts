@@ -69,6 +69,8 @@ export interface FactCatalogue {
   readonly pings: readonly PingResult[];
   readonly nameLookups: readonly NameLookup[];
   readonly arpAnswers: readonly ArpAnswers[];
+  /** Only in an audit that has one before it. */
+  readonly sinceAudit: SinceAudit;
   /** Read by the collectors of plug-ins. */
   readonly ownValues: OwnValues;
 }
@@ -138,6 +140,16 @@ export interface CounterDelta {
 }
 /** A name that is not here does not exist on this kernel: that is a fact too. */
 export type CounterDeltas = Readonly<Record<string, CounterDelta>>;
+
+/** How far the counters that audits keep have moved since the last one. */
+export interface SinceAudit {
+  readonly elapsedSec: number;
+  /** The node was started in between, or that cannot be told: nothing is compared. */
+  readonly rebooted: boolean;
+  readonly counters: CounterDeltas;
+  /** What the last audit kept. */
+  readonly at: At;
+}
 
 export interface Listener {
   readonly protocol: 'tcp' | 'udp';

@@ -35,6 +35,7 @@ import { ipvsadmTimeouts } from './ipvsadm-timeouts.ts';
 import { ipvsadm } from './ipvsadm.ts';
 import { keyValues } from './key-values.ts';
 import { kubeProxy } from './kube-proxy.ts';
+import { lastAudit } from './last-audit.ts';
 import { look } from './look.ts';
 import { netstatN } from './netstat-n.ts';
 import { netstatS } from './netstat-s.ts';
@@ -149,5 +150,6 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     procNetFibTrie,
     podLogs,
     keyValues,
+    lastAudit,
   ].map((parser: Parser) => [parser.kind, parser]),
 );

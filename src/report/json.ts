@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { AuditReport } from '../model/audit-report.ts';
 import { Report } from '../model/report.ts';
 
 /**
@@ -7,7 +8,16 @@ import { Report } from '../model/report.ts';
  * Characters that would act on a terminal or hide text are written as `\u` escapes; the value is the same.
  */
 export function renderJson(report: Report): string {
-  const text = JSON.stringify(inSchemaOrder(report, Report), null, 2);
+  return jsonOf(report, Report);
+}
+
+/** The same for an audit: what `netcheck audit --json` prints. */
+export function renderAuditJson(report: AuditReport): string {
+  return jsonOf(report, AuditReport);
+}
+
+function jsonOf(value: unknown, schema: z.core.$ZodType): string {
+  const text = JSON.stringify(inSchemaOrder(value, schema), null, 2);
   return `${text.replace(acting, escapeSequence)}\n`;
 }
 

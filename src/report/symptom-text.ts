@@ -18,6 +18,7 @@ export function targetText(target: Target): string {
 /** The question in one line: `node-50 port 1301/tcp, from node-12, via node-30`. */
 export function symptomText(symptom: Symptom, language: Language): string {
   const words = wording[language];
+  if (symptom.about === 'node') return targetText(symptom.target);
   const parts = [`${targetText(symptom.target)} ${words.port} ${symptom.port}/${symptom.protocol}`];
   if (symptom.from.length > 0) parts.push(`${words.from} ${symptom.from.map(targetText).join(words.list)}`);
   if (symptom.via.length > 0) parts.push(`${words.via} ${symptom.via.map(targetText).join(words.list)}`);

@@ -1,10 +1,11 @@
 import type { Language } from '../model/language.ts';
-import type { Finding, Path, Remedy, Report } from '../model/report.ts';
+import type { Finding, Path, Report } from '../model/report.ts';
 import type { ReportVerdict, Verdict } from '../model/verdict.ts';
 import type { Style } from './ansi.ts';
 import { cutText } from './cut-text.ts';
 import { durationText } from './duration-text.ts';
 import { renderLadderText } from './ladder-text.ts';
+import { remedyLines } from './remedy-lines.ts';
 import { evidenceText, findingPlace, remediesInOrder, reportView } from './report-view.ts';
 import { endSentence, hopCells, isTelling, pathWords } from './path-text.ts';
 import { symptomText } from './symptom-text.ts';
@@ -155,29 +156,6 @@ function cause(page: TextPage, finding: Finding): void {
   for (const [index, remedy] of remedies.entries()) {
     if (index > 0) page.blank();
     remedyLines(page, remedy);
-  }
-}
-
-function remedyLines(page: TextPage, remedy: Remedy): void {
-  const { words } = page;
-  const on = remedy.node === undefined ? '' : ` · ${remedy.node}`;
-  const what = remedy.text === undefined ? '' : `${words.colon}${remedy.text}`;
-  page.text(`${words.remedy[remedy.kind]}${on}${what}`, {
-    indent: 2,
-    lead: words.remedy[remedy.kind],
-    leadStyle: ['bold'],
-  });
-  page.commands(remedy.commands, ['cyan']);
-  if (remedy.risk.trim() !== '') {
-    page.text(`${words.risk}${words.colon}${remedy.risk}`, {
-      indent: 4,
-      lead: words.risk,
-      leadStyle: ['yellow'],
-    });
-  }
-  if (remedy.undo.length > 0) {
-    page.text(`${words.undo}${words.colon.trimEnd()}`, { indent: 4, style: ['dim'] });
-    page.commands(remedy.undo, []);
   }
 }
 

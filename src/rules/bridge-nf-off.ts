@@ -17,6 +17,7 @@ export const bridgeNfOff = defineNodeRule({
   id: 'bridge-nf-off',
   fault: 'F54',
   scope: 'node',
+  asksNothing: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['links', 'sysctl'],
   optional: ['ipvs', 'firewall', 'capture'],

@@ -18,6 +18,7 @@ export const conntrackFull = defineNodeRule({
   id: 'conntrack-full',
   fault: 'F13',
   scope: 'node',
+  asksNothing: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['sysctl'],
   optional: ['conntrackStats', 'kernelLog', 'clock', 'capture'],
@@ -84,7 +85,7 @@ export const conntrackFull = defineNodeRule({
       risk: '占用内核内存，其他不变',
     },
   },
-  evaluate({ node, facts, target, plan, params, say }) {
+  evaluate({ node, facts, symptom, target, plan, params, say }) {
     const max = facts.sysctl[maxKey];
     const stats = facts.conntrackStats;
     if (max === undefined) return undecided('sysctl', node, say.notRead({ key: maxKey }));
@@ -106,6 +107,8 @@ export const conntrackFull = defineNodeRule({
     const drops = stats?.['conntrack.drop'];
     if (stats === undefined || drops === undefined || drops.delta === null) {
       if (isNear) return likely(used, remedies());
+      // an audit reads once: how much room there is can be said, what was dropped cannot
+      if (symptom.about === 'node' && used.length > 0) return ruledOut(...used);
       const why =
         stats === undefined ? say.noStats({ count: String(count ?? '?'), max: String(limit ?? '?') }) : say.noCounter;
       return undecided('conntrackStats', node, why);

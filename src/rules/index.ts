@@ -34,6 +34,10 @@ import { vxlanBlocked } from './vxlan-blocked.ts';
 import { vxlanCsum63s } from './vxlan-csum-63s.ts';
 import { vxlanFdb } from './vxlan-fdb.ts';
 import { twRecycle } from './tw-recycle.ts';
+import { backlogCapped } from './backlog-capped.ts';
+import { forwardingNeeded } from './forwarding-needed.ts';
+import { keepaliveTooLate } from './keepalive-too-late.ts';
+import { roseSinceAudit } from './rose-since-audit.ts';
 import { abortOnOverflow } from './abort-on-overflow.ts';
 import { arpOverflow } from './arp-overflow.ts';
 import { badChecksum } from './bad-checksum.ts';
@@ -133,6 +137,10 @@ const all: readonly AnyRule[] = [
   cpuThrottle,
   portRangeOverlap,
   twBucketOverflow,
+  forwardingNeeded,
+  backlogCapped,
+  keepaliveTooLate,
+  roseSinceAudit,
   // by packets alone, the most telling first
   expect,
 ];

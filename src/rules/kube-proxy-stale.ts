@@ -12,6 +12,7 @@ export const kubeProxyStale = defineNodeRule({
   id: 'kube-proxy-stale',
   fault: 'F67',
   scope: 'node',
+  asksNothing: true,
   anyProtocol: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['kubeProxy'],

@@ -19,6 +19,7 @@ export const portRangeOverlap = defineNodeRule({
   id: 'port-range-overlap',
   fault: 'F32',
   scope: 'node',
+  asksNothing: true,
   roles: ['target'],
   needs: ['sysctl', 'listeners'],
   optional: ['sockets', 'kubeProxy'],
@@ -42,6 +43,9 @@ export const portRangeOverlap = defineNodeRule({
         `nothing listens on port ${v.port}, and a connection of this node to ${v.peer} uses it as its source port`,
       nodePorts: (v: { from: number; to: number }) =>
         `kube-proxy runs here, and ip_local_port_range ${v.from}-${v.to} covers NodePorts (30000-32767) that are not reserved: SNAT or a local program may take one`,
+      noNodePorts: (v: { from: number; to: number }) =>
+        `ip_local_port_range ${v.from}-${v.to} has no NodePort (30000-32767) in it that is not reserved`,
+      noKubeProxy: 'No kube-proxy answers here, so there are no NodePorts',
       temporary: 'Keeps the kernel from giving these ports to outgoing connections (connections that have one keep it)',
       permanent: 'Keeps it after a reboot',
       kubernetes:
@@ -59,6 +63,8 @@ export const portRangeOverlap = defineNodeRule({
       taken: (v) => `没有进程监听端口 ${v.port}，而本机到 ${v.peer} 的一条连接正用它作源端口`,
       nodePorts: (v) =>
         `这里运行着 kube-proxy，而 ip_local_port_range ${v.from}-${v.to} 包含未保留的 NodePort（30000-32767）：可能被 SNAT 或本地程序占用`,
+      noNodePorts: (v) => `ip_local_port_range ${v.from}-${v.to} 里没有未保留的 NodePort（30000-32767）`,
+      noKubeProxy: '这里没有 kube-proxy 应答，所以没有 NodePort',
       temporary: '不再把这些端口分配给出向连接（已占用的连接不受影响）',
       permanent: '重启后仍有效',
       kubernetes:
@@ -79,7 +85,9 @@ export const portRangeOverlap = defineNodeRule({
     if (reservedSetting === undefined) return undecided('sysctl', node, say.notRead({ key: reservedKey }));
     const reserved = reservedPorts(reservedSetting.value);
     const range = { from, to };
-    const lies = port >= from && port <= to;
+    // an audit asks about no port: what is left are the ports of Services
+    const isAsked = symptom.about === undefined;
+    const lies = isAsked && port >= from && port <= to;
 
     if (lies && !isReserved(port, reserved)) {
       const inside = because(say.inside({ port, ...range }), setting.at);
@@ -99,6 +107,10 @@ export const portRangeOverlap = defineNodeRule({
     if (facts.kubeProxy !== undefined && overlaps && someFree) {
       return likely([because(say.nodePorts(range), setting.at)], remedies(`${nodePorts.from}-${nodePorts.to}`));
     }
+    if (!isAsked)
+      return facts.kubeProxy === undefined
+        ? notApplicable(because(say.noKubeProxy, askedAt))
+        : ruledOut(because(say.noNodePorts(range), setting.at));
     return ruledOut(
       lies
         ? because(say.isReserved({ port }), reservedSetting.at)

@@ -82,6 +82,7 @@ export const twRecycle = defineNodeRule({
   id: 'tw-recycle',
   fault: 'F01',
   scope: 'node',
+  asksNothing: true,
   roles: ['target'],
   needs: ['sysctl'],
   optional: ['counters', 'tcpMetrics', 'capture', 'kernel'],

@@ -123,7 +123,8 @@ describe.concurrent('a command line that cannot be read', () => {
     ['replay of a 10 kB name', ['replay', tenKilobytes], /a{40,60}… \(10000 characters\) does not exist/, /--save/],
     ['an unknown rule', ['rules', 'show', 'tw-recycl'], /no rule "tw-recycl"/, /Did you mean tw-recycle/],
     ['a login name that is a command', ['sudoers', 'a b; id'], /one login name/, /For example/],
-    ['a command that this version lacks', ['audit'], /audit is not part of this version/, /For example|for example/],
+    ['an audit of two playbooks', ['audit', 'node-audit', 'port-check'], /takes one playbook/, /--nodes/],
+    ['an audit as JSON and as CSV', ['audit', '--json', '--csv'], /exclude each other/, /one of them/],
     ['bot without a token', ['bot'], /SLACK_BOT_TOKEN is not set/, /environment/],
   ] as const)('%s', async ([, args, message, hint]) => {
     expectRefusal(await run(args), message, hint);

@@ -102,6 +102,12 @@ describe('the verdict of an audit', () => {
     expect(report.verdict).toBe('inconclusive');
     expect(report.unseen).toEqual([{ why: 'sudo refused', checks: ['arp', 'dns'], nodes: 2, examples: ['a', 'b'] }]);
   });
+  it('tells a reason that names its node once for all of them', () => {
+    const { report } = audited(
+      ['a', 'b'].map((node) => ({ ...unreachable(node), why: `${node} (10.0.0.7:22) did not answer.` })),
+    );
+    expect(report.unseen).toEqual([{ why: 'did not answer.', checks: [], nodes: 2, examples: ['a', 'b'] }]);
+  });
   it('says that nobody could be looked at', () => {
     expect(audited([unreachable('b')]).report.headline).toBe(
       'None of the 1 nodes could be looked at: no route to host',
@@ -150,17 +156,17 @@ describe('outliers', () => {
         nodes: 43,
         of: 45,
         severity: 'risk',
-        text: '43 of 45 nodes have net.core.somaxconn 4096; node-31 has 1024; node-7 has 128',
+        text: 'net.core.somaxconn is 4096 on 43 of 45 nodes; 128 on node-7; 1024 on node-31',
         differing: [
-          { value: '1024', nodes: 1, examples: ['node-31'] },
           { value: '128', nodes: 1, examples: ['node-7'] },
+          { value: '1024', nodes: 1, examples: ['node-31'] },
         ],
       },
     ]);
     expect(report.headline).toBe(report.outliers[0]?.text);
     expect(report.nodes.filter(({ differs }) => differs.length > 0).map(({ name }) => name)).toEqual([
-      'node-31',
       'node-7',
+      'node-31',
     ]);
     expect(report.normal.map(({ fact, nodes, of }) => [fact, nodes, of])).toEqual([
       ['kernel', 45, 45],
@@ -192,7 +198,7 @@ describe('outliers', () => {
       ['role=web', '1500', ['web-0']],
     ]);
     expect(report.outliers[0]?.text).toBe(
-      '7 of 8 nodes with role=storage have mtu of ethernet 9000; storage-0 has 1400',
+      'mtu of ethernet is 9000 on 7 of 8 nodes with role=storage; 1400 on storage-0',
     );
   });
   it('are not made of what is different everywhere', () => {
@@ -204,7 +210,7 @@ describe('outliers', () => {
       fleet(100, (n) => ({ 'mtu of ethernet': n <= 20 ? '1400' : n <= 24 ? `${n}` : '1500' })),
     );
     expect(report.outliers[0]?.text).toBe(
-      '76 of 100 nodes have mtu of ethernet 1500; node-1, node-10, node-11, node-12, node-13 and 15 more have 1400; node-21 has 21; node-22 has 22; 2 others have 2 different values',
+      'mtu of ethernet is 1500 on 76 of 100 nodes; 1400 on node-1, node-2, node-3, node-4, node-5 and 15 more; 21 on node-21; 22 on node-22; 2 other values on 2 nodes',
     );
   });
 });

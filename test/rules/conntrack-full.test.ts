@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Facts } from '../../src/model/facts.ts';
 import { conntrackFull } from '../../src/rules/conntrack-full.ts';
-import { answered, at, capture, connection, counters, judgeNode, sysctls } from './facts.ts';
+import { answered, at, capture, connection, counters, judgeNode, symptom, sysctls } from './facts.ts';
 
 const keys = { 'net.netfilter.nf_conntrack_max': '65536', 'net.netfilter.nf_conntrack_count': '65536' };
 const stats = (rise: Readonly<Record<string, number>>) =>
@@ -55,6 +55,16 @@ describe('conntrack-full', () => {
   it('stays silent: there is no connection tracking', () => {
     const facts = { sysctl: sysctls({ 'net.netfilter.nf_conntrack_max': null }) };
     expect(judgeNode(conntrackFull, { facts }).verdict).toBe('notApplicable');
+  });
+
+  it('stays silent: in an audit, which reads once, with room in the table', () => {
+    const once = { before: 7, after: null, delta: null, how: 'once', at: at('09-conntrack.out') } as const;
+    const judge = (sysctl: NonNullable<Facts['sysctl']>, more: Facts = {}) =>
+      judgeNode(conntrackFull, { symptom: { ...symptom(), about: 'node' }, facts: { sysctl, ...more } });
+    expect(judge(roomy, { conntrackStats: { 'conntrack.drop': once } }).verdict).toBe('ruledOut');
+    expect(judge(roomy).said).toContain('2000 of 65536 entries (3 %)');
+    expect(judge(sysctls(keys)).verdict).toBe('likely');
+    expect(judgeNode(conntrackFull, { facts: { sysctl: roomy } }).verdict).toBe('unknown');
   });
 
   it('missing evidence: no setting, no counters, a counter that cannot be compared', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { portRangeOverlap as rule } from '../../src/rules/port-range-overlap.ts';
-import { judgeNode, listener, socket, sysctls } from './facts.ts';
+import { judgeNode, listener, socket, symptom, sysctls } from './facts.ts';
 
 const settings = (range: string, reserved = '') =>
   sysctls({ 'net.ipv4.ip_local_port_range': range, 'net.ipv4.ip_local_reserved_ports': reserved });
@@ -31,6 +31,18 @@ describe('port-range-overlap', () => {
     });
     expect(nodePorts.verdict).toBe('likely');
     expect(nodePorts.said).toContain('NodePorts');
+  });
+  it('fires: in an audit, which asks about no port, for NodePorts only', () => {
+    const kubeProxy = { mode: 'ipvs', at: { evidence: 'x' } };
+    const audit = (range: string, more = {}) =>
+      judgeNode(rule, {
+        target,
+        symptom: { ...symptom(), about: 'node' },
+        facts: { sysctl: settings(range), listeners, ...more },
+      });
+    expect(audit('1024 65535', { kubeProxy }).verdict).toBe('likely');
+    expect(audit('32768 60999', { kubeProxy }).verdict).toBe('ruledOut');
+    expect(audit('1024 65535').verdict).toBe('notApplicable');
   });
   it('stays silent: outside the range, reserved, or a connection that outlived its listener', () => {
     expect(judgeNode(rule, { facts: { sysctl: wide, listeners: [listener()] } }).verdict).toBe('ruledOut');

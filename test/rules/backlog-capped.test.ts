@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import type { Facts } from '../../src/model/facts.ts';
+import { backlogCapped as rule } from '../../src/rules/backlog-capped.ts';
+import { counters, judgeNode, listener, sysctls } from './facts.ts';
+
+const old = sysctls({ 'net.core.somaxconn': '128' });
+const capped = [listener({ port: 8080, sendq: 128, recvq: 0 }), listener({ port: 22, sendq: 50 })];
+const overflowed = counters({ 'TcpExt.ListenOverflows': [5000, 5000] });
+const judge = (facts: Facts) => judgeNode(rule, { facts: { sysctl: old, listeners: capped, ...facts } });
+
+describe('backlog-capped', () => {
+  it('fires: likely where a listener has a queue of just the limit, and queues have overflowed', () => {
+    const found = judge({ counters: overflowed });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('1 listeners have a queue of just that: they may have asked for more (8080)');
+    expect(found.said).toContain('ListenOverflows = 5000');
+    expect(found.remedies[0]).toMatchObject({
+      commands: ['sysctl -w net.core.somaxconn=4096'],
+      undo: ['sysctl -w net.core.somaxconn=128'],
+    });
+  });
+  it('fires: likely where such a queue is half full now', () => {
+    const found = judge({ listeners: [listener({ port: 8080, sendq: 128, recvq: 100 })] });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('port 8080: 100 of 128 places are taken now');
+  });
+  it('stays silent: nothing has overflowed, no queue is at the limit, or the limit is high', () => {
+    expect(judge({}).verdict).toBe('ruledOut');
+    expect(judge({ counters: counters({ 'TcpExt.ListenOverflows': [5, 5] }) }).verdict).toBe('ruledOut');
+    expect(judge({ listeners: [listener({ sendq: 50 })], counters: overflowed }).verdict).toBe('ruledOut');
+    expect(judge({ sysctl: sysctls({ 'net.core.somaxconn': '4096' }), counters: overflowed }).verdict).toBe('ruledOut');
+    expect(judge({ listeners: [] }).verdict).toBe('notApplicable');
+  });
+  it('missing evidence: no setting, or no lengths of queues', () => {
+    expect(judge({ sysctl: sysctls({}) }).verdict).toBe('unknown');
+    expect(judge({ listeners: [listener({ sendq: null })] }).verdict).toBe('unknown');
+  });
+});
