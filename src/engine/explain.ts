@@ -20,6 +20,8 @@ export interface ExplainedStep {
 
 /** What a plan would run, without connecting anywhere. Alternatives that depend on the first look are named in notes. */
 export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collector>): readonly ExplainedStep[] {
+  // an audit reads everything once
+  const isOfNode = plan.symptom.about === 'node';
   return plan.nodes.flatMap((planned) =>
     stepsOf(plan, { name: planned.node.name }, collectors).flatMap(({ collector, params }) =>
       collector
@@ -31,12 +33,12 @@ export function explainPlan(plan: Plan, collectors: ReadonlyMap<string, Collecto
         .map((command) => ({
           node: planned.node.name,
           collector: collector.id,
-          phase: phaseOf(collector),
+          phase: isOfNode && collector.when === 'delta' ? 'once' : phaseOf(collector),
           argv: command.argv,
           privilege: command.privilege,
           timeoutMs: command.timeoutMs,
           maxBytes: command.maxBytes,
-          ...noteOf(command, collector.when === 'delta'),
+          ...noteOf(command, collector.when === 'delta' && !isOfNode),
         })),
     ),
   );

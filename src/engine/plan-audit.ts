@@ -66,7 +66,7 @@ export function auditPlaybook(
     playbook === undefined
       ? `There is no playbook "${id}".`
       : `The playbook "${id}" is about one port, not for audits.`,
-    `For audits there are: ${able.join(', ')}. A playbook with a section "audit" is one.`,
+    `For audits there are: ${able.sort().join(', ')}. A playbook with a section "audit" is one.`,
   );
 }
 

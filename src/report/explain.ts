@@ -54,10 +54,12 @@ export function renderExplain(
 
   add(say.title, 0, 'bold');
   add(symptomText(plan.symptom, language), 0);
-  add(
-    `${say.target}${words.colon}${plan.targetAddress} ${words.port} ${plan.symptom.port}/${plan.symptom.protocol}`,
-    0,
-  );
+  const isOfNode = plan.symptom.about === 'node';
+  if (!isOfNode)
+    add(
+      `${say.target}${words.colon}${plan.targetAddress} ${words.port} ${plan.symptom.port}/${plan.symptom.protocol}`,
+      0,
+    );
   const chosen = plan.playbooks.map((playbook) => {
     const choice = plan.choice.find((one) => one.playbook === playbook);
     return choice === undefined
@@ -120,12 +122,16 @@ export function renderExplain(
     add(say.outsideClients(plan.externalClients.join(words.list)), 0);
   }
   lines.push('');
-  add(`${say.rules}${words.colon}${plan.rules.map(({ rule }) => rule).join(words.list)}`, 0);
+  add(`${say.rules}${words.colon}${[...new Set(plan.rules.map(({ rule }) => rule))].join(words.list)}`, 0);
   const { budget } = plan;
   const bounds = [
     `${say.wall} ${durationText(budget.wallMs, language)}`,
-    `${say.window} ${durationText(budget.windowMs, language)}`,
-    say.capture({ packets: String(budget.maxPackets), bytes: sizeText(budget.maxCaptureBytes) }),
+    ...(isOfNode
+      ? []
+      : [
+          `${say.window} ${durationText(budget.windowMs, language)}`,
+          say.capture({ packets: String(budget.maxPackets), bytes: sizeText(budget.maxCaptureBytes) }),
+        ]),
     say.commands(steps.length),
   ];
   add(`${say.bound}${words.colon}${bounds.join(words.semicolon)}`, 0);

@@ -8,7 +8,7 @@ import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedie
 const key = 'net.core.somaxconn';
 const overflows = 'TcpExt.ListenOverflows';
 
-/** F02, without a question: net.core.somaxconn holds the queues of listeners down, and queues did overflow, or are full now. */
+/** F02, without a question: net.core.somaxconn holds the queues of listeners down, and queues have overflowed, or are full now. */
 export const backlogCapped = defineNodeRule({
   id: 'backlog-capped',
   fault: 'F02',
@@ -16,14 +16,14 @@ export const backlogCapped = defineNodeRule({
   asksNothing: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['sysctl', 'listeners'],
-  optional: ['counters'],
+  optional: ['sinceAudit'],
   params: z.strictObject({
     /** What the node's limit should be at least; the kernel's own default since 5.4. */
     enough: z.number().int().min(16).max(65_535).default(4096),
     /** Share of a queue that is full now from which it counts. */
     nearlyFull: z.number().min(0.1).max(1).default(0.5),
-    /** Overflows per day of uptime are not known; fewer since the start than this are nothing. */
-    leastOverflows: z.number().int().min(1).default(100),
+    /** Overflows between two audits; fewer are nothing. How many there were since the node was started tells nothing. */
+    leastOverflows: z.number().int().min(1).default(10),
   }),
   sources: [
     'listen(2) (the backlog is silently capped)',
@@ -41,9 +41,8 @@ export const backlogCapped = defineNodeRule({
         `${key} = ${v.value}, and ${v.listeners} listeners have a queue of just that: they may have asked for more (${v.ports})`,
       notCapped: (v: { value: number; largest: number }) =>
         `${key} = ${v.value}, and no listener has a queue as long as that (the longest is ${v.largest})`,
-      quiet: 'No queue is near its end, and too few have overflowed since the node was started to matter',
-      overflowed: (v: { count: number }) =>
-        `${overflows} = ${v.count} since the node was started: connections were lost`,
+      quiet: 'No queue is near its end, and none is known to have overflowed since the last audit',
+      overflowed: (v: { count: number }) => `${overflows} +${v.count} since the last audit: connections were lost`,
       full: (v: { port: number; waiting: number; length: number }) =>
         `port ${v.port}: ${v.waiting} of ${v.length} places are taken now`,
       temporary: 'Raises the limit; a listener gets it when it is started again, or calls listen() again',
@@ -60,8 +59,8 @@ export const backlogCapped = defineNodeRule({
       enough: (v) => `${key} = ${v.value}`,
       capped: (v) => `${key} = ${v.value}，有 ${v.listeners} 个监听的队列长度正好是它：申请的可能更大（${v.ports}）`,
       notCapped: (v) => `${key} = ${v.value}，没有监听的队列达到这个长度（最长 ${v.largest}）`,
-      quiet: '没有队列接近用满，启动以来的溢出次数也少到可以忽略',
-      overflowed: (v) => `启动以来 ${overflows} = ${v.count}：有连接因此丢失`,
+      quiet: '没有队列接近用满，自上次巡检以来也没有已知的溢出',
+      overflowed: (v) => `自上次巡检以来 ${overflows} +${v.count}：有连接因此丢失`,
       full: (v) => `端口 ${v.port}：${v.length} 个位置已占用 ${v.waiting} 个`,
       temporary: '提高上限；监听程序重启或再次调用 listen() 后生效',
       permanent: '重启后仍有效',
@@ -85,8 +84,8 @@ export const backlogCapped = defineNodeRule({
       return ruledOut(because(say.notCapped({ value: limit, largest: Math.max(...lengths) }), setting.at));
 
     const ports = [...new Set(capped.map(({ port }) => port))].sort((a, b) => a - b);
-    const counter = facts.counters?.[overflows];
-    const count = counter?.after ?? counter?.before ?? 0;
+    const counter = facts.sinceAudit?.counters[overflows];
+    const count = counter?.delta ?? 0;
     const full = capped
       .filter(({ recvq, sendq }) => recvq >= (sendq ?? limit) * params.nearlyFull)
       .sort((a, b) => b.recvq - a.recvq)[0];

@@ -124,10 +124,13 @@ const clientFacts: Facts = {
 };
 
 /** Everything that says confirmed or likely, over the target, the client, and the path between them. */
+const auditsOnly: readonly string[] = ['forwarding-needed', 'backlog-capped', 'keepalive-too-late', 'rose-since-audit'];
+
 function accused(target: Facts, client: Facts): Readonly<Record<string, string>> {
   const findings: [string, string][] = [];
   for (const rule of rules.values()) {
-    if (rule.id === 'expect') continue;
+    // a run never asks these: they look at nodes without a question, where the same trouble has no port
+    if (rule.id === 'expect' || auditsOnly.includes(rule.id)) continue;
     for (const verdict of verdictsOf(rule, target, client)) {
       if (verdict === 'confirmed' || verdict === 'likely') findings.push([rule.id, verdict]);
     }
