@@ -1,6 +1,5 @@
-import type { AuditBaseline, BaselineNode } from '../model/audit-baseline.ts';
+import type { AuditBaseline } from '../model/audit-baseline.ts';
 import type {
-  AuditChange,
   AuditCheck,
   AuditFinding,
   AuditHead,
@@ -8,16 +7,15 @@ import type {
   AuditReport,
   AuditUnseen,
 } from '../model/audit-report.ts';
-import { auditFingerprint } from '../model/fingerprint.ts';
 import { naturalOrder } from '../model/natural-order.ts';
 import type { NodeAudit } from '../model/node-audit.ts';
 import type { Verdict } from '../model/verdict.ts';
+import { createAuditChanges } from './audit-changes.ts';
 import { createOutlierCount } from './audit-outliers.ts';
 import { type AuditText, auditText } from './audit-wording.ts';
 
 /** Bounds of the report: of all that is counted, so much is kept word for word. */
 const mostFindings = 2000;
-const mostChanges = 5000;
 const mostReasons = 200;
 const examplesShown = 10;
 
@@ -34,11 +32,9 @@ export interface AuditFold {
 export function createAuditFold(head: AuditHead, last: AuditBaseline | null): AuditFold {
   const say = auditText[head.language];
   const nodes = new Map<string, AuditNode>();
-  const remembered = new Map<string, BaselineNode>();
+  const changes = createAuditChanges(head, last);
   const checks = new Map<string, AuditCheck>();
   const findings: AuditFinding[] = [];
-  const changes: AuditChange[] = [];
-  const changeCounts = { new: 0, gone: 0, still: 0 };
   const reasons = new Map<
     string,
     { readonly checks: Set<string>; nodes: number; readonly examples: string[]; last: string }
@@ -47,10 +43,6 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
   const accused = { confirmed: 0, likely: 0, unknown: 0, error: 0 };
   let accusedNodes = 0;
 
-  const change = (one: AuditChange): void => {
-    changeCounts[one.kind]++;
-    if (changes.length < mostChanges) changes.push(one);
-  };
   const unseen = (why: string, node: string, check?: string): void => {
     const known = reasons.get(why) ?? { checks: new Set<string>(), nodes: 0, examples: [], last: '' };
     if (!reasons.has(why) && reasons.size >= mostReasons) return;
@@ -89,19 +81,18 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
       });
       if (audit.outcome !== 'looked') {
         unseen(withoutName(audit.why ?? '', audit.node), audit.node);
-        // neither gone nor still: nobody has looked
-        const before = last?.nodes.get(audit.node);
-        if (before !== undefined) remembered.set(audit.node, before);
+        changes.notLooked(audit.node);
         return;
       }
       for (const { check, why } of audit.unknown) unseen(why, audit.node, check);
       outliers.add(audit);
       if (audit.findings.length > 0) accusedNodes++;
       for (const finding of audit.findings) keepWorst(findings, finding);
-      remembered.set(audit.node, compared(audit, last?.nodes.get(audit.node), head, last !== null, change));
+      changes.looked(audit);
     },
     finish(endedAtMs) {
       const found = outliers.finish(say);
+      const compared = changes.finish(found.risks, say);
       for (const [name, facts] of found.differs) {
         const node = nodes.get(name);
         if (node !== undefined) nodes.set(name, { ...node, differs: [...facts].sort() });
@@ -115,7 +106,7 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
         failed: count('failed'),
         ...accused,
         outliers: found.outliers.length,
-        ...changeCounts,
+        ...compared.counts,
       };
       const sorted = [...findings].sort(byWeight);
       const why = [...reasons].map(
@@ -163,19 +154,14 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
           normal: [...found.normal],
           unseen: unseenList,
           ...(last === null ? {} : { previous: { id: last.id, startedAt: new Date(last.startedAtMs).toISOString() } }),
-          changes: changes.sort(
-            (a, b) =>
-              kinds.indexOf(a.kind) - kinds.indexOf(b.kind) ||
-              naturalOrder(a.node, b.node) ||
-              naturalOrder(a.rule, b.rule),
-          ),
+          changes: [...compared.changes],
         },
         baseline: {
           id: head.id,
           playbook: head.playbook,
           selector: head.selector,
           startedAtMs: head.startedAtMs,
-          nodes: remembered,
+          nodes: compared.remembered,
         },
       };
     },
@@ -190,7 +176,6 @@ const noCounts: Readonly<Record<Verdict, number>> = {
   unknown: 0,
   error: 0,
 };
-const kinds: readonly AuditChange['kind'][] = ['new', 'gone', 'still'];
 
 /** Where there is no room for all, `likely` ones give way to `confirmed` ones. */
 function keepWorst(kept: AuditFinding[], finding: AuditFinding): void {
@@ -209,40 +194,6 @@ function byWeight(a: AuditFinding, b: AuditFinding): number {
     naturalOrder(a.check, b.check) ||
     naturalOrder(a.node, b.node)
   );
-}
-
-/** What is remembered of a node, and what has changed there. In the first audit of all nothing is new. */
-function compared(
-  { node, findings, startedAtMs, counters, unknown }: NodeAudit,
-  before: BaselineNode | undefined,
-  { startedAtMs: auditAtMs }: AuditHead,
-  isNotFirst: boolean,
-  change: (one: AuditChange) => void,
-): BaselineNode {
-  const known = new Map((before?.troubles ?? []).map((trouble) => [trouble.fingerprint, trouble]));
-  const troubles = findings.map(({ fingerprint, rule, title }) => ({
-    fingerprint,
-    rule,
-    title,
-    firstSeenMs: known.get(fingerprint)?.firstSeenMs ?? auditAtMs,
-  }));
-  // what could not be told this time is not gone
-  const undecided = new Set(unknown.map(({ check }) => auditFingerprint(check, node)));
-  const now = new Set(troubles.map(({ fingerprint }) => fingerprint));
-  const open = [...known.values()].filter(({ fingerprint }) => undecided.has(fingerprint) && !now.has(fingerprint));
-  if (isNotFirst) {
-    for (const trouble of troubles)
-      change({ kind: known.has(trouble.fingerprint) ? 'still' : 'new', node, ...trouble });
-    for (const trouble of known.values())
-      if (!now.has(trouble.fingerprint) && !undecided.has(trouble.fingerprint))
-        change({ kind: 'gone', node, ...trouble });
-  }
-  return {
-    node,
-    lookedAtMs: startedAtMs,
-    troubles: [...troubles, ...open],
-    ...(counters === undefined ? {} : { counters }),
-  };
 }
 
 function headline(

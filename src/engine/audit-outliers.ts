@@ -25,6 +25,13 @@ interface Tally {
   readonly values: Map<string, { count: number; readonly names: string[] }>;
 }
 
+/** What a node has where nearly all others have the usual; in words. */
+export interface RiskyDifference {
+  readonly fact: string;
+  readonly value: string;
+  readonly usual: string;
+}
+
 /** Counts who has what, as nodes come in: memory grows with facts and values, not with nodes. */
 export interface OutlierCount {
   add(node: Pick<NodeAudit, 'node' | 'labels' | 'facts'>): void;
@@ -33,6 +40,8 @@ export interface OutlierCount {
     readonly normal: readonly AuditNormal[];
     /** Node -> facts in which it differs. */
     readonly differs: ReadonlyMap<string, readonly string[]>;
+    /** Node -> those of them that are a risk. */
+    readonly risks: ReadonlyMap<string, readonly RiskyDifference[]>;
   };
 }
 
@@ -61,6 +70,7 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
       const outliers: AuditOutlier[] = [];
       const normal: AuditNormal[] = [];
       const differs = new Map<string, string[]>();
+      const risks = new Map<string, RiskyDifference[]>();
       for (const [fact, groups] of tallies)
         for (const [group, tally] of withoutSmall(groups)) {
           const usual = usualOf(tally);
@@ -77,11 +87,15 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
               examples: [...names].sort(naturalOrder),
             }))
             .sort((a, b) => b.nodes - a.nodes || naturalOrder(a.value, b.value));
-          for (const { examples } of others)
-            for (const name of examples) differs.set(name, [...(differs.get(name) ?? []), fact]);
+          const isRisk = risky.test(fact);
+          for (const { examples, value: own } of others)
+            for (const name of examples) {
+              append(differs, name, fact);
+              if (isRisk) append(risks, name, { fact, value: valueText(own, say), usual: valueText(value, say) });
+            }
           outliers.push({
             ...one,
-            severity: risky.test(fact) ? 'risk' : 'note',
+            severity: isRisk ? 'risk' : 'note',
             text: sentence(one, others, say),
             differing: others.map((other) => ({ ...other, examples: other.examples.slice(0, 20) })),
           });
@@ -96,6 +110,7 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
         ),
         normal: normal.sort((a, b) => naturalOrder(a.fact, b.fact) || naturalOrder(a.group, b.group)),
         differs,
+        risks,
       };
     },
   };
@@ -169,4 +184,10 @@ function sentence(
 /** `-`: it does not exist there. */
 function valueText(value: string, say: AuditText): string {
   return value === '' ? say.nothing : value === '-' ? say.absent : value;
+}
+
+function append<Item>(lists: Map<string, Item[]>, name: string, item: Item): void {
+  const list = lists.get(name);
+  if (list === undefined) lists.set(name, [item]);
+  else list.push(item);
 }

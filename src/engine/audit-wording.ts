@@ -17,6 +17,8 @@ const en = {
   differing: (v: { names: string; more: number; value: string }) =>
     `${v.value} on ${v.names}${v.more > 0 ? ` and ${v.more} more` : ''}`,
   differ: (v: { nodes: number; values: number }) => `${v.values} other values on ${v.nodes} nodes`,
+  differs: (v: { fact: string; value: string; usual: string }) =>
+    `${v.fact} is ${v.value}, on nearly all others ${v.usual}`,
   nothing: '(empty)',
   absent: '(not there)',
   cancelled: 'the audit was stopped before this node was looked at',
@@ -40,6 +42,7 @@ const zh: AuditText = {
     `${v.fact}：${v.group === '' ? '' : `${v.group} 的`} ${v.of} 个节点中有 ${v.nodes} 个是 ${v.value}；${v.rest}`,
   differing: (v) => `${v.names}${v.more > 0 ? ` 等（另有 ${v.more} 个）` : ''} 是 ${v.value}`,
   differ: (v) => `另外 ${v.nodes} 个节点有 ${v.values} 种不同的值`,
+  differs: (v) => `${v.fact} 是 ${v.value}，其他节点几乎都是 ${v.usual}`,
   nothing: '（空）',
   absent: '（不存在）',
   cancelled: '还没有查看该节点，巡检就被停止了',

@@ -98,7 +98,10 @@ export const AuditOutlier = z.strictObject({
 });
 export type AuditOutlier = z.infer<typeof AuditOutlier>;
 
-/** What became of a finding since the audit before. A node that was not looked at has no changes. */
+/**
+ * What became of a finding since the audit before. `rule` is `outlier` where a node differs from nearly all others in
+ * something risky. A node that was not looked at has no changes.
+ */
 export const AuditChange = z.strictObject({
   kind: z.enum(['new', 'gone', 'still']),
   fingerprint: z.string(),

@@ -31,6 +31,9 @@ const findingStyle: Readonly<Partial<Record<Verdict, readonly Style[]>>> = {
 const changeStyle = { new: ['bold', 'yellow'], gone: ['green'], still: ['dim'] } as const;
 const changeMark = { new: '+', gone: '-', still: '=' } as const;
 
+/** Their ids say nothing of what is wrong. */
+const unnamed: readonly string[] = ['outlier', 'expect'];
+
 /** Bounds of what a screen shows; JSON, CSV and HTML have more. */
 const nodesPerFinding = 4;
 const namesPerFinding = 12;
@@ -122,7 +125,7 @@ function changes(page: TextPage, { previous, changes: list, counts }: AuditRepor
   const rows = news.map(({ kind, node, rule, title, firstSeenMs }): TableCell[] => [
     { text: `${changeMark[kind]} ${say.change[kind]}`, style: changeStyle[kind] },
     { text: node, style: ['bold'] },
-    page.language === 'en' ? rule : title,
+    page.language === 'en' && !unnamed.includes(rule) ? rule : title,
     { text: kind === 'gone' ? say.firstSeen(whenText(firstSeenMs)) : '', style: ['dim'] },
   ]);
   if (rows.length > 0)

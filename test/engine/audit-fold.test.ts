@@ -257,6 +257,65 @@ describe('what has changed since the audit before', () => {
   });
 });
 
+describe('a node that begins to differ', () => {
+  const of = (value: (index: number) => string | undefined): NodeAudit[] =>
+    fleet(10, (n) => {
+      const mtu = value(n);
+      return mtu === undefined ? {} : { 'mtu of vxlan': mtu };
+    });
+  const first = audited(of(() => '1450'));
+  const second = audited(
+    of((n) => (n === 3 ? '1500' : '1450')),
+    first.baseline,
+    'b',
+    2_000_000,
+  );
+  const changesOf = (result: typeof first): unknown =>
+    result.report.changes.map(({ kind, node, rule, title, firstSeenMs }) => [kind, node, rule, title, firstSeenMs]);
+  const title = 'mtu of vxlan is 1500, on nearly all others 1450';
+
+  it('is new, then still there, then gone', () => {
+    expect(changesOf(second)).toEqual([['new', 'node-3', 'outlier', title, 2_000_000]]);
+    const third = audited(
+      of((n) => (n === 3 ? '1500' : '1450')),
+      second.baseline,
+      'c',
+      3_000_000,
+    );
+    expect(changesOf(third)).toEqual([['still', 'node-3', 'outlier', title, 2_000_000]]);
+    expect(
+      changesOf(
+        audited(
+          of(() => '1450'),
+          third.baseline,
+          'd',
+          4_000_000,
+        ),
+      ),
+    ).toEqual([['gone', 'node-3', 'outlier', title, 2_000_000]]);
+  });
+  it('is not gone while the fact could not be read there', () => {
+    const third = audited(
+      of((n) => (n === 3 ? undefined : '1450')),
+      second.baseline,
+      'c',
+      3_000_000,
+    );
+    expect(changesOf(third)).toEqual([]);
+    const fourth = audited(
+      of((n) => (n === 3 ? '1500' : '1450')),
+      third.baseline,
+      'd',
+      4_000_000,
+    );
+    expect(changesOf(fourth)).toEqual([['still', 'node-3', 'outlier', title, 2_000_000]]);
+  });
+  it('is no news where the difference is harmless', () => {
+    const kernels = (odd: string): NodeAudit[] => fleet(10, (n) => ({ kernel: n === 3 ? odd : '6.1' }));
+    expect(changesOf(audited(kernels('5.10'), audited(kernels('6.1')).baseline, 'b', 2_000_000))).toEqual([]);
+  });
+});
+
 describe('the bounds of an audit', () => {
   it('hold for a large fleet: all is counted, the worst is kept word for word', () => {
     const nodes = Array.from({ length: 2500 }, (_, n) =>

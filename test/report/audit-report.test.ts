@@ -138,9 +138,10 @@ describe('an audit on the terminal', () => {
     const places = [
       'FOUND: 2 findings on 2 of 19 nodes; first: The MTU of the pod network does not fit on node-7',
       '20 nodes: 19 looked at, 1 unreachable',
-      'since 2026-11-20 02:41 UTC: 1 new, 1 gone, 1 still there',
+      'since 2026-11-20 02:41 UTC: 2 new, 1 gone, 1 still there',
+      '+ new   node-9   net.core.somaxconn is 128, on nearly all others 4096',
       '+ new   node-12  cni-mtu-mismatch',
-      '- gone  node-8   cni-mtu-mismatch  since 2026-11-19 00:00 UTC',
+      '- gone  node-8   cni-mtu-mismatch',
       'likely: The MTU of the pod network',
       'cni-mtu-mismatch · 2 nodes',
       '- node-7: flannel.1 has 1500',
