@@ -7,6 +7,7 @@ import type { NetcheckError } from './model/errors.ts';
 import { slackHelp } from './help.ts';
 import { createJudge } from './judge-ask.ts';
 import { openQueue } from './open-queue.ts';
+import { createRunShelf } from './run-shelf.ts';
 import { healthRoutes, readinessChecks } from './serve-health.ts';
 import { slackKnowledge } from './slack-knowledge.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -86,6 +87,7 @@ function createApp(
     language: config.language,
     helpText: (language) => slackHelp(language, config.slack.command),
     queue: queue.queue,
+    shelf: createRunShelf(wiring),
     onDead,
     ask: judge.ask,
     mayAct: judge.mayAct,

@@ -9,6 +9,7 @@ import { diagnoseShortcut, searchAction } from './diagnose-form.ts';
 import { createFront, type Front } from './front.ts';
 import { fieldsOf } from './fields-of.ts';
 import type { Knowledge } from './knowledge.ts';
+import type { RunShelf } from './run-shelf.ts';
 import { createSlackSender, type SlackSender, type SlackSenderOptions } from './slack-sender.ts';
 import type { Ask } from './start-run.ts';
 import { SocketReceiver, type SocketReceiverOptions } from './socket-receiver.ts';
@@ -28,6 +29,8 @@ export interface SlackAppOptions extends SlackSenderOptions {
   readonly queue: RunQueue;
   /** Absent: no form, no App Home, no questions back. */
   readonly knowledge?: Knowledge | undefined;
+  /** Default: no run is saved here. */
+  readonly shelf?: RunShelf | undefined;
   readonly socket?: Pick<SocketReceiverOptions, 'backoffMs' | 'giveUpAfterMs'> | undefined;
 }
 
@@ -81,6 +84,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     calls: sender.calls,
     store: options.store,
     queue: options.queue,
+    shelf: options.shelf,
     ask: options.ask,
     helpText: options.helpText,
     knowledge: options.knowledge,

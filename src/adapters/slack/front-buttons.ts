@@ -2,11 +2,23 @@ import { cancelButton } from './cancel-button.ts';
 import { chooseButton } from './choose-button.ts';
 import { diagnoseForm } from './diagnose-form.ts';
 import { formButton } from './form-button.ts';
+import { evidenceButton, evidencePick } from './evidence-button.ts';
+import { explainButton } from './explain-button.ts';
 import { recheckButton } from './recheck-button.ts';
 import type { RunButton, RunForm } from './run-button.ts';
+import { wrongVerdictButton, wrongVerdictForm } from './wrong-verdict-button.ts';
 
 /** Every button that the front hears. */
-export const frontButtons: readonly RunButton[] = [cancelButton, recheckButton, chooseButton, formButton];
+export const frontButtons: readonly RunButton[] = [
+  cancelButton,
+  recheckButton,
+  chooseButton,
+  formButton,
+  explainButton,
+  evidenceButton,
+  evidencePick,
+  wrongVerdictButton,
+];
 
 /** Every modal whose sending in the front hears. */
-export const frontForms: readonly RunForm[] = [diagnoseForm];
+export const frontForms: readonly RunForm[] = [diagnoseForm, wrongVerdictForm];

@@ -19,6 +19,7 @@ import { createLocales } from './locales.ts';
 import { type MessageWords, messageWords } from './message-words.ts';
 import { quotedMessage } from './quoted-message.ts';
 import type { FormVerdict, FrontDesk, RunButton, RunForm } from './run-button.ts';
+import { emptyShelf, type RunShelf } from './run-shelf.ts';
 import { runIdOf, startRun, type StartRunOptions } from './start-run.ts';
 import { isChinese, wordingIn } from './wording.ts';
 
@@ -29,6 +30,8 @@ export interface FrontOptions
   /** Default: all that netcheck has. */
   readonly buttons?: readonly RunButton[] | undefined;
   readonly forms?: readonly RunForm[] | undefined;
+  /** Default: no run is saved here. */
+  readonly shelf?: RunShelf | undefined;
   readonly log?: ((line: string) => void) | undefined;
 }
 
@@ -66,6 +69,7 @@ export function createFront(options: FrontOptions): Front {
     knowledge,
     ask,
     log,
+    shelf: options.shelf ?? emptyShelf,
     threadOf,
     threadLink: options.threadLink ?? (() => undefined),
     // Text that shows its language needs no question to Slack.

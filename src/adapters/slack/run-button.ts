@@ -6,6 +6,7 @@ import type { Outbox } from './outbox.ts';
 import type { SlackCalls } from './slack-calls.ts';
 import type { Knowledge } from './knowledge.ts';
 import type { Ask, Asked, StartOutcome } from './start-run.ts';
+import type { RunShelf } from './run-shelf.ts';
 
 /** What a button or a form of netcheck works with. */
 export interface FrontDesk {
@@ -18,6 +19,8 @@ export interface FrontDesk {
   /** The slash command, with the slash. */
   readonly command: string;
   readonly log: (line: string) => void;
+  /** Runs as they were saved. */
+  readonly shelf: RunShelf;
   readonly threadOf: (request: RunRequest) => AnswerThread;
   /** Absent: questions are taken as they are. */
   readonly knowledge?: Knowledge | undefined;

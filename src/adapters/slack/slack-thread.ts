@@ -14,7 +14,17 @@ import type { MessageBody, Outbox, Sent } from './outbox.ts';
 import { pause } from './pause.ts';
 import { isDeadToken, refusalOf } from './refusals.ts';
 import { blockIdOf, findRunMessage, metadataOf } from './run-messages.ts';
-import { button, clip, recheckAction, type RunStage, statusMessage } from './status-message.ts';
+import { buttonWordingIn } from './button-wording.ts';
+import {
+  button,
+  clip,
+  evidenceAction,
+  explainAction,
+  recheckAction,
+  type RunStage,
+  statusMessage,
+  wrongVerdictAction,
+} from './status-message.ts';
 import { newStatus, reduceStatus, type StatusState } from '../../report/run-status.ts';
 import { answerKey, attachedKey, buttonMs, cancelKey, finalStatusKey, keepMs, readAnswer } from './run-keys.ts';
 import type { SlackCalls } from './slack-calls.ts';
@@ -163,8 +173,9 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
 
   function answerBody(
     inner: { text: string; blocks: readonly unknown[] },
-    context: RunContext = { seenBefore: [] },
+    { context = { seenBefore: [] }, hasReport = false }: { context?: RunContext | undefined; hasReport?: boolean } = {},
   ): { body: MessageBody; plain: string } {
+    const say = buttonWordingIn(language);
     const who = mentionOf(request.askedBy);
     const what = codeSpan(clip(request.text, 300));
     const guarded = withoutMentions(inner.blocks).filter((block) => !hasAction(block, recheckAction));
@@ -172,7 +183,13 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     const buttons = {
       type: 'actions',
       block_id: blockIdOf('answer', request.id),
-      elements: [button(recheckAction, wording.recheckButton, request.id)],
+      elements: [
+        button(recheckAction, wording.recheckButton, request.id),
+        button(explainAction, say.explain, request.id),
+        ...(hasReport
+          ? [button(evidenceAction, say.evidence, request.id), button(wrongVerdictAction, say.wrongVerdict, request.id)]
+          : []),
+      ],
     };
     const text = withoutMentionsInText(inner.text);
     const earlier = renderRunContext(context, language);
@@ -222,7 +239,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     },
     report(report, attachments, context) {
       const { verdict, headline } = report;
-      over ??= finish(() => answerBody(options.renderReport(report, { language }), context), {
+      over ??= finish(() => answerBody(options.renderReport(report, { language }), { context, hasReport: true }), {
         stage: 'ended',
         state: { ...state, ended: { how: 'finished', verdict, headline } },
       })

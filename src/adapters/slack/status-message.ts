@@ -2,6 +2,7 @@ import type { RunRequest } from '../../engine/ports.ts';
 import type { Language } from '../../model/language.ts';
 import { newStatus, type StatusState } from '../../report/run-status.ts';
 import { renderSlackStatus } from '../../report/slack-status.ts';
+import { buttonWordingIn } from './button-wording.ts';
 import { fitBlocks } from './fit-blocks.ts';
 import { codeSpan, escapeMrkdwn, mentionOf } from './mrkdwn.ts';
 import type { MessageBody } from './outbox.ts';
@@ -11,6 +12,9 @@ import { wordingIn } from './wording.ts';
 /** `action_id` of the buttons. Their `value` is the run id and nothing else. */
 export const cancelAction = 'netcheck_cancel';
 export const recheckAction = 'netcheck_recheck';
+export const explainAction = 'netcheck_explain';
+export const evidenceAction = 'netcheck_evidence';
+export const wrongVerdictAction = 'netcheck_wrong_verdict';
 
 /** What the living message of a run shows. */
 export type RunStage =
@@ -36,7 +40,10 @@ export function statusMessage(
   const cancelButton = {
     type: 'actions',
     block_id: blockIdOf('status', request.id),
-    elements: [button(cancelAction, wording.cancelButton, request.id)],
+    elements: [
+      button(cancelAction, wording.cancelButton, request.id),
+      button(explainAction, buttonWordingIn(language).explain, request.id),
+    ],
   };
   const rendered = (state: StatusState) => renderSlackStatus(state, { language, nowMs: Date.now() });
   const body = (text: string, blocks: readonly unknown[], tail: readonly unknown[] = []): MessageBody => ({
