@@ -4,6 +4,7 @@ import type { AccessCheck, Refusal } from './check-access.ts';
 import type { LoadedConfig } from './config.ts';
 import { inventoryNodes } from './config.ts';
 import { closestNames } from './engine/inventory.ts';
+import { planKey } from './engine/plan-key.ts';
 import type { AccessAction } from './model/access-action.ts';
 import { NetcheckError } from './model/errors.ts';
 import type { Language } from './model/language.ts';
@@ -57,6 +58,7 @@ export function createJudge(wiring: Pick<Wiring, 'plan' | 'writeLog' | 'loaded'>
         if (refusal) return await refused('ask', asker, text, refusal);
         return {
           ok: true,
+          key: planKey(planned),
           describe: [
             planned.nodes.map(({ node, roles }) => `${node.name} (${roles.join(', ')})`).join(', '),
             ...assumptionLines(planned, language),

@@ -39,6 +39,8 @@ function judge(text = yaml) {
         return {
           nodes: [{ node: { name, ...node }, roles: ['target'] }],
           playbooks: ['port-check'],
+          symptom: { port: 1301, protocol: 'tcp' },
+          externalClients: [],
         } as unknown as Plan;
       },
     },

@@ -68,7 +68,7 @@ export async function runBehindButton(
 }
 
 /** Reads what we stored ourselves; anything else counts as not there. */
-function runRequestOf(json: string): RunRequest | undefined {
+export function runRequestOf(json: string): RunRequest | undefined {
   const value = parsedJson(json);
   if (!isRecord(value) || !isRecord(value['thread'])) return undefined;
   const { id, text, language, askedBy, askedAtMs, thread, recheckOf, origin, wasRead } = value;

@@ -2,8 +2,11 @@ import type { Lookup } from './outbox.ts';
 import type { SlackCalls } from './slack-calls.ts';
 import { isRecord } from './is-record.ts';
 
-/** The two messages of a run that must exist once: the one that lives, and the answer. */
-export type RunMessage = 'status' | 'answer';
+/**
+ * The messages of a run that must exist once: the one that lives, the answer, and what stands in the thread of somebody
+ * who joined another run.
+ */
+export type RunMessage = 'status' | 'answer' | 'joined';
 
 /** Metadata that makes a message of a run recognisable (docs.slack.dev/messaging/message-metadata). */
 export function metadataOf(

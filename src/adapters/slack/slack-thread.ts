@@ -5,10 +5,12 @@ import type { Language } from '../../model/language.ts';
 import type { Report } from '../../model/report.ts';
 import type { RunContext } from '../../model/run-context.ts';
 import { renderRunContext } from '../../report/run-context-blocks.ts';
+import { slackLink } from '../../report/slack-link.ts';
 import { attachFiles } from './attach-files.ts';
 import { answerOf } from './claim.ts';
 import { clipMrkdwn, fitBlocks, maxPlainChars, maxTextChars, plainTextOf } from './fit-blocks.ts';
 import { codeSpan, escapeMrkdwn, mentionOf, withoutMentions, withoutMentionsInText } from './mrkdwn.ts';
+import { joinedBy } from './join-run.ts';
 import { messageBodyOf } from './message-body.ts';
 import type { MessageBody, Outbox, Sent } from './outbox.ts';
 import { pause } from './pause.ts';
@@ -69,6 +71,9 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
   const holder = randomUUID();
   let state: StatusState = newStatus({ question: clip(request.text, 300), askedBy: request.askedBy });
   let over: Promise<void> | undefined;
+  let how: 'report' | 'failed' | 'cancelled' = 'failed';
+  /** Whom the answer mentions besides the one who asked. */
+  let joined: readonly string[] = [];
 
   /** Edits are paced and coalesced by the outbox; what became of one is told to nobody but the log. */
   const show = (body: MessageBody, final: boolean): Promise<Sent> =>
@@ -115,7 +120,18 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
   }
 
   async function markDone(ts: string): Promise<void> {
-    await answerOf(() => store.set(answerKey(request.id), `done ${ts}`, { ttlMs: keepMs }));
+    await answerOf(() => store.set(answerKey(request.id), `done ${ts} ${how} ${Date.now()}`, { ttlMs: keepMs }));
+  }
+
+  /** Whoever joined while the answer was on its way, and is not mentioned in it. */
+  async function tellLate(mentioned: readonly string[]): Promise<void> {
+    for (const user of (await joinedBy(store, request.id)).filter((one) => !mentioned.includes(one)))
+      await outbox.ephemeral({
+        channel,
+        user,
+        threadTs: rootTs,
+        text: wording.answerIsThere(slackLink(channel, rootTs)),
+      });
   }
 
   async function postAnswer(body: MessageBody, plain: string): Promise<void> {
@@ -176,7 +192,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     { context = { seenBefore: [] }, hasReport = false }: { context?: RunContext | undefined; hasReport?: boolean } = {},
   ): { body: MessageBody; plain: string } {
     const say = buttonWordingIn(language);
-    const who = mentionOf(request.askedBy);
+    const who = [...new Set([request.askedBy, ...joined])].map(mentionOf).join(' ');
     const what = codeSpan(clip(request.text, 300));
     const guarded = withoutMentions(inner.blocks).filter((block) => !hasAction(block, recheckAction));
     const lead = { type: 'context', elements: [{ type: 'mrkdwn', text: `${who} · ${what}`, verbatim: true }] };
@@ -208,11 +224,15 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     const own = statusMessage(request, last, language);
     if (await mustPost()) {
       await keepFinal(own);
+      joined = await joinedBy(store, request.id);
       const { body, plain } = answer();
       await postAnswer(body, plain);
       await showFinal(own);
+      await tellLate(joined);
       return;
     }
+    // Who is mentioned in an answer that another process posted is not known here: told twice is better than never.
+    await tellLate([]);
     // Somebody else answered: the status says what that answer says, which may not be what we would say.
     const kept = await answerOf(() => store.get(finalStatusKey(request.id)));
     await showFinal((kept.answered && kept.value !== null ? messageBodyOf(kept.value) : undefined) ?? own);
@@ -238,6 +258,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       void show(statusMessage(request, { stage: 'running', state, attempt }, language), false);
     },
     report(report, attachments, context) {
+      how = 'report';
       const { verdict, headline } = report;
       over ??= finish(() => answerBody(options.renderReport(report, { language }), { context, hasReport: true }), {
         stage: 'ended',
@@ -249,6 +270,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     },
     failed(why) {
       const { message, hint } = why;
+      how = why.cancelled ? 'cancelled' : 'failed';
       const ending = why.cancelled
         ? () => cancelled()
         : () =>
@@ -275,7 +297,9 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     const last = statusMessage(request, { stage: 'cancelled', state, by: who }, language);
     await keepFinal(last);
     const sent = await showFinal(last);
-    if (!sent.sent && (await mustPost())) {
+    joined = await joinedBy(store, request.id);
+    // Nobody is told of an edit: those who joined would wait on.
+    if ((!sent.sent || joined.length > 0) && (await mustPost())) {
       const { body, plain } = answerBody(failureBody({ message: wording.cancelled, hint: '' }));
       await postAnswer(body, plain);
       return;

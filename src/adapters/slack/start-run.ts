@@ -6,6 +6,7 @@ import type { Language } from '../../model/language.ts';
 import { askBack } from './ask-back.ts';
 import { answerOf, claim } from './claim.ts';
 import { plainTextOf } from './fit-blocks.ts';
+import { joinRun } from './join-run.ts';
 import type { Knowledge } from './knowledge.ts';
 import type { MessageWords } from './message-words.ts';
 import type { Outbox, Sent } from './outbox.ts';
@@ -32,7 +33,8 @@ export type Ask = (
   text: string,
   asker: Asker,
 ) => Promise<
-  | { readonly ok: true; readonly describe: string }
+  /** `key`: the same for questions that would do the same. */
+  | { readonly ok: true; readonly describe: string; readonly key?: string | undefined }
   /** `code`: of the error, where it was one of the grammar or of the plan. */
   | { readonly ok: false; readonly message: string; readonly hint: string; readonly code?: string | undefined }
 >;
@@ -172,6 +174,7 @@ async function queueRun(
     return 'told';
   }
   if (!(await canQueue())) return 'failed';
+  if (await joinRun(options, asked, judged.key)) return 'told';
 
   const about = {
     id: runId,

@@ -25,6 +25,11 @@ export interface Wording {
   readonly ourFault: TwoLines;
   readonly expired: (command: string) => string;
   readonly otherChannel: string;
+  /** To one who asks what is looked at already; and the same where others read along. */
+  readonly lookedAtAlready: (link: string, askedBy: string) => string;
+  readonly lookedAtElsewhere: (link: string) => string;
+  readonly answeredAlready: (link: string) => string;
+  readonly answerIsThere: (link: string) => string;
   readonly alreadyCancelling: string;
   readonly alreadyOver: string;
   readonly alreadyRechecking: string;
@@ -58,6 +63,12 @@ const en: Wording = {
   },
   expired: (command) => `This button is older than 24 hours, or its run is not known. Ask again with ${command}.`,
   otherChannel: 'This button belongs to a run in another channel.',
+  lookedAtAlready: (link, askedBy) =>
+    `The same is being looked at <${link}|here>, asked by ${askedBy}. The answer comes there and mentions you.`,
+  lookedAtElsewhere: (link) => `The same is being looked at <${link}|here>. The answer comes there.`,
+  answeredAlready: (link) =>
+    `The same was asked a moment ago: the answer is <${link}|here>. Re-check below it looks again.`,
+  answerIsThere: (link) => `The answer that you waited for is <${link}|here>.`,
   alreadyCancelling: 'This run is being cancelled already.',
   alreadyOver: 'This run is over already.',
   alreadyRechecking: 'Somebody asked for this a moment ago; the answer comes in this thread.',
@@ -88,6 +99,10 @@ const zh: Wording = {
   ourFault: { message: 'netcheck 自身出错，没有启动任何检查。', hint: '请带上时间报告此问题；机器人的日志里有详情。' },
   expired: (command) => `此按钮已超过 24 小时，或其运行未知。请用 ${command} 重新提问。`,
   otherChannel: '此按钮属于另一个频道的运行。',
+  lookedAtAlready: (link, askedBy) => `${askedBy} 问的同一问题<${link}|正在检查>。回答会出现在那里，并提到你。`,
+  lookedAtElsewhere: (link) => `同一问题<${link}|正在检查>，回答会出现在那里。`,
+  answeredAlready: (link) => `同一问题刚刚有人问过：<${link}|回答在这里>。按其下的“重新检查”可再看一次。`,
+  answerIsThere: (link) => `你等待的<${link}|回答在这里>。`,
   alreadyCancelling: '此运行正在取消。',
   alreadyOver: '此运行已经结束。',
   alreadyRechecking: '刚刚已有人请求重新检查；回答会出现在此消息列中。',

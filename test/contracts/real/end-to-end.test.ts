@@ -348,6 +348,28 @@ describe.skipIf(missing !== undefined).concurrent(`a worker that dies in the mid
     await ended(here, answer.threadTs ?? '');
   });
 
+  it('while others had joined its run: the answer mentions everybody, and the run is remembered once', async () => {
+    const here = await world(hangFirst);
+    await up(here.bot('--no-worker'));
+    const first = here.worker();
+    await up(first);
+    await here.slack.slash(question).ended;
+    await here.probing(1);
+    await here.slack.slash(question, { user: 'U0BEN' }).ended;
+    const { onlyFor } = await here.slack.awaitChange(({ message }) => message.text.includes('being looked at'));
+    expect(onlyFor).toBe('U0BEN');
+    await first.stop('SIGKILL');
+    await up(here.worker());
+    const answer = await here.slack.awaitMessage(isAnswer, 45_000);
+    await here.recorded(1);
+    expect(answer.pings).toEqual(['<@U0ANNA>', '<@U0BEN>']);
+    expect(here.answers()).toHaveLength(1);
+    await here.redis.until(
+      (client) => client.zcard('{netcheck}:history:ended'),
+      (runs) => runs === 1,
+    );
+  });
+
   it('by SIGTERM: it hands the run back, and the other one answers without waiting for a lock to run out', async () => {
     const here = await world(hangFirst);
     await up(here.bot('--no-worker'));
