@@ -125,7 +125,8 @@ async function endOf(
 async function tellWhere(options: StartRunOptions, asked: Asked, run: RunRequest, over: boolean): Promise<void> {
   const { channel, language } = asked.asker;
   const say = wordingIn(language);
-  const link = slackLink(channel, run.thread.rootTs);
+  const { rootTs: there } = run.thread;
+  const link = options.threadLink?.(channel, there) ?? slackLink(channel, there);
   const text = over ? say.answeredAlready(link) : say.lookedAtAlready(link, mentionOf(run.askedBy));
   if (asked.rootTs === undefined || asked.rootTs === run.thread.rootTs) return asked.tell(text);
   const { rootTs, runId } = asked;
