@@ -5,6 +5,7 @@ import type { Parser } from '../model/parser.ts';
 import { IpAddress } from '../model/inventory.ts';
 import type { Namespace } from '../model/node-facts.ts';
 import { nodeOfPlace } from '../model/netns.ts';
+import type { PhaseSpan } from '../model/phase-span.ts';
 import { targetNames } from '../model/target-names.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import { createDeadline } from '../model/deadline.ts';
@@ -14,6 +15,7 @@ import { withoutTranslatedLegs } from '../rules/translated-legs.ts';
 import { createLearner, withServers } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { SoFar } from './decided-so-far.ts';
+import { createPhaseClock, type PhaseClock } from './phase-clock.ts';
 import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
 import { createSharedResults } from './shared-results.ts';
 
@@ -31,6 +33,8 @@ export interface Collected {
   /** Clock of each node minus netcheck's clock, milliseconds. */
   readonly clockOffsetsMs: Readonly<Record<string, number>>;
   readonly ended: 'complete' | 'early' | 'budget' | 'cancelled';
+  /** Where the time went. */
+  readonly phases: PhaseSpan[];
 }
 
 /** Longest time that packets may still be under way to us after the last probe, milliseconds. */
@@ -75,8 +79,11 @@ export async function collect(
   let plan = asked;
   const wall = createDeadline(plan.budget.wallMs, signal);
   const whole = wall.signal;
-  const phase = (name: Extract<Parameters<OnProgress>[0], { type: 'phase' }>['phase']): void =>
+  const clock = createPhaseClock(ports.now);
+  const phase = (name: Extract<Parameters<OnProgress>[0], { type: 'phase' }>['phase']): void => {
+    clock.begin(name);
     onProgress({ type: 'phase', phase: name, atMs: ports.now() });
+  };
 
   phase('connect');
   const ownPorts = { ...ports, slots: oneSlotPerNode(ports.slots), shared: createSharedResults() };
@@ -84,7 +91,7 @@ export async function collect(
   let behind: readonly Endpoint[] = [];
   const opening = await Promise.allSettled(
     plan.nodes.map((planned) =>
-      open(runId, plan, planned, registries.parsers, ownPorts, whole, onProgress, () => behind),
+      open(runId, plan, planned, registries.parsers, ownPorts, whole, onProgress, clock, () => behind),
     ),
   );
   const opened: Opened[] = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -134,7 +141,12 @@ export async function collect(
 
     phase('look');
     const looked = await Promise.all(
-      connected.map(async ({ session }) => ((await lookAround(session, registries)) ? [session] : [])),
+      connected.map(async ({ session }) => {
+        const looked = clock.beginOn(session.name, 'look');
+        const came = await lookAround(session, registries);
+        looked();
+        return came ? [session] : [];
+      }),
     );
     sessions = looked.flat();
     const first = async (steps: Plan['steps']): Promise<void> => {
@@ -171,7 +183,7 @@ export async function collect(
     }
     soFar('once');
     phase('capture');
-    const captures = await startCaptures(plan, sessions, registries.collectors, whole);
+    const captures = await startCaptures(plan, sessions, registries.collectors, clock, whole);
     phase('before');
     await each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true);
     phase('probe');
@@ -193,6 +205,7 @@ export async function collect(
     evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
     clockOffsetsMs: offsetsOf(connected, registries.parsers),
     ended,
+    phases: clock.spans(),
   };
 }
 
@@ -212,6 +225,7 @@ export async function open(
   ports: CollectPorts,
   signal: AbortSignal,
   onProgress: OnProgress,
+  clock: PhaseClock,
   behind: () => readonly Endpoint[],
   /** How long it may wait for its turn on the node. */
   patienceMs = plan.budget.wallMs / 2,
@@ -238,6 +252,7 @@ export async function open(
   // Two runs may each hold a node that the other waits for; and the nodes that are free need some of the time.
   const patience = createDeadline(patienceMs, signal);
   const waiting = setTimeout(() => onProgress({ type: 'waiting', node: node.name }), sayWaitingAfterMs);
+  const waited = clock.beginOn(node.name, 'wait');
   let slot: Awaited<ReturnType<NodeSlots['acquire']>>;
   try {
     slot = await ports.slots.acquire(nodeOfPlace(node.name), { signal: patience.signal, holder: runId });
@@ -248,11 +263,13 @@ export async function open(
       'busy with other runs',
     );
   } finally {
+    waited();
     clearTimeout(waiting);
     patience.clear();
   }
   // A slot that cannot be given back runs out by itself; that is no reason to lose the run.
   const release = (): Promise<void> => slot.release().catch(() => undefined);
+  const arrived = clock.beginOn(node.name, 'connect');
   let connected: Awaited<ReturnType<NodeTransport['connect']>>;
   try {
     // The places of one node share its connection: the transport knows it by its name.
@@ -260,6 +277,8 @@ export async function open(
   } catch (error) {
     await release();
     throw error;
+  } finally {
+    arrived();
   }
   if (!connected.ok) {
     await release();
@@ -406,23 +425,31 @@ async function startCaptures(
   plan: Plan,
   sessions: readonly NodeSession[],
   collectors: ReadonlyMap<string, Collector>,
+  clock: PhaseClock,
   signal: AbortSignal,
 ): Promise<readonly PlacedCapture[]> {
   const started = await Promise.all(
     sessions.flatMap((session) =>
       stepsOf(plan, session, collectors)
         .filter(({ collector }) => collector.when === 'capture')
-        .map(async ({ collector, params }) => ({ session, capture: await session.startCapture(collector, params) })),
+        .map(async ({ collector, params }) => {
+          const isUp = clock.beginOn(session.name, 'capture');
+          return { session, isUp, capture: await session.startCapture(collector, params) };
+        }),
     ),
   );
-  const captures = started.flatMap(({ session, capture }) => (capture ? [{ session, capture }] : []));
+  const captures = started.flatMap(({ session, isUp, capture }) => {
+    if (capture === undefined) isUp();
+    return capture === undefined ? [] : [{ session, isUp, capture }];
+  });
   const patience = createDeadline(listenWithinMs, signal);
   // One that listens only after the probes have begun shows no packet where there was one: worse than none at all.
   const inTime = await Promise.all(
-    captures.map(async (placed) => {
-      await Promise.race([placed.capture.ready, aborted(patience.signal)]);
-      if (placed.capture.listens() || signal.aborted) return [placed];
-      await placed.capture.abandon(listenWithinMs);
+    captures.map(async ({ session, isUp, capture }) => {
+      await Promise.race([capture.ready, aborted(patience.signal)]);
+      isUp();
+      if (capture.listens() || signal.aborted) return [{ session, capture }];
+      await capture.abandon(listenWithinMs);
       return [];
     }),
   );

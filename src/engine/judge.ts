@@ -119,6 +119,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
       startedAtMs: record.startedAtMs,
       endedAtMs: record.endedAtMs,
       tookMs: record.endedAtMs - record.startedAtMs,
+      ...(record.phases === undefined ? {} : { phases: record.phases }),
     },
   };
 }

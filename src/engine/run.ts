@@ -4,7 +4,8 @@ import type { Report } from '../model/report.ts';
 import { type RunRecord, runFormat } from '../model/run-record.ts';
 import { type CollectPorts, collect } from './collect.ts';
 import { createEarlyTeller } from './decided-so-far.ts';
-import { type JudgeRegistries, judge } from './judge.ts';
+import type { JudgeRegistries } from './judge.ts';
+import { judgeTimed } from './judge-timed.ts';
 import type { OnProgress } from './ports.ts';
 
 export interface RunInput {
@@ -39,11 +40,11 @@ export async function run(
     return { format: runFormat, id, netcheck, language, ...times, plan, clockOffsetsMs, ended };
   };
   const tellSoFar = createEarlyTeller((soFar) => recordOf(soFar, 'early'), registries, { now: ports.now, onProgress });
-  const { evidence, ended, ...collected } = await collect(id, planned, registries, ports, { ...options, tellSoFar });
+  const { evidence, ended, phases, ...collected } = await collect(id, planned, registries, ports, { ...options, tellSoFar });
 
   onProgress({ type: 'phase', phase: 'judge', atMs: ports.now() });
-  const record = recordOf(collected, ended);
-  const report = judge(record, evidence, registries);
+  const timed = { ...recordOf(collected, ended), phases };
+  const { record, report } = judgeTimed(timed, evidence, registries, ports.now);
 
   await ports.sink.finish(record, report);
   for (const { verdict, rule, node, title } of report.findings)

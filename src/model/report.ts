@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { EvidenceEntry } from './evidence.ts';
 import { languages } from './language.ts';
+import { PhaseSpan } from './phase-span.ts';
 import { Role } from './plan.ts';
 import { RemedyKind } from './remedy-note.ts';
 import { Symptom } from './symptom.ts';
@@ -186,6 +187,12 @@ export const Report = z.strictObject({
   ladder: Ladder.optional(),
   path: Path.optional(),
   evidence: z.array(EvidenceEntry),
-  timing: z.strictObject({ startedAtMs: z.number(), endedAtMs: z.number(), tookMs: z.number() }),
+  timing: z.strictObject({
+    startedAtMs: z.number(),
+    endedAtMs: z.number(),
+    tookMs: z.number(),
+    /** Where the time went, for a waterfall. Absent where the run was recorded before it was written down. */
+    phases: z.array(PhaseSpan).optional(),
+  }),
 });
 export type Report = z.infer<typeof Report>;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { languages } from './language.ts';
+import { PhaseSpan } from './phase-span.ts';
 import { Plan } from './plan.ts';
 
 /**
@@ -19,5 +20,7 @@ export const RunRecord = z.strictObject({
   clockOffsetsMs: z.record(z.string(), z.number()),
   /** How the run itself ended. */
   ended: z.enum(['complete', 'early', 'budget', 'cancelled']),
+  /** Where the time went; absent in runs that were recorded before it was written down. */
+  phases: z.array(PhaseSpan).optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;

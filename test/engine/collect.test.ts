@@ -278,6 +278,43 @@ describe('the order of a run', () => {
     expect(at('before') - at('capture')).toBeGreaterThanOrEqual(3000);
   });
 
+  it('writes down where the time went, for the run and for each node', async () => {
+    const listens = { stderr: listening, delayMs: 3000, hang: true };
+    const { done } = run({ 'node-50': { tcpdump: listens }, 'node-12': {} });
+    const { phases } = await done;
+    const lengthOf = (phase: string, node?: string): number =>
+      phases
+        .filter((span) => span.phase === phase && span.node === node)
+        .reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0);
+    expect(lengthOf('capture')).toBeGreaterThanOrEqual(3000);
+    expect(lengthOf('capture', 'node-50')).toBeGreaterThanOrEqual(3000);
+    expect(lengthOf('capture', 'node-12')).toBeLessThan(3000);
+    const whole = phases.filter(({ node }) => node === undefined);
+    expect(whole.map(({ phase }) => phase)).toEqual(['connect', 'look', 'capture', 'before', 'probe', 'after']);
+    // One after the other, without a gap.
+    expect(whole.slice(1).map(({ startMs }) => startMs)).toEqual(whole.slice(0, -1).map(({ endMs }) => endMs));
+    for (const node of ['node-50', 'node-12'])
+      expect(phases.filter((span) => span.node === node).map(({ phase }) => phase)).toEqual([
+        'wait',
+        'connect',
+        'look',
+        'capture',
+      ]);
+  });
+
+  it('ends the part of a node that cannot be reached when that is known', async () => {
+    const down = { how: 'notStarted', why: 'unreachable', message: 'node-12: no route' } as const;
+    const { phases } = await run({
+      'node-50': { tcpdump: { stderr: listening, delayMs: 3000, hang: true } },
+      'node-12': { down },
+    }).done;
+    const { startMs, endMs } = phases.find(({ node, phase }) => node === 'node-12' && phase === 'connect') ?? {
+      startMs: 0,
+      endMs: Number.NaN,
+    };
+    expect(endMs - startMs).toBeLessThan(1000);
+  });
+
   it('gives a capture up that does not listen in time: what it misses must not prove that packets were lost', async () => {
     const late = { stderr: listening, stdout: capture({ linkType: 276 }).bytes(), delayMs: 9000, hang: true };
     const ran = run({ 'node-50': { tcpdump: late }, 'node-12': {} });
