@@ -96,12 +96,14 @@ async function withNetcheck<T>(lab: Lab, work: (slack: FakeSlack, dataDirectory:
   };
   const start = (...args: readonly string[]) =>
     spawn(process.execPath, [cli, ...args, '--config', lab.configFile], { stdio: ['ignore', 'pipe', 'pipe'], env });
-  const children = [start('bot', '--no-worker'), start('worker')];
+  const bot = start('bot', '--no-worker');
+  const worker = start('worker');
+  const children = [bot, worker];
   const gone = children.map((child) => once(child, 'exit'));
   try {
     await Promise.all([
-      said(children[0]!, 'stderr', /listening to/, 'netcheck bot'),
-      said(children[1]!, 'stderr', /worker started/, 'netcheck worker'),
+      said(bot, 'stderr', /listening to/, 'netcheck bot'),
+      said(worker, 'stderr', /worker started/, 'netcheck worker'),
       slack.awaitGreetings(1),
     ]);
     for (const child of children) for (const stream of [child.stdout, child.stderr]) stream.resume();

@@ -87,7 +87,7 @@ export async function startSshdFleet(
     },
     counted: () => ({ accepted, dropped }),
     stop: async () => {
-      const gone = children.map((child) => (child.exitCode === null ? once(child, 'exit') : undefined));
+      const gone = children.flatMap((child) => (child.exitCode === null ? [once(child, 'exit')] : []));
       for (const child of children) child.kill('SIGTERM');
       await Promise.all(gone);
     },
