@@ -28,6 +28,8 @@ const { values } = parseArgs({
   },
 });
 const count = Number(values.nodes);
+/** What clush takes by itself; given to all but ansible, which has its 50 forks. */
+const nodesAtOnce = 64;
 const rounds = Number(values.rounds);
 const sentinel = 'evidence-complete';
 const script = `export LC_ALL=C; ${commands.map((argv) => argv.join(' ')).join('; ')}; echo ${sentinel}`;
@@ -94,7 +96,7 @@ function contendersOf(fleet: SshdFleet, directory: string): readonly Contender[]
         name: 'clush',
         tool: 'clush',
         kex,
-        argv: () => ['clush', '-f', '64', '-o', `-F ${config}`, '--hostfile', at('hosts'), script],
+        argv: () => ['clush', '-f', String(nodesAtOnce), '-o', `-F ${config}`, '--hostfile', at('hosts'), script],
       },
       {
         name: 'pssh',
@@ -103,7 +105,7 @@ function contendersOf(fleet: SshdFleet, directory: string): readonly Contender[]
         argv: (out) => [
           'parallel-ssh',
           '-p',
-          '64',
+          String(nodesAtOnce),
           '-t',
           '0',
           '-x',
@@ -123,7 +125,7 @@ function contendersOf(fleet: SshdFleet, directory: string): readonly Contender[]
           'parallel',
           '--will-cite',
           '-j',
-          '64',
+          String(nodesAtOnce),
           '-a',
           at('hosts'),
           'ssh',
@@ -145,6 +147,8 @@ function contendersOf(fleet: SshdFleet, directory: string): readonly Contender[]
         nodes: fleet.nodes,
         commands,
         outputDirectory: out,
+        nodesAtOnce,
+        connectTimeoutMs: 60_000,
         identityFiles: [fleet.identityFile],
         knownHostsFiles: [fleet.knownHostsFile],
       }),

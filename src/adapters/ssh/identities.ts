@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import ssh2, { type IdentityCallback, type ParsedKey, type SignCallback, type SigningRequestOptions } from 'ssh2';
+import { createCachedReader } from './cached-file.ts';
 import { expandHome, homeDirectory } from './local-account.ts';
 
 /** Key files that ssh(1) tries when none is configured, those that ssh2 can read. */
@@ -58,6 +58,10 @@ export async function collectIdentities(options: {
   };
 }
 
+const { parseKey } = ssh2.utils;
+/** Parsing a key takes longer than to look whether its file is still the same. */
+const parsedKey = createCachedReader((bytes) => parseKey(bytes));
+
 interface FoundIdentity {
   readonly file: string;
   readonly key?: ParsedKey;
@@ -66,9 +70,9 @@ interface FoundIdentity {
 }
 
 async function readIdentity(file: string, configured: boolean): Promise<FoundIdentity> {
-  let text: Buffer;
+  let parsed: ReturnType<typeof parseKey>;
   try {
-    text = await readFile(file);
+    parsed = await parsedKey(file);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (!configured && code === 'ENOENT') return { file };
@@ -77,7 +81,6 @@ async function readIdentity(file: string, configured: boolean): Promise<FoundIde
       problem: `key file ${file} ${code === 'ENOENT' ? 'does not exist' : `cannot be read (${String(code)})`}`,
     };
   }
-  const parsed = ssh2.utils.parseKey(text);
   if (!(parsed instanceof Error)) {
     const key: ParsedKey | undefined = Array.isArray(parsed) ? parsed[0] : parsed;
     if (key?.isPrivateKey()) return { file, key };
@@ -96,7 +99,7 @@ async function readIdentity(file: string, configured: boolean): Promise<FoundIde
 
 async function readPublicKey(file: string): Promise<Buffer | undefined> {
   try {
-    const parsed = ssh2.utils.parseKey(await readFile(file));
+    const parsed = await parsedKey(file);
     if (parsed instanceof Error) return undefined;
     const key: ParsedKey | undefined = Array.isArray(parsed) ? parsed[0] : parsed;
     return key?.getPublicSSH();

@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Duplex } from 'node:stream';
@@ -7,6 +6,7 @@ import { type Config, NodeSSH } from 'node-ssh';
 import type { Algorithms, AnyAuthMethod, AuthHandlerMiddleware, Client } from 'ssh2';
 import type { Exit } from '../../model/evidence.ts';
 import type { InventoryNode } from '../../model/inventory.ts';
+import { createCachedReader } from './cached-file.ts';
 import { explainConnectError, type ConnectTrouble } from './explain-connect-error.ts';
 import type { Gate } from './gate.ts';
 import { collectIdentities } from './identities.ts';
@@ -15,8 +15,10 @@ import {
   hostKeyAlgorithms,
   type HostKeyVerdict,
   judgeHostKey,
+  type KnownHost,
   parseKnownHosts,
 } from './known-hosts.ts';
+import { indexKnownHosts } from './known-hosts-index.ts';
 import { homeDirectory, localUser } from './local-account.ts';
 
 /** A logged-in SSH connection to one machine. */
@@ -37,7 +39,7 @@ export interface OpenClientOptions {
   readonly keepaliveIntervalMs: number;
   readonly keepaliveCountMax: number;
   /** Bounds handshakes in flight. */
-  readonly gate: Gate;
+  readonly gate: Pick<Gate, 'enter'>;
   readonly signal: AbortSignal;
 }
 
@@ -86,15 +88,14 @@ export async function openClient(
   through: ((signal: AbortSignal) => Promise<Duplex | NotStarted>) | undefined,
   options: OpenClientOptions,
 ): Promise<OpenClient | NotStarted> {
-  const recorded = (await Promise.all(options.knownHostsFiles.map(readKnownHosts))).flat();
+  const host: HostKeyName = { address: hop.address, port: hop.port, alias: hop.hostKeyAlias };
+  const recorded = (await Promise.all(options.knownHostsFiles.map((file) => readKnownHosts(file, host)))).flat();
   const identities = await collectIdentities({
     username: loginUser(hop),
     identityFile: hop.identityFile,
     identityFiles: options.identityFiles,
     agentSocket: options.agentSocket,
   });
-  const host: HostKeyName = { address: hop.address, port: hop.port, alias: hop.hostKeyAlias };
-
   for (let attempt = 1; ; attempt += 1) {
     let leave: (() => void) | undefined;
     try {
@@ -253,9 +254,13 @@ function describeLoss(error: Error): string {
   return error.message === '' ? 'it broke' : error.message;
 }
 
-async function readKnownHosts(file: string): Promise<ReturnType<typeof parseKnownHosts>> {
+const knownHostsOf = createCachedReader((bytes, file) =>
+  indexKnownHosts(parseKnownHosts(bytes.toString('utf8'), file)),
+);
+
+async function readKnownHosts(file: string, host: HostKeyName): Promise<readonly KnownHost[]> {
   try {
-    return parseKnownHosts(await readFile(file, 'utf8'), file);
+    return (await knownHostsOf(file)).of(host);
   } catch {
     // A file that is not there or may not be read records no key, and an unrecorded key is refused.
     return [];

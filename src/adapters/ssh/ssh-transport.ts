@@ -4,6 +4,7 @@ import type { NodeConnection, NodeTransport } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import { createDeadline } from '../../model/deadline.ts';
 import type { InventoryNode } from '../../model/inventory.ts';
+import { createConnectGates } from './connect-gates.ts';
 import { createGate, type Gate } from './gate.ts';
 import { type FindNode, jumpPath } from './jump-path.ts';
 import {
@@ -35,6 +36,8 @@ export interface SshOptions {
   readonly keepaliveCountMax?: number | undefined;
   /** How long an unused connection stays open for the next run. Default 30000. */
   readonly idleCloseMs?: number | undefined;
+  /** Handshakes in flight over all hosts. Default 64; 8 at one host in any case. */
+  readonly connectsAtOnce?: number | undefined;
   /** Inventory look-up, for `jump: name`. */
   readonly findNode?: FindNode | undefined;
 }
@@ -43,7 +46,10 @@ export interface SshOptions {
 const channelsPerConnection = 4;
 
 /** sshd drops connections at random above 10 that are not logged in (MaxStartups 10:30:100). */
-const connectsAtOnce = 8;
+const connectsPerHost = 8;
+
+/** Handshakes in flight over all hosts: enough to wait for far ones, few enough that none of them waits for us. */
+const connectsAtOnce = 64;
 
 /** One pooled connection: shared by everything that uses the same node in the same way. */
 interface Pooled {
@@ -73,7 +79,7 @@ interface Opened {
  */
 export function createSshTransport(options: SshOptions): NodeTransport {
   const pool = new Map<string, Pooled>();
-  const gate = createGate(connectsAtOnce);
+  const gates = createConnectGates(connectsPerHost, options.connectsAtOnce ?? connectsAtOnce);
   const findNode = options.findNode ?? (() => null);
   const idleCloseMs = options.idleCloseMs ?? 30_000;
   const connectTimeoutMs = options.connectTimeoutMs ?? 8000;
@@ -162,7 +168,7 @@ export function createSshTransport(options: SshOptions): NodeTransport {
           connectTimeoutMs,
           keepaliveIntervalMs: options.keepaliveIntervalMs ?? 5000,
           keepaliveCountMax: options.keepaliveCountMax ?? 3,
-          gate,
+          gate: gates.of(`${hop.address} ${hop.port}${before.map(({ name }) => ` ${name}`).join('')}`),
           signal,
         },
       );
