@@ -4,6 +4,7 @@ import { createDeadline } from '../model/deadline.ts';
 import type { CounterSnapshot } from '../model/node-audit.ts';
 import type { Parser } from '../model/parser.ts';
 import type { Plan } from '../model/plan.ts';
+import { createPhaseClock } from './phase-clock.ts';
 import { clockOffset, type Collected, type CollectPorts, lookAround, open, stepsOf } from './collect.ts';
 
 /** Collector and kind under which the counters of the last audit stand in the evidence of this one. */
@@ -24,6 +25,7 @@ export async function collectNode(
   const [planned] = plan.nodes;
   if (planned === undefined) throw new Error('an audit of a node without the node');
   let ended: Collected['ended'] = 'complete';
+  const clock = createPhaseClock(ports.now);
   try {
     const opened = await open(
       runId,
@@ -33,9 +35,11 @@ export async function collectNode(
       ports,
       wall.signal,
       () => undefined,
+      clock,
       () => [],
     );
-    if (!('session' in opened)) return { plan, evidence: [opened.unreachable], clockOffsetsMs: {}, ended };
+    if (!('session' in opened))
+      return { plan, evidence: [opened.unreachable], clockOffsetsMs: {}, ended, phases: clock.spans() };
     const { session, release } = opened;
     try {
       if (last !== undefined) await session.note(lastAuditKind, lastAuditKind, `${JSON.stringify(last)}\n`);
@@ -55,6 +59,7 @@ export async function collectNode(
         evidence: session.evidence,
         clockOffsetsMs: Object.fromEntries(clockOffset(session, registries.parsers)),
         ended,
+        phases: clock.spans(),
       };
     } finally {
       wall.abort('cancelled');
