@@ -1,4 +1,5 @@
 import type { AuditBaseline } from '../model/audit-baseline.ts';
+import type { AuditReport } from '../model/audit-report.ts';
 import type {
   ClusterEndpoint,
   ClusterIngress,
@@ -8,9 +9,11 @@ import type {
   ClusterService,
 } from '../model/cluster.ts';
 import type { Command } from '../model/command.ts';
+import type { NetcheckError } from '../model/errors.ts';
 import type { EvidenceEntry, Exit } from '../model/evidence.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import type { Language } from '../model/language.ts';
+import type { AuditJob, NodeAudit } from '../model/node-audit.ts';
 import type { PastRun } from '../model/past-run.ts';
 import type { Report } from '../model/report.ts';
 import type { RunContext } from '../model/run-context.ts';
@@ -220,6 +223,76 @@ export interface RunQueue {
   find(runId: string): Promise<RunRequest | null>;
   /** Rejects with `queue/down`. */
   ping(): Promise<{ readonly version: string; readonly evictionPolicy: string }>;
+  close(): Promise<void>;
+}
+
+/** An audit that is asked for: what the queue carries of it. */
+export interface AuditRequest {
+  /** Unique; also the job id (no `:`). */
+  readonly id: string;
+  /** Default: `node-audit`. */
+  readonly playbook?: string;
+  /** Empty: every node. */
+  readonly selector: string;
+  readonly language: Language;
+  readonly askedBy: string;
+  readonly askedAtMs: number;
+  readonly origin?: 'schedule';
+  /** Where the answer goes; absent: to who follows it. */
+  readonly thread?: RunRequest['thread'];
+}
+
+/** What an audit over many workers tells while it goes on. */
+export interface AuditStep {
+  readonly node: string;
+  readonly outcome: NodeAudit['outcome'];
+  readonly tookMs: number;
+  readonly findings: number;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Audits whose nodes any number of workers look at. Every method rejects with `queue/down` where Redis is away. */
+export interface AuditQueue {
+  submit(request: AuditRequest): Promise<'queued' | 'duplicate'>;
+  /** Nodes that were not looked at by then say so in the report, which comes all the same. */
+  cancel(auditId: string, by: string): Promise<'cancelling' | 'unknown'>;
+  /**
+   * Resolves to the report, also of an audit that ended a while ago. Steps may be left out when they come fast.
+   * @throws NetcheckError what the audit failed with; the signal's reason when it is aborted (the audit goes on)
+   */
+  follow(
+    auditId: string,
+    options: { readonly signal: AbortSignal; readonly onStep: (step: AuditStep) => void },
+  ): Promise<AuditReport>;
+}
+
+/** An audit in the making, in the one process that puts it together. */
+export interface AuditMaking {
+  readonly jobs: readonly AuditJob[];
+  /** The same node again changes nothing. */
+  add(node: NodeAudit): void;
+  /** The report; everything that outlives the audit is kept. Called again where the process died right after. */
+  finish(how: { readonly cancelled: boolean }): Promise<AuditReport>;
+}
+
+/** What a worker does for audits. */
+export interface AuditHandlers {
+  /** The same jobs again for the same request. @throws NetcheckError the audit cannot be made */
+  begin(request: AuditRequest): Promise<AuditMaking>;
+  /** Never rejects: a node that cannot be looked at is a result. */
+  node(job: AuditJob, options: { readonly signal: AbortSignal }): Promise<NodeAudit>;
+  /** The result of a node that nobody looked at. `lost`: workers died on it. */
+  notLooked(job: AuditJob, why: 'cancelled' | 'lost'): NodeAudit;
+  step?(request: AuditRequest, step: AuditStep): void;
+  /** At least once, as everything outward. */
+  finished?(request: AuditRequest, report: AuditReport): Promise<void>;
+  failed?(request: AuditRequest, error: NetcheckError): Promise<void>;
+}
+
+/** Takes audits and their nodes from the queue until closed. */
+export interface AuditWorker {
+  start(handlers: AuditHandlers): Promise<void>;
   close(): Promise<void>;
 }
 
