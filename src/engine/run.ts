@@ -40,7 +40,10 @@ export async function run(
     return { format: runFormat, id, netcheck, language, ...times, plan, clockOffsetsMs, ended };
   };
   const tellSoFar = createEarlyTeller((soFar) => recordOf(soFar, 'early'), registries, { now: ports.now, onProgress });
-  const { evidence, ended, phases, ...collected } = await collect(id, planned, registries, ports, { ...options, tellSoFar });
+  const { evidence, ended, phases, ...collected } = await collect(id, planned, registries, ports, {
+    ...options,
+    tellSoFar,
+  });
 
   onProgress({ type: 'phase', phase: 'judge', atMs: ports.now() });
   const timed = { ...recordOf(collected, ended), phases };
