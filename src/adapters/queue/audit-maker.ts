@@ -117,7 +117,7 @@ export async function makeAudit(
   };
   /** A result that nobody can read, a job that failed three times, a Redis that lost it: the audit must end. */
   const giveUpMissing = async (): Promise<void> => {
-    for (const job of [...open.values()]) {
+    for (const job of open.values()) {
       if (signal.aborted) return;
       const state = await nodes.getJobState(`${request.id}_${job.node}`);
       if (state === 'unknown' || state === 'failed' || state === 'completed') missing.push(job);
@@ -129,7 +129,8 @@ export async function makeAudit(
   const missing: AuditJob[] = [];
 
   while ((await takeIn()) > 0);
-  while (done < total && !signal.aborted) {
+  const isWhole = (): boolean => todo.size + open.size === 0;
+  while (!isWhole() && !signal.aborted) {
     await add();
     const came = await takeIn();
     if (came > 0) lastResultAtMs = Date.now();
@@ -137,7 +138,7 @@ export async function makeAudit(
       await giveUpMissing();
       lastResultAtMs = Date.now();
     }
-    if (came < batch && done < total) await pause(options.pollMs, signal);
+    if (came < batch && !isWhole()) await pause(options.pollMs, signal);
   }
   const stop = makerStopOf(signal);
   if (stop !== undefined && stop.why !== 'cancelled') return undefined;
