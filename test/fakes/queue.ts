@@ -201,6 +201,13 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
       patientStore: keyValue(waiting),
       history: history(refusing),
       patientHistory: history(waiting),
+      // Audits over workers are tried on the real thing only.
+      audits: {
+        submit: () => Promise.reject(down()),
+        cancel: () => Promise.reject(down()),
+        follow: () => Promise.reject(down()),
+      },
+      auditWorker: () => ({ start: async () => undefined, close: async () => undefined }),
       slots: ({ perNode }) => slots(perNode),
       worker({ concurrency }) {
         let registered: Registered | undefined;

@@ -63,6 +63,7 @@ export async function makeAudit(
   const open = new Map<string, AuditJob>();
   let done = 0;
   let last = '0';
+  let untold: AuditStep | undefined;
   let toldAtMs = 0;
   let lastResultAtMs = Date.now();
 
@@ -70,17 +71,14 @@ export async function makeAudit(
     if (!todo.delete(result.node) && !open.delete(result.node)) return;
     making.add(result);
     done++;
-    tell({
-      node: result.node,
-      outcome: result.outcome,
-      tookMs: result.tookMs,
-      findings: result.findings.length,
-      done,
-      total,
-    });
+    const { node, outcome, tookMs, findings } = result;
+    untold = { node, outcome, tookMs, findings: findings.length, done, total };
+    tell();
   };
-  const tell = (step: AuditStep): void => {
-    if (Date.now() - toldAtMs < stepEveryMs && done < total) return;
+  const tell = (): void => {
+    if (untold === undefined || (Date.now() - toldAtMs < stepEveryMs && done < total)) return;
+    const step = untold;
+    untold = undefined;
     toldAtMs = Date.now();
     handlers.step?.(request, step);
     client.publish(names.stepChannel(request.id), JSON.stringify(step)).catch(() => undefined);
@@ -91,9 +89,10 @@ export async function makeAudit(
     for (const result of read.results) take(result);
     return read.results.length;
   };
-  const add = async (): Promise<void> => {
-    const next = [...todo.values()].slice(0, Math.min(batch, options.window - open.size));
-    if (next.length === 0 || (next.length < batch && next.length < todo.size)) return;
+  const add = async (): Promise<boolean> => {
+    const room = Math.min(batch, options.window - open.size);
+    if (todo.size === 0 || room < Math.min(batch, todo.size, options.window / 2)) return false;
+    const next = firstOf(todo.values(), room);
     for (const job of next) {
       todo.delete(job.node);
       open.set(job.node, job);
@@ -114,6 +113,7 @@ export async function makeAudit(
         },
       })),
     );
+    return true;
   };
   /** A result that nobody can read, a job that failed three times, a Redis that lost it: the audit must end. */
   const giveUpMissing = async (): Promise<void> => {
@@ -131,13 +131,14 @@ export async function makeAudit(
   while ((await takeIn()) > 0);
   const isWhole = (): boolean => todo.size + open.size === 0;
   while (!isWhole() && !signal.aborted) {
-    await add();
+    while (!signal.aborted && (await add()));
     const came = await takeIn();
     if (came > 0) lastResultAtMs = Date.now();
     else if (Date.now() - lastResultAtMs > options.missingAfterMs) {
       await giveUpMissing();
       lastResultAtMs = Date.now();
     }
+    tell();
     if (came < batch && !isWhole()) await pause(options.pollMs, signal);
   }
   const stop = makerStopOf(signal);
@@ -147,6 +148,15 @@ export async function makeAudit(
     for (const job of [...open.values(), ...todo.values()]) take(handlers.notLooked(job, 'cancelled'));
   }
   return making.finish({ cancelled: stop !== undefined });
+}
+
+function firstOf<T>(values: Iterable<T>, count: number): T[] {
+  const first: T[] = [];
+  for (const value of values) {
+    if (first.length >= count) break;
+    first.push(value);
+  }
+  return first;
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -21,6 +21,8 @@ export interface AuditWorkerOptions extends WorkerTiming, MakerOptions {
 
 /** Audits that one process puts together side by side: each is hardly any work. */
 const auditsAtOnce = 4;
+/** Whoever puts an audit together looks at nodes as well: what it dies of may be one of those, which are given up first. */
+const maxAuditCrashes = 10;
 /** Dictionaries of so many audits are remembered. */
 const auditsRemembered = 8;
 
@@ -119,7 +121,7 @@ export function createAuditWorker(
     if (request === undefined) throw new UnrecoverableError('unreadable request');
     // Begun again only to be told that its last children are recorded.
     if ((await client.exists(names.endKey(request.id))) === 1) return;
-    if (job.stalledCounter > options.maxCrashes) return fail(request, died(job.stalledCounter), handlers);
+    if (job.stalledCounter > maxAuditCrashes) return fail(request, died(job.stalledCounter), handlers);
     const results = resultsOf(request.id);
     const stop = await during(job, request.id, async (signal) => {
       try {
@@ -174,6 +176,7 @@ export function createAuditWorker(
       const audits = new Worker(names.audits, (job, token = '') => audit(job, token, handlers), {
         ...common,
         concurrency: auditsAtOnce,
+        maxStalledCount: maxAuditCrashes + 2,
         removeOnComplete: { age },
         removeOnFail: { age },
       });
@@ -186,9 +189,11 @@ export function createAuditWorker(
               controller.abort({ why: 'takenOver' } satisfies MakerStop);
         });
       }
-      options.runs.onChange(() => {
+      const makeRoom = (): void => {
         nodes.concurrency = options.runs.size > 0 ? Math.max(1, options.concurrency >> 2) : options.concurrency;
-      });
+      };
+      options.runs.onChange(makeRoom);
+      makeRoom();
       subscriber.on('message', (channel, text) => {
         if (channel !== names.cancelChannel) return;
         const message = AuditCancelMessage.safeParse(parseJson(text));

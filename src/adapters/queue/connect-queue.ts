@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { KeyValue, NodeSlots, RunHistory, RunQueue } from '../../engine/ports.ts';
+import type { AuditQueue, AuditWorker, KeyValue, NodeSlots, RunHistory, RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
+import type { MakerOptions } from './audit-maker.ts';
+import { auditNames } from './audit-names.ts';
+import { createAuditQueue } from './audit-queue.ts';
+import { createAuditWorker } from './audit-worker.ts';
 import { createBullQueue, queueNames } from './bull-queue.ts';
 import { createBullWorker, type QueueWorker, type WorkerTiming } from './bull-worker.ts';
 import { createKeyValue } from './key-value.ts';
@@ -9,11 +13,12 @@ import { createNodeSlots } from './node-slots.ts';
 import { createRedisHistory } from './redis-history.ts';
 import { openPrivateRedis, type PrivateRedis } from './private-redis.ts';
 import type { QueueLog } from './queue-log.ts';
+import { createRunsInHand } from './runs-in-hand.ts';
 import { openClient, queueDown, readRedisUrl, type RedisPlace, settledWithin, whenReady } from './redis-client.ts';
 import { isTooOld, problemsOf, readServerFacts } from './server-facts.ts';
 
 /** Times that production has no reason to change, milliseconds. Tests shorten them. */
-export interface QueueTiming extends WorkerTiming {
+export interface QueueTiming extends WorkerTiming, MakerOptions {
   /** How long the first connection may take. */
   readonly connectWithinMs: number;
   /** Lease of a node slot. */
@@ -31,6 +36,9 @@ const defaultTiming: QueueTiming = {
   connectWithinMs: 5_000,
   leaseMs: 30_000,
   slotPollMs: 250,
+  window: 2_000,
+  pollMs: 100,
+  missingAfterMs: 60_000,
 };
 
 export interface ConnectQueueOptions {
@@ -70,6 +78,15 @@ export interface QueueAdapter {
   /** For what has to be remembered in the end: waits while Redis is away. */
   readonly patientHistory: RunHistory;
   worker(options: { readonly concurrency: number }): QueueWorker;
+  /** For the front: every method rejects with `queue/down` at once while Redis is away. */
+  readonly audits: AuditQueue;
+  /**
+   * Takes audits and their nodes. While this process has runs of people in hand it takes a quarter as many nodes, so that
+   * an investigation does not wait for an audit.
+   *
+   * @param options.concurrency nodes that this process looks at side by side
+   */
+  auditWorker(options: { readonly concurrency: number }): AuditWorker;
   slots(options: { readonly perNode: number }): NodeSlots;
   /** Never rejects. */
   health(): Promise<QueueHealth>;
@@ -124,9 +141,23 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
     const workers: QueueWorker[] = [];
     const queue = createBullQueue(front, place, names, { keepMs: timing.keepMs, log });
     const patient = open('wait', 'worker');
+    const ofAudits = auditNames(names);
+    const inHand = createRunsInHand();
+    const auditWorkers: AuditWorker[] = [];
+    const audits = createAuditQueue(front, place, ofAudits, {
+      keepMs: timing.keepMs,
+      log,
+      openSubscriber: () => {
+        const subscriber = openClient(place, 'wait', `${clientName}-follow`, log);
+        clients.push(subscriber);
+        subscriber.once('end', () => clients.splice(clients.indexOf(subscriber), 1));
+        return subscriber;
+      },
+    });
     let closing: Promise<void> | undefined;
     const closeDown = async (): Promise<void> => {
-      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all([...workers, ...auditWorkers].map((worker) => worker.close()));
+      await settledWithin(audits.close(), 1_000);
       await settledWithin(queue.close(), 1_000);
       await disconnect();
     };
@@ -139,6 +170,20 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
       worker({ concurrency }) {
         const worker = createBullWorker(patient, open('wait', 'cancel'), names, { ...timing, concurrency, log });
         workers.push(worker);
+        return {
+          start: (handle, onLost) => worker.start(inHand.counted(handle), onLost),
+          close: () => worker.close(),
+        };
+      },
+      audits,
+      auditWorker({ concurrency }) {
+        const worker = createAuditWorker(patient, open('wait', 'audit-cancel'), ofAudits, {
+          ...timing,
+          concurrency,
+          runs: inHand,
+          log,
+        });
+        auditWorkers.push(worker);
         return worker;
       },
       slots: ({ perNode }) =>
