@@ -43,7 +43,15 @@ export function auditHandlers(
 ): AuditHandlers {
   return {
     async begin({ id, selector, language, askedAtMs }) {
-      const head = { id, playbook: 'node-audit', selector, startedAtMs: askedAtMs, language, netcheck: '0', compareBy: [] };
+      const head = {
+        id,
+        playbook: 'node-audit',
+        selector,
+        startedAtMs: askedAtMs,
+        language,
+        netcheck: '0',
+        compareBy: [],
+      };
       const fold = createAuditFold(head, null);
       return {
         jobs: Array.from({ length: Number(/\d+/.exec(selector)?.[0]) }, (_none, index) => jobOf(id, index)),
