@@ -95,7 +95,7 @@ export interface Wiring {
   ): Promise<AuditReport>;
   /** What an audit would do, with the one before it. @throws NetcheckError `audit/…` */
   planAudit(
-    asked: AuditAsk & { readonly id?: string },
+    asked: AuditAsk & { readonly id?: string; readonly startedAtMs?: number },
     language: Language,
   ): Promise<{ readonly plan: AuditPlan; readonly last: AuditBaseline | null }>;
   /** One node of an audit: for workers. */
@@ -178,11 +178,11 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
   const baselines = createAuditBaselines(path.join(dataDirectory(loaded), 'audits'), { keep: config.audit.keep });
   const everyRegistry = { ...registries, parsers };
   const planAuditOf: Wiring['planAudit'] = async (
-    { playbook = defaultAuditPlaybook, selector, id = newRunId() },
+    { playbook = defaultAuditPlaybook, selector, id = newRunId(), startedAtMs = Date.now() },
     language,
   ) => {
-    const last = await baselines.last({ playbook, selector });
-    const head = { id, playbook, selector, startedAtMs: Date.now(), language, netcheck: version };
+    const last = await baselines.last({ playbook, selector, except: id });
+    const head = { id, playbook, selector, startedAtMs, language, netcheck: version };
     const plan = await planAudit({ ...head, compareBy: config.audit.compareBy }, inventory, registries, {
       groups: config.groups,
       baseline: last,

@@ -3,6 +3,7 @@ import { createChatDirectory } from './adapters/slack/chat-directory.ts';
 import { createSlackCalls } from './adapters/slack/slack-calls.ts';
 import { createSlackSender, type SlackSender } from './adapters/slack/slack-sender.ts';
 import { whoAmI } from './adapters/slack/who-am-i.ts';
+import { auditHandlers } from './audit-handlers.ts';
 import { type AccessCheck, createAccessCheck } from './check-access.ts';
 import type { Options } from './cli.ts';
 import { loadConfig, requireSecret } from './config.ts';
@@ -79,7 +80,7 @@ export function accessCheckOf({ loaded }: Wiring, botToken: string): AccessCheck
   );
 }
 
-/** Starts taking runs. The thread of a run that was lost (crashed too often) still gets its one answer. */
+/** Starts taking runs, and the nodes of audits. The thread of a run that was lost (crashed too often) still gets its one answer. */
 export async function startWorker(
   wiring: Wiring,
   queue: QueueAdapter,
@@ -111,5 +112,7 @@ export async function startWorker(
       await remember(request, { how: 'failed', ...why, plan: undefined }, queue);
     },
   );
-  return taking;
+  const auditing = queue.auditWorker({ concurrency: wiring.loaded.config.audit.concurrency });
+  await auditing.start(auditHandlers(wiring, slots));
+  return { close: async () => void (await Promise.all([taking.close(), auditing.close()])) };
 }

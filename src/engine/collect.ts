@@ -132,7 +132,18 @@ export async function collect(
     /** A node that nobody asked about joins where it can be had at once; where it cannot, the run goes on without it. */
     const join = async (planned: PlannedNode): Promise<readonly NodeSession[]> => {
       const { parsers } = registries;
-      const one = await open(runId, plan, planned, parsers, ownPorts, whole, onProgress, () => behind, joinWithinMs);
+      const one = await open(
+        runId,
+        plan,
+        planned,
+        parsers,
+        ownPorts,
+        whole,
+        onProgress,
+        clock,
+        () => behind,
+        joinWithinMs,
+      );
       opened.push(one);
       if (!('session' in one)) return [];
       connected.push(one);

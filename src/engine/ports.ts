@@ -105,7 +105,12 @@ export interface EvidenceSink {
 
 /** What earlier audits found, per playbook and selector. Bounded in number. Rejects where it cannot be read or written. */
 export interface AuditBaselines {
-  last(of: { readonly playbook: string; readonly selector: string }): Promise<AuditBaseline | null>;
+  /** `except`: the id of an audit that is not compared with itself, where it is made again after a crash. */
+  last(of: {
+    readonly playbook: string;
+    readonly selector: string;
+    readonly except?: string;
+  }): Promise<AuditBaseline | null>;
   keep(baseline: AuditBaseline): Promise<void>;
 }
 

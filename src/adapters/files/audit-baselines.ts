@@ -34,7 +34,8 @@ export function createAuditBaselines(directory: string, { keep }: { readonly kee
   return {
     async last(of) {
       const folder = folderOf(of);
-      const [newest] = (await filesOf(folder)).reverse();
+      const own = of.except === undefined ? undefined : `-${nameOf(of.except)}${suffix}`;
+      const newest = (await filesOf(folder)).findLast((name) => own === undefined || !name.endsWith(own));
       return newest === undefined ? null : await read(path.join(folder, newest));
     },
     async keep(baseline) {
@@ -46,7 +47,7 @@ export function createAuditBaselines(directory: string, { keep }: { readonly kee
         await mkdir(folder, { recursive: true, mode: 0o700 });
         const head: z.infer<typeof Head> = { format: 1, id, playbook, selector, startedAtMs };
         await pipeline(Readable.from(linesOf(head, baseline)), createGzip(), createWriteStream(draft, { mode: 0o600 }));
-        await rename(draft, path.join(folder, `${time}-${id.replaceAll(/[^A-Za-z0-9._-]/g, '_')}${suffix}`));
+        await rename(draft, path.join(folder, `${time}-${nameOf(id)}${suffix}`));
         const old = (await filesOf(folder)).slice(0, -keep);
         for (const name of [...old, ...(await leftDrafts(folder))]) await rm(path.join(folder, name), { force: true });
       } catch (cause) {
@@ -61,6 +62,9 @@ export function createAuditBaselines(directory: string, { keep }: { readonly kee
     },
   };
 }
+
+/** An id, fit for a file name. */
+const nameOf = (id: string): string => id.replaceAll(/[^A-Za-z0-9._-]/g, '_');
 
 function* linesOf(head: z.infer<typeof Head>, { nodes }: AuditBaseline): Generator<string> {
   yield `${JSON.stringify(head)}\n`;

@@ -43,6 +43,14 @@ describe('what is kept of audits', () => {
       baseline('other', minute(3), 'rack=r1'),
     );
   });
+  it('is not the audit itself, which is made again after a crash', async () => {
+    const kept = createAuditBaselines(directory, { keep: 3 });
+    await kept.keep(baseline('one', minute(1)));
+    await kept.keep(baseline('two', minute(2)));
+    const of = { playbook: 'node-audit', selector: '' };
+    expect(await kept.last({ ...of, except: 'two' })).toEqual(baseline('one', minute(1)));
+    expect(await kept.last({ ...of, except: 'wo' })).toEqual(baseline('two', minute(2)));
+  });
   it('is bounded in number, and for nobody else to read', async () => {
     const kept = createAuditBaselines(directory, { keep: 3 });
     for (let count = 1; count <= 5; count++) await kept.keep(baseline(`a${count}`, minute(count)));
