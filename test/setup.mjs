@@ -4,7 +4,16 @@
 //   node test/setup.mjs            everything
 //   node test/setup.mjs --no-debian    npm packages and the build only
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { findTool } from './lab/enter.mjs';
@@ -93,8 +102,16 @@ function npmPackagesAreStale() {
 }
 
 // No dependency needs an install script, and the build is a step of its own: its errors shall look like build errors.
-const installNpmPackages = () =>
-  quietly('npm packages (npm ci)', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']).then(({ ok }) => ok);
+function installNpmPackages() {
+  // npm ci would empty the folder that it points to, and with it the packages of another working copy
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    say('node_modules is a link and not what package-lock.json says: install the packages where it points to.');
+    return false;
+  }
+  return quietly('npm packages (npm ci)', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']).then(
+    ({ ok }) => ok,
+  );
+}
 
 // ------------------------------------------------------------------------------------------------------------- build
 
