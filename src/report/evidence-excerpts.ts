@@ -11,8 +11,8 @@ export interface ExcerptLine {
   readonly text: string;
   /** A sentence of the report rests on it. */
   readonly matters: boolean;
-  /** Values out of a long line with names out of another: its neighbours say nothing. */
-  readonly named?: true;
+  /** Where the text is values out of a long line, with their names out of another: what of it a sentence speaks of. */
+  readonly spokenOf?: (sentence: string) => string;
 }
 
 /** The part of an output that is shown. Numbers that do not follow each other have lines between them that are not. */
@@ -90,31 +90,34 @@ function cut(bytes: Uint8Array, cited: ReadonlyMap<number, readonly string[]>): 
     lines: numbers.map((number) => {
       const sentences = cited.get(number);
       const text = all[number - 1] ?? '';
-      const named = sentences === undefined ? undefined : namedValues(all[number - 2] ?? '', text, sentences);
+      const named = sentences === undefined ? undefined : namedValues(all[number - 2] ?? '', text);
       return {
         number,
-        text: clip(visibleText((named ?? text).slice(0, mostOfLine * 2))),
+        text: clip(named?.(sentences ?? []) ?? text),
         matters: sentences !== undefined,
-        ...(named === undefined ? {} : { named: true }),
+        ...(named === undefined ? {} : { spokenOf: (sentence: string) => clip(named([sentence]) ?? text) }),
       };
     }),
   };
 }
 
 /**
- * Of a pair of lines as /proc/net/netstat has them, names above and values below by the hundred: the values that are
- * spoken of, with their names.
+ * For a pair of lines as /proc/net/netstat has them, names above and values below by the hundred: gives the values that
+ * sentences speak of, with their names; undefined where they speak of none.
  */
-function namedValues(above: string, line: string, sentences: readonly string[]): string | undefined {
+function namedValues(above: string, line: string): ((sentences: readonly string[]) => string | undefined) | undefined {
   if (line.length <= mostOfLine / 2) return undefined;
   const names = above.split(/\s+/u);
   const values = line.split(/\s+/u);
   if (names.length !== values.length || names[0] !== values[0] || names[0]?.endsWith(':') !== true) return undefined;
-  const spoken = new Set(sentences.join(' ').split(/[^\p{L}\p{N}_]+/u));
-  const told = names.flatMap((name, at) => (at > 0 && spoken.has(name) ? [`${name} ${values[at] ?? ''}`] : []));
-  return told.length === 0 ? undefined : `${names[0]} … ${told.join(' … ')} …`;
+  return (sentences) => {
+    const spoken = new Set(sentences.join(' ').split(/[^\p{L}\p{N}_]+/u));
+    const told = names.flatMap((name, at) => (at > 0 && spoken.has(name) ? [`${name} ${values[at] ?? ''}`] : []));
+    return told.length === 0 ? undefined : `${names[0]} … ${told.join(' … ')} …`;
+  };
 }
 
-function clip(text: string): string {
+function clip(line: string): string {
+  const text = visibleText(line.slice(0, mostOfLine * 2));
   return text.length <= mostOfLine ? text : `${text.slice(0, mostOfLine).replace(/[\ud800-\udbff]$/u, '')}…`;
 }

@@ -1,4 +1,5 @@
 import type { Language } from '../model/language.ts';
+import type { Because } from '../model/report.ts';
 import { escapeHtml } from './escape-html.ts';
 import type { Excerpt, ExcerptLine } from './evidence-excerpts.ts';
 
@@ -57,15 +58,20 @@ export function excerptDetails(excerpt: Excerpt, isError: boolean, language: Lan
 /** The one line that a sentence rests on, with a neighbour on each side; undefined where it is not there. */
 export function excerptAround(
   excerpt: Excerpt | undefined,
-  line: number | undefined,
+  { line, text }: Pick<Because, 'line' | 'text'>,
   language: Language,
 ): string | undefined {
   const own = excerpt?.lines.find(({ number }) => number === line);
   if (excerpt === undefined || own === undefined) return undefined;
-  const far = own.named === true ? 0 : 1;
+  // Names and values by the hundred: its neighbours are others of the kind.
+  const far = own.spokenOf === undefined ? 1 : 0;
   const lines = excerpt.lines
     .filter(({ number }) => Math.abs(number - own.number) <= far)
-    .map((one) => ({ ...one, matters: one === own }));
+    .map((one) => ({
+      ...one,
+      text: one === own ? (own.spokenOf?.(text) ?? one.text) : one.text,
+      matters: one === own,
+    }));
   return linesOf(lines, lines[0]?.number ?? 1, lines.at(-1)?.number ?? 0, language);
 }
 

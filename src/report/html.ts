@@ -158,7 +158,7 @@ ${remedies.map((remedy) => remedyCard(remedy, page)).join('\n')}
 
 /** A sentence, where it was seen, and the line itself where there is one and it does not stand above already. */
 function becauseItem(because: Because, isFirst: boolean, page: Page): string {
-  const seen = isFirst && excerptAround(page.excerpts.get(because.evidence), because.line, page.language);
+  const seen = isFirst && excerptAround(page.excerpts.get(because.evidence), because, page.language);
   return `<li>${say(because.text, page.language)}<br>${evidenceLink(because, page)}${seen || ''}</li>`;
 }
 

@@ -128,6 +128,17 @@ describe('what the commands said', () => {
     const table = `a\nb\nTcpExt: ${names.join(' ')}\nTcpExt: ${values.join(' ')}\n`;
     const html = renderHtml(fieldReport0, { outputs: new Map([[counters, bytesOf(table)]]) });
     expect(html).toContain('<mark><i>4</i>TcpExt: … PAWSPassive 70 …</mark>');
+    // Under a sentence stands what it speaks of, and nothing of what others say of the same line.
+    const [cause] = fieldReport0.findings;
+    const [, other] = (cause?.because ?? []).map((because) => ({ ...because, text: 'Counter3 did not move' }));
+    if (cause === undefined || other === undefined) throw new Error('the fixture has sentences');
+    const more = { ...cause, verdict: 'ruledOut' as const, because: [other] };
+    const both = renderHtml(
+      { ...fieldReport0, findings: [...fieldReport0.findings, more] },
+      { outputs: new Map([[counters, bytesOf(table)]]) },
+    );
+    expect(both).toContain('<mark><i>4</i>TcpExt: … PAWSPassive 70 …</mark>');
+    expect(both).toContain('<mark><i>4</i>TcpExt: … Counter3 3 … PAWSPassive 70 …</mark>');
   });
 
   it('lets nothing in an output work', () => {
