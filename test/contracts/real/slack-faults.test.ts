@@ -331,6 +331,41 @@ describe.concurrent('a connection', () => {
   });
 });
 
+describe.concurrent('the files of an answer', () => {
+  const file = async () => [{ name: 'ladder.png', title: 'Packets', bytes: new Uint8Array(2000) }];
+  const faults: readonly (readonly [string, string, Trouble, shared: number])[] = [
+    ['no place to upload to', 'files.getUploadURLExternal', { kind: 'error', error: 'missing_scope' }, 0],
+    ['a 429', 'files.getUploadURLExternal', { kind: 'rateLimit', retryAfterS: 1 }, 1],
+    ['a reset', 'files.getUploadURLExternal', { kind: 'reset', afterAccepting: true }, 1],
+    ['a 429 at the end', 'files.completeUploadExternal', { kind: 'rateLimit', retryAfterS: 1 }, 1],
+    ['a time-out after they were shared', 'files.completeUploadExternal', { kind: 'silence', afterAccepting: true }, 1],
+    [
+      'a channel that takes no files',
+      'files.completeUploadExternal',
+      { kind: 'error', error: 'posting_to_channel_denied' },
+      0,
+    ],
+  ];
+  it.each(faults)(
+    'meet %s: the answer is there once, and they at most once',
+    async (_name, method, trouble, shared) => {
+      await world('Socket Mode', async (here) => {
+        const app = await here.boot();
+        const { slack, queue } = here;
+        const delivery = slack.slash(question);
+        await until(() => queue.submitted.length === 1);
+        const [run] = queue.submitted;
+        if (run === undefined) throw new Error('nothing was queued');
+        slack.fail(method, trouble);
+        await app.sender.answerThread(run, { attempt: 1 }).report(sampleReport(), file);
+        expectOneAnswer(here, { run, delivery });
+        expectEnded(here);
+        expect(slack.thread(run.thread.rootTs).filter(({ files }) => files.length > 0)).toHaveLength(shared);
+      });
+    },
+  );
+});
+
 describe.concurrent('deliveries', () => {
   it.each(table)('that come again at the step %s over %s make no second run', async (at, transport) => {
     await world(transport, async (here) => {
