@@ -17,6 +17,7 @@ import { renderLadderSvg } from '../../../src/report/ladder-svg.ts';
 import { newStatus, reduceStatus } from '../../../src/report/run-status.ts';
 import { renderSlackReport } from '../../../src/report/slack-blocks.ts';
 import { rules } from '../../../src/rules/index.ts';
+import { frontExhibits } from './gallery-front.ts';
 import { memoryStore } from './memory-ports.ts';
 import type { Exhibit } from './render-html.ts';
 import { type FakeMessage, SlackWorld } from './slack-world.ts';
@@ -218,6 +219,7 @@ export async function exhibits({ pictures }: { readonly pictures: boolean }): Pr
   const shown: Exhibit[] = [];
   for (const language of languages) {
     shown.push(...stagesIn(language), ...(await endingsIn(language)), ...(await withEarlierRuns(language)));
+    shown.push(...(await frontExhibits(language)));
     for (const name of shownCases) shown.push(await answerTo(name, language, pictures));
   }
   return shown;

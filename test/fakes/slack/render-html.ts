@@ -124,20 +124,21 @@ function textHtml(text: unknown): string {
 
 /** mrkdwn as Slack shows it: code first, since nothing works inside of it, then references, then emphasis. */
 export function mrkdwnHtml(mrkdwn: string): string {
-  const parts = mrkdwn.split(/(```[^]*?```|`[^`\n]+`)/u);
-  return parts
-    .map((part, at) => {
-      // A block stands on lines of its own: the line feeds around it are not shown.
-      const isAfterBlock = parts[at - 1]?.startsWith('```') === true;
-      const isBeforeBlock = parts[at + 1]?.startsWith('```') === true;
-      if (at % 2 === 0)
-        return proseHtml(part.replace(isAfterBlock ? /^\n/u : /^$/u, '').replace(isBeforeBlock ? /\n$/u : /^$/u, ''));
-      const isBlock = part.startsWith('```');
-      const code = escapeHtml(decoded(isBlock ? part.slice(3, -3).replace(/^\n|\n$/gu, '') : part.slice(1, -1)));
-      return isBlock ? `<pre>${code}</pre>` : `<code>${code}</code>`;
-    })
-    .join('');
+  const codes: string[] = [];
+  // Emphasis may stand around code: code becomes one private character until the rest is done.
+  const prose = mrkdwn.replace(
+    /\n?```([^]*?)```\n?|`([^`\n]+)`/gu,
+    (_whole, block: string | undefined, inline: string) => {
+      const code = escapeHtml(decoded(block?.replace(/^\n|\n$/gu, '') ?? inline));
+      codes.push(block === undefined ? `<code>${code}</code>` : `<pre>${code}</pre>`);
+      return codeMark;
+    },
+  );
+  let at = 0;
+  return proseHtml(prose).replaceAll(codeMark, () => codes[at++] ?? '');
 }
+
+const codeMark = '\ue000';
 
 function proseHtml(prose: string): string {
   return prose
@@ -159,7 +160,7 @@ function emphasised(html: string): string {
   const around = (mark: string, tag: string) => (text: string) =>
     text.replace(
       new RegExp(
-        `(^|[\\s(\\[{·>])[${mark}]([^\\s${mark}](?:[^${mark}\\n]*[^\\s${mark}])?)[${mark}](?=$|[\\s.,:;!?)\\]}·：，。])`,
+        `(^|[\\s(\\[{·>\ue000])[${mark}]([^\\s${mark}](?:[^${mark}\\n]*[^\\s${mark}])?)[${mark}](?=$|[\\s.,:;!?)\\]}·\ue000])`,
         'gu',
       ),
       `$1<${tag}>$2</${tag}>`,
@@ -184,6 +185,7 @@ section{min-width:0}
 .who b{font-weight:900}.tag{font-size:10px;font-weight:700;background:var(--e);color:var(--m);border-radius:2px;padding:1px 3px;margin-left:5px;vertical-align:2px}time{margin-left:8px;font-size:12px;color:var(--m)}
 .edited,.hint,.only,.replies{font-size:12px;color:var(--m)}.only{margin:0 0 2px}.replies{margin:4px 0;border-top:1px solid var(--e);padding-top:6px}
 h4{font-size:18px;line-height:1.33;font-weight:900;margin:8px 0}
+p,.section>div,.context span{white-space:break-spaces}
 .section{margin:4px 0 8px;display:flex;gap:16px;justify-content:space-between;align-items:start}.section>div{min-width:0;flex:1}
 .folded>div{max-height:112px;overflow:hidden;mask:linear-gradient(#000 70%,#0003)}.folded{display:block}.folded::after{content:"See more";color:var(--l);display:block}
 .fields{display:grid;grid-template-columns:1fr 1fr;gap:8px}
