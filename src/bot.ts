@@ -10,6 +10,7 @@ import { openQueue } from './open-queue.ts';
 import { createRunShelf } from './run-shelf.ts';
 import { healthRoutes, readinessChecks } from './serve-health.ts';
 import { slackKnowledge } from './slack-knowledge.ts';
+import { announceSchedules } from './start-schedules.ts';
 import { untilStopped } from './until-stopped.ts';
 import { accessCheckOf, log, slackOptions, startWorker } from './worker.ts';
 import { type Wiring, wire } from './wiring.ts';
@@ -23,6 +24,7 @@ export async function bot(options: Options): Promise<number> {
   const stop = untilStopped();
   let app: SlackApp | undefined;
   let http: Awaited<ReturnType<typeof serveHttp>> | undefined;
+  let announced: Awaited<ReturnType<typeof announceSchedules>> | undefined;
   let working: Awaited<ReturnType<typeof startWorker>> | undefined;
   try {
     app = createApp(wiring, queue, botToken, stop.because);
@@ -34,6 +36,7 @@ export async function bot(options: Options): Promise<number> {
       routes: botRoutes(app, queue),
       log,
     });
+    announced = await announceSchedules(config, queue);
     working = options['no-worker']
       ? undefined
       : await startWorker(wiring, queue, app.sender, accessCheckOf(wiring, botToken));
@@ -43,6 +46,7 @@ export async function bot(options: Options): Promise<number> {
     return await stop.stopped;
   } finally {
     // Also where the start failed: an open connection would keep the process from ending, and nobody would restart it.
+    announced?.close();
     await http?.close();
     await working?.close();
     await app?.stop();

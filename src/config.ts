@@ -2,11 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
+import { cronProblem, timeZoneProblem } from './cron.ts';
 import { accessActions } from './model/access-action.ts';
 import { NetcheckError } from './model/errors.ts';
 import { InventoryNode, IpAddress, NodeName, Port } from './model/inventory.ts';
 import { languages } from './model/language.ts';
 import { Budget } from './model/plan.ts';
+import { nameOf } from './schedules.ts';
 
 /** `250ms`, `8s`, `2m`, `1h` as people write it -> milliseconds. */
 const Duration = z
@@ -72,6 +74,39 @@ const Grant = z.strictObject({
 });
 export type Grant = z.infer<typeof Grant>;
 
+/** Text that `problemOf` finds nothing wrong with. */
+const checked = (problemOf: (text: string) => string | undefined): z.ZodType<string> =>
+  z.string().superRefine((text, context) => {
+    const problem = problemOf(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+
+/** What is done by the clock, see docs/schedules.md. */
+const ScheduleConfig = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9-]{0,39}$/, 'a name has letters, digits and "-", at most 40')
+      .optional(),
+    cron: checked(cronProblem),
+    timeZone: checked(timeZoneProblem).default('UTC'),
+    /** A question, as it would be typed. */
+    ask: z.string().min(1).max(500).optional(),
+    /** Id of the playbook of an audit … */
+    audit: z.string().min(1).max(100).optional(),
+    /** … and of which nodes; every node where it is left out. */
+    nodes: z.string().min(1).max(2000).optional(),
+    channel: z.string().regex(/^[CG][A-Z0-9]{2,20}$/, 'a channel is written as its id (C0123ABCD)'),
+    language: z.enum(languages).optional(),
+    summary: z.union([z.enum(['weekly', 'none']), checked(cronProblem)]).default('weekly'),
+  })
+  .superRefine(({ ask, audit, nodes }, context) => {
+    const say = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    if ((ask === undefined) === (audit === undefined))
+      say(ask === undefined ? 'cron' : 'ask', 'a schedule says either ask (a question) or audit (a playbook)');
+    if (nodes !== undefined && ask !== undefined) say('nodes', 'nodes goes with audit; a question names its own');
+  });
+
 /** netcheck.yaml. Strict: people write it. Secrets are not in it, they come from the environment. */
 export const Config = z.strictObject({
   nodes: z.record(NodeName, ConfigNode).default({}),
@@ -117,8 +152,7 @@ export const Config = z.strictObject({
   language: z.enum(languages).default('en'),
   /** Pods and Services are looked up through its API; `kubernetes: {}` uses the service account of this pod. */
   kubernetes: z.strictObject({ kubeconfig: z.string().optional(), context: z.string().optional() }).optional(),
-  /** Reserved by the design for scheduled audits; `netcheck doctor` says that it is not used yet. */
-  schedules: z.array(z.strictObject({ cron: z.string(), ask: z.string(), channel: z.string() })).optional(),
+  schedules: z.array(ScheduleConfig).max(200).optional(),
   slack: z
     .strictObject({
       command: z
@@ -213,6 +247,14 @@ export function parseConfig(text: string, file: string): Config {
     const { line, column } = positionOf(['defaults', 'probeFrom']);
     throw invalid([
       `${file}:${line}:${column}: defaults.probeFrom names ${strangers.join(', ')}, and nodes does not (there are: ${Object.keys(nodes).join(', ') || 'none'})`,
+    ]);
+  }
+  const names = (parsed.data.schedules ?? []).map(nameOf);
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice !== -1) {
+    const { line, column } = positionOf(['schedules', twice]);
+    throw invalid([
+      `${file}:${line}:${column}: schedules.${twice}: another schedule is called "${names[twice]}"; give it a name of its own`,
     ]);
   }
   return parsed.data;

@@ -89,6 +89,9 @@ export interface Wiring {
       readonly onProgress: (event: AuditProgress) => void;
       readonly slots?: NodeSlots;
       readonly askedBy: string;
+      readonly id?: string;
+      /** What it is compared with, and where its result is kept for the next one; default: those of this machine. */
+      readonly baselines?: AuditBaselines;
       /** Where the evidence of a node goes, for `netcheck replay`; absent: nowhere. */
       readonly sinkFor?: (node: string) => EvidenceSink;
     },
@@ -97,6 +100,7 @@ export interface Wiring {
   planAudit(
     asked: AuditAsk & { readonly id?: string; readonly startedAtMs?: number },
     language: Language,
+    from?: AuditBaselines,
   ): Promise<{ readonly plan: AuditPlan; readonly last: AuditBaseline | null }>;
   /** One node of an audit: for workers. */
   auditNode(
@@ -180,8 +184,9 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
   const planAuditOf: Wiring['planAudit'] = async (
     { playbook = defaultAuditPlaybook, selector, id = newRunId(), startedAtMs = Date.now() },
     language,
+    from = baselines,
   ) => {
-    const last = await baselines.last({ playbook, selector, except: id });
+    const last = await from.last({ playbook, selector, except: id });
     const head = { id, playbook, selector, startedAtMs, language, netcheck: version };
     const plan = await planAudit({ ...head, compareBy: config.audit.compareBy }, inventory, registries, {
       groups: config.groups,
@@ -259,8 +264,8 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
     baselines,
     planAudit: planAuditOf,
     auditNode: auditOne,
-    async audit(asked, { language, signal, onProgress, slots, askedBy, sinkFor }) {
-      const { plan, last } = await planAuditOf(asked, language);
+    async audit(asked, { language, signal, onProgress, slots, askedBy, sinkFor, id, baselines: from = baselines }) {
+      const { plan, last } = await planAuditOf({ ...asked, ...(id === undefined ? {} : { id }) }, language, from);
       const about = {
         run: plan.head.id,
         askedBy,
@@ -288,7 +293,7 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
               }),
           });
           // a stopped audit has seen only a part: the next one is compared with the one before
-          if (!signal.aborted) await baselines.keep(baseline).catch(onTrouble);
+          if (!signal.aborted) await from.keep(baseline).catch(onTrouble);
           return report;
         },
       );

@@ -12,6 +12,7 @@ import { openQueue } from './open-queue.ts';
 import { renderSlackReport } from './report/slack-blocks.ts';
 import { serveHttp } from './adapters/http/serve-http.ts';
 import { healthPortOf, healthRoutes, readinessChecks } from './serve-health.ts';
+import { takeSchedules } from './start-schedules.ts';
 import { untilStopped } from './until-stopped.ts';
 import { type Wiring, wire } from './wiring.ts';
 
@@ -114,5 +115,6 @@ export async function startWorker(
   );
   const auditing = queue.auditWorker({ concurrency: wiring.loaded.config.audit.concurrency });
   await auditing.start(auditHandlers(wiring, slots));
-  return { close: async () => void (await Promise.all([taking.close(), auditing.close()])) };
+  const firing = await takeSchedules(wiring, queue, sender, access);
+  return { close: async () => void (await Promise.all([taking.close(), auditing.close(), firing.close()])) };
 }

@@ -1,12 +1,13 @@
 import { groupsIn } from '../access.ts';
 import { createChatDirectory } from '../adapters/slack/chat-directory.ts';
 import { createSlackCalls } from '../adapters/slack/slack-calls.ts';
+import { slackHealth } from '../adapters/slack/slack-health.ts';
 import type { Config } from '../config.ts';
 import type { Check } from './doctor.ts';
 
-/** Whether Slack knows the user groups and channels that `access` names. Never rejects. */
+/** Whether Slack knows the user groups and channels that `access` names, and takes posts of schedules. Never rejects. */
 export async function checkSlackNames(
-  { access }: Pick<Config, 'access'>,
+  { access, schedules }: Pick<Config, 'access' | 'schedules'>,
   botToken: string,
   slackApiUrl: string | undefined,
 ): Promise<readonly Check[]> {
@@ -55,6 +56,12 @@ export async function checkSlackNames(
         detail: `not checked (${info.outcome === 'refused' ? info.error : info.outcome})`,
         todo: '',
       });
+  }
+  for (const channel of new Set((schedules ?? []).map((one) => one.channel))) {
+    const posting = (await slackHealth({ botToken, slackApiUrl, channel })).find(({ name }) => name === 'can post');
+    if (posting === undefined) continue;
+    const { state, detail, hint } = posting;
+    checks.push({ what: `schedules: channel ${channel}`, state, detail, todo: hint });
   }
   return checks;
 }

@@ -308,3 +308,53 @@ export interface RunWorker {
   ): Promise<void>;
   close(): Promise<void>;
 }
+
+/** When the queue is to fire something. */
+export interface ScheduleEntry {
+  /** Unique; no `:`. */
+  readonly id: string;
+  /** Five fields. */
+  readonly cron: string;
+  /** IANA name. */
+  readonly timeZone: string;
+}
+
+/** One moment at which a schedule is due. */
+export interface Firing {
+  /** Id of the entry. */
+  readonly entry: string;
+  /** The same for every attempt at this firing, in every process. */
+  readonly id: string;
+  readonly dueMs: number;
+}
+
+/** What is done by the clock: every firing once, whatever the number of processes. */
+export interface Schedules {
+  /**
+   * Makes the queue fire these and no others; those that are there already are left alone. Rejects with `queue/down`.
+   * `onlyMissing`: puts back what was lost, and touches nothing else.
+   */
+  sync(entries: readonly ScheduleEntry[], options?: { readonly onlyMissing: boolean }): Promise<void>;
+  /**
+   * Takes firings until closed. One that was missed while nobody took any is taken once, late. A handler that rejects is
+   * asked again a minute later, at most twice.
+   */
+  take(handle: (firing: Firing, context: { readonly signal: AbortSignal }) => Promise<void>): Promise<{
+    close(): Promise<void>;
+  }>;
+}
+
+/** Where the posts of schedules go. */
+export interface SchedulePosts {
+  /**
+   * Posts once per `id`, whatever crashed before. @returns the timestamp of the message
+   * @throws NetcheckError `slack/refused`, `slack/unreachable`
+   */
+  post(order: {
+    readonly id: string;
+    readonly channel: string;
+    /** A reply to this message; where it is gone, a message of its own. */
+    readonly threadTs?: string | undefined;
+    readonly message: { readonly text: string; readonly blocks: readonly unknown[] };
+  }): Promise<string>;
+}

@@ -199,6 +199,7 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
       queue,
       store: keyValue(refusing),
       patientStore: keyValue(waiting),
+      schedules: { sync: () => refusing(() => undefined), take: async () => ({ close: async () => undefined }) },
       history: history(refusing),
       patientHistory: history(waiting),
       // Audits over workers are tried on the real thing only.

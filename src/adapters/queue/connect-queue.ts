@@ -1,12 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import type { AuditQueue, AuditWorker, KeyValue, NodeSlots, RunHistory, RunQueue } from '../../engine/ports.ts';
+import type {
+  AuditQueue,
+  AuditWorker,
+  KeyValue,
+  NodeSlots,
+  RunHistory,
+  RunQueue,
+  Schedules,
+} from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { MakerOptions } from './audit-maker.ts';
 import { auditNames } from './audit-names.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import { createAuditWorker } from './audit-worker.ts';
 import { createBullQueue, queueNames } from './bull-queue.ts';
+import { createBullSchedules } from './bull-schedules.ts';
 import { createBullWorker, type QueueWorker, type WorkerTiming } from './bull-worker.ts';
 import { createKeyValue } from './key-value.ts';
 import { createNodeSlots } from './node-slots.ts';
@@ -69,6 +78,7 @@ export interface QueueHealth {
 export interface QueueAdapter {
   /** For the front: every method rejects with `queue/down` at once while Redis is away. */
   readonly queue: RunQueue;
+  readonly schedules: Schedules;
   /** Rejects with `queue/down` at once while Redis is away. */
   readonly store: KeyValue;
   /** The same facts for a worker in the middle of a run: waits while Redis is away. */
@@ -141,6 +151,7 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
     const workers: QueueWorker[] = [];
     const queue = createBullQueue(front, place, names, { keepMs: timing.keepMs, log });
     const patient = open('wait', 'worker');
+    const schedules = createBullSchedules(front, patient, place, names, { ...timing, log });
     const ofAudits = auditNames(names);
     const inHand = createRunsInHand();
     const auditWorkers: AuditWorker[] = [];
@@ -156,13 +167,14 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
     });
     let closing: Promise<void> | undefined;
     const closeDown = async (): Promise<void> => {
-      await Promise.all([...workers, ...auditWorkers].map((worker) => worker.close()));
+      await Promise.all([...[...workers, ...auditWorkers].map((worker) => worker.close()), schedules.close()]);
       await settledWithin(audits.close(), 1_000);
       await settledWithin(queue.close(), 1_000);
       await disconnect();
     };
     return {
       queue,
+      schedules,
       store: createKeyValue(front, place, names.prefix),
       patientStore: createKeyValue(patient, place, names.prefix),
       history: createRedisHistory(front, place, names.prefix),

@@ -3,10 +3,10 @@ import type { SlackCalls } from './slack-calls.ts';
 import { isRecord } from './is-record.ts';
 
 /**
- * The messages of a run that must exist once: the one that lives, the answer, and what stands in the thread of somebody
- * who joined another run.
+ * The messages that must exist once: of a run the one that lives, the answer, and what stands in the thread of somebody
+ * who joined another run; and what a schedule posts.
  */
-export type RunMessage = 'status' | 'answer' | 'joined';
+export type RunMessage = 'status' | 'answer' | 'joined' | 'schedule';
 
 /** Metadata that makes a message of a run recognisable (docs.slack.dev/messaging/message-metadata). */
 export function metadataOf(

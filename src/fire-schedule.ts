@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import type { AccessCheck } from './check-access.ts';
+import { dataDirectory } from './config.ts';
+import { firingsAfter } from './cron.ts';
+import type { Firing, KeyValue, NodeSlots, SchedulePosts } from './engine/ports.ts';
+import {
+  isLoud,
+  isQuiet,
+  lookOfAudit,
+  lookOfReport,
+  newsOf,
+  stateAfter,
+  stateAfterFailure,
+} from './engine/schedule-news.ts';
+import { failureOf } from './handle-run.ts';
+import type { AccessPlan } from './access.ts';
+import { NetcheckError } from './model/errors.ts';
+import type { ScheduleLook, ScheduleState } from './model/schedule-state.ts';
+import {
+  renderScheduleFailure,
+  renderScheduleNews,
+  renderScheduleSummary,
+  type SchedulePost,
+} from './report/schedule-post.ts';
+import { createScheduleMemory } from './schedule-memory.ts';
+import { type Schedule, scheduleBehind } from './schedules.ts';
+import { createRunDirectory, type Wiring } from './wiring.ts';
+
+/** What a firing needs. */
+export interface ScheduleDesk {
+  readonly schedules: readonly Schedule[];
+  readonly wiring: Pick<Wiring, 'plan' | 'run' | 'planAudit' | 'audit' | 'writeLog' | 'loaded'>;
+  readonly access: AccessCheck;
+  /** Waits while Redis is away. */
+  readonly store: KeyValue;
+  readonly slots: NodeSlots;
+  readonly posts: SchedulePosts;
+  readonly now: () => number;
+  readonly log: (line: string) => void;
+}
+
+/** How long a process that died keeps another firing of the same schedule from beginning. */
+const leaseMs = 90_000;
+const renewMs = 30_000;
+/** Replies go to a message that is not older; then there is a new one. */
+const threadMs = 7 * 24 * 3600_000;
+
+/**
+ * One firing: looks, and posts what changed. The same firing again (a crash, a retry) does not post again; while one
+ * goes on, the next of the same schedule is left out. Rejects where it is to be tried again.
+ */
+export async function fireSchedule(
+  firing: Firing,
+  { signal }: { readonly signal: AbortSignal },
+  desk: ScheduleDesk,
+): Promise<void> {
+  const found = scheduleBehind(firing.entry, desk.schedules);
+  if (found === undefined) {
+    desk.log(`schedule ${firing.entry} is not in the configuration of this process, and is left out`);
+    return;
+  }
+  const { schedule, isSummary } = found;
+  const memory = createScheduleMemory(desk.store, memoryKey(schedule));
+  const postId = `p${createHash('sha256').update(firing.id).digest('hex').slice(0, 16)}`;
+  const last = await memory.state();
+  if (isSummary) return summarise(schedule, last, postId, firing, memory, desk);
+  if (last?.firing === firing.id) return;
+
+  const lease = await holdLease(`netcheck:schedule-running:${schedule.name}`, firing.id, desk.store);
+  if (lease === undefined) {
+    desk.log(`schedule ${schedule.name} still goes on; this time is left out`);
+    return;
+  }
+  try {
+    const state = await lookAndTell(schedule, firing, postId, last, memory, signal, desk);
+    await memory.keep(state);
+  } finally {
+    await lease.release();
+  }
+}
+
+type Memory = ReturnType<typeof createScheduleMemory>;
+
+async function lookAndTell(
+  schedule: Schedule,
+  firing: Firing,
+  postId: string,
+  last: ScheduleState | null,
+  memory: Memory,
+  signal: AbortSignal,
+  desk: ScheduleDesk,
+): Promise<ScheduleState> {
+  const { name, language, timeZone, channel } = schedule;
+  const words = { name, language, timeZone };
+  const atMs = desk.now();
+  const root = last?.root !== undefined && atMs - last.root.atMs < threadMs ? last.root : undefined;
+  const tell = async (message: SchedulePost, isLoudOne: boolean): Promise<ScheduleState['root']> => {
+    const threadTs = isLoudOne ? undefined : root?.ts;
+    const ts = await desk.posts.post({ id: postId, channel, threadTs, message });
+    return threadTs === undefined ? { ts, atMs } : root;
+  };
+
+  let look: ScheduleLook;
+  try {
+    look = await lookOnce(schedule, firing, last, memory, signal, desk);
+  } catch (error) {
+    // A process that is stopping hands the firing to another one.
+    if (signal.aborted) throw error;
+    const why = failureOf(error);
+    const told = last?.failure === why.message ? root : await tell(renderScheduleFailure(why, words), true);
+    return stateAfterFailure(why.message, last, { firing: firing.id, atMs, root: told });
+  }
+  if (signal.aborted) throw new Error('stopped in the middle');
+  // After failures alone there is nothing to compare with.
+  const compared = last === null || last.nodes === 0 ? null : last;
+  const news = { ...newsOf(look, compared), isAfterFailure: last?.failure !== undefined };
+  const told = isQuiet(news) ? root : await tell(renderScheduleNews(news, words), isLoud(news));
+  return stateAfter(news, last, { firing: firing.id, atMs, root: told });
+}
+
+/** Looks once, as the schedule itself: what it may do is in `access`, as for everybody. */
+async function lookOnce(
+  schedule: Schedule,
+  firing: Firing,
+  last: ScheduleState | null,
+  memory: Memory,
+  signal: AbortSignal,
+  { wiring, access, slots }: ScheduleDesk,
+): Promise<ScheduleLook> {
+  const { name, what, channel, language } = schedule;
+  const user = `schedule:${name}`;
+  const id = `schedule-${name}-${firing.dueMs}`;
+  const mayLook = async (action: 'ask' | 'audit', plan: AccessPlan, text: string): Promise<void> => {
+    const refusal = await access.refuse({ user, channel, action, plan }, language);
+    if (refusal === undefined) return;
+    const why = `${refusal.message} ${refusal.hint}`;
+    await wiring.writeLog({ event: 'refused', atMs: Date.now(), run: id, askedBy: user, channel, action, text, why });
+    throw new NetcheckError('ask/not-allowed', refusal.message, refusal.hint);
+  };
+  const common = { id, language, signal, onProgress: () => undefined, slots, askedBy: user };
+  if (what.kind === 'ask') {
+    const plan = await wiring.plan(what.text);
+    await mayLook('ask', plan, what.text);
+    const report = await wiring.run(plan, {
+      ...common,
+      thread: { channel },
+      sink: createRunDirectory(path.join(dataDirectory(wiring.loaded), 'runs', id)),
+    });
+    return lookOfReport(report, last === null || last.nodes === 0 ? null : last);
+  }
+  const { playbook, selector } = what;
+  const { plan } = await wiring.planAudit({ playbook, selector, id }, language, memory.baselines);
+  const nodes = plan.jobs.map(({ node, labels }) => ({ node: { name: node, labels } }));
+  await mayLook('audit', { playbooks: [playbook], nodes }, `audit ${playbook} ${selector}`.trim());
+  return lookOfAudit(await wiring.audit({ playbook, selector }, { ...common, baselines: memory.baselines }));
+}
+
+async function summarise(
+  schedule: Schedule,
+  last: ScheduleState | null,
+  postId: string,
+  firing: Firing,
+  memory: Memory,
+  { posts, now }: ScheduleDesk,
+): Promise<void> {
+  // Before the first look there is nothing to sum up; a summary that was posted has begun a new tally.
+  if (last === null || last.tally.sinceMs >= firing.dueMs) return;
+  const { name, language, timeZone, channel, cron } = schedule;
+  const nextMs = firingsAfter(cron, timeZone, now(), 1)[0] ?? now();
+  const message = renderScheduleSummary(last, { name, language, timeZone, nextMs });
+  const ts = await posts.post({ id: postId, channel, message });
+  const atMs = now();
+  await memory.keep({
+    ...last,
+    root: { ts, atMs },
+    tally: { sinceMs: Math.max(atMs, firing.dueMs), looks: 0, new: 0, gone: 0, failed: 0 },
+  });
+}
+
+/** A schedule that asks something else begins anew; another time, channel or language does not. */
+function memoryKey({ name, what }: Schedule): string {
+  return `${name}:${createHash('sha256').update(JSON.stringify(what)).digest('hex').slice(0, 12)}`;
+}
+
+/** Undefined where another firing holds it. The same firing again gets it. */
+async function holdLease(
+  key: string,
+  holder: string,
+  store: KeyValue,
+): Promise<{ release(): Promise<void> } | undefined> {
+  const isFirst = await store.setOnce(key, holder, { ttlMs: leaseMs });
+  if (!isFirst && (await store.get(key)) !== holder) return undefined;
+  const renew = setInterval(() => void store.set(key, holder, { ttlMs: leaseMs }).catch(() => undefined), renewMs);
+  return {
+    async release() {
+      clearInterval(renew);
+      await store.delete(key).catch(() => undefined);
+    },
+  };
+}
