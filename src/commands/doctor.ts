@@ -39,14 +39,12 @@ export async function doctor(args: readonly string[], options: Options): Promise
   let wiring: Wiring | undefined;
   try {
     const loaded = loadConfig(options.config);
-    checks.push(
-      {
-        what: 'configuration',
-        state: 'ok',
-        detail: `${loaded.file}: ${Object.keys(loaded.config.nodes).length} nodes`,
-        todo: '',
-      },
-    );
+    checks.push({
+      what: 'configuration',
+      state: 'ok',
+      detail: `${loaded.file}: ${Object.keys(loaded.config.nodes).length} nodes`,
+      todo: '',
+    });
     wiring = await wire(loaded);
     checks.push({ what: 'playbooks', state: 'ok', detail: `${wiring.registries.playbooks.size} in order`, todo: '' });
     const plugins = [...wiring.registries.pluginFiles.keys()];
