@@ -80,6 +80,55 @@ export async function doctor(args: readonly string[], options: Options): Promise
   return failed === 0 ? 0 : 1;
 }
 
+/** Every kind of object that questions are answered from, and whether its nodes can be logged in to. */
+async function checkCluster({ cluster, inventory }: Wiring): Promise<readonly Check[]> {
+  if (cluster === null) return [];
+  const kinds = {
+    pods: () => cluster.pods('netcheck', null),
+    services: () => cluster.services('netcheck', null),
+    endpointslices: () => cluster.endpoints({ namespace: 'default', name: 'kubernetes' }, 'https'),
+    deployments: () => cluster.podsOf('netcheck', null),
+    ingresses: () => cluster.ingresses('netcheck'),
+    nodes: () => cluster.nodes(),
+  };
+  const answers = await Promise.all(
+    Object.entries(kinds).map(async ([kind, read]) => ({ kind, answer: await read() })),
+  );
+  const refused = answers.flatMap(({ kind, answer }) => (answer.how === 'failed' ? [{ kind, ...answer }] : []));
+  const [first] = refused;
+  if (first !== undefined)
+    return [
+      {
+        what: 'Kubernetes',
+        state: 'failed',
+        detail: `${cluster.where}: ${refused.map(({ kind }) => kind).join(', ')} cannot be read: ${first.message}`,
+        todo:
+          first.why === 'forbidden'
+            ? 'give it the role of deploy/rbac.yaml: get and list, nothing else'
+            : 'check "kubernetes" in netcheck.yaml; questions about nodes and addresses work without it',
+      },
+    ];
+  const nodes = await cluster.nodes();
+  const strangers: string[] = [];
+  for (const { name, addresses } of nodes.how === 'read' ? nodes.value : [])
+    if (
+      (await inventory.find(name)) === null &&
+      (await Promise.all(addresses.map((address) => inventory.ownerOf(address)))).every((owner) => owner === null)
+    )
+      strangers.push(name);
+  const shown = strangers.slice(0, 5).join(', ');
+  return [
+    strangers.length === 0
+      ? { what: 'Kubernetes', state: 'ok', detail: `${cluster.where}: everything that is needed can be read`, todo: '' }
+      : {
+          what: 'Kubernetes',
+          state: 'warning',
+          detail: `${cluster.where}: ${strangers.length} of its nodes are not in the inventory: ${shown}${strangers.length > 5 ? ' …' : ''}`,
+          todo: 'add them to "nodes": pods there cannot be looked at',
+        },
+  ];
+}
+
 function failureOf(what: string, error: unknown): Check {
   if (error instanceof NetcheckError) return { what, state: 'failed', detail: error.message, todo: error.hint };
   return {
