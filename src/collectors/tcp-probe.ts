@@ -6,6 +6,8 @@ import { defineCollector } from '../model/command.ts';
  * nc, python or perl: a plain connect() that is closed at once. Attempts start 0.1 s apart, each with its own source port.
  */
 const script = `host=$1 port=$2 count=$3 limit=$4
+nl='
+'
 now() { date +%s.%N; }
 bounded() { if command -v timeout >/dev/null 2>&1; then timeout "$limit" "$@"; else "$@" & b=$!; (sleep "$limit"; kill "$b" 2>/dev/null) >/dev/null 2>&1 & k=$!; wait "$b"; r=$?; kill "$k" 2>/dev/null; return "$r"; fi; }
 py='import socket,sys
@@ -34,7 +36,7 @@ esac
 status=$?
 end=$(now)
 if [ "$status" -eq 0 ]; then out=; fi
-echo "attempt $1 $start $end $status $(printf '%s\\n' "$out" | tail -n 1)"
+echo "attempt $1 $start $end $status \${out##*$nl}"
 }
 i=0
 while [ "$i" -lt "$count" ]; do i=$((i+1)); one "$i" & sleep 0.1 2>/dev/null || sleep 1; done

@@ -3,6 +3,7 @@ import type { Evidence, Exit } from '../model/evidence.ts';
 import type { Capture, Clock, Connection, Endpoint, Features } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { IpAddress } from '../model/inventory.ts';
+import { serverRoute } from '../collectors/server-route.ts';
 import type { Namespace } from '../model/node-facts.ts';
 import { nodeOfPlace } from '../model/netns.ts';
 import type { PhaseSpan } from '../model/phase-span.ts';
@@ -175,22 +176,22 @@ export async function collect(
       await first(plan.steps.filter((step) => !asked.steps.includes(step)));
     }
     behind = sessions.flatMap(({ learned }) => learned.servers);
-    const next =
+    const found =
       ports.ownerOf === undefined
         ? []
-        : await followPath(
-            plan,
-            sessions.map(({ learned }) => learned),
-            ports.ownerOf,
-          );
-    const reached = (await Promise.all(next.map(join))).flat();
-    if (reached.length > 0) {
-      plan = withNodes(
-        plan,
-        reached.map(({ planned }) => planned),
-      );
+        : await followPath(plan, new Map(sessions.map(({ name, learned }) => [name, learned])), ports.ownerOf);
+    const [named, unasked] = [found.filter((one) => one.joined !== true), found.filter((one) => one.joined === true)];
+    const reached = (await Promise.all(unasked.map(join))).flat();
+    if (named.length + reached.length > 0) {
+      plan = withNodes(plan, [...named, ...reached.map(({ planned }) => planned)]);
       sessions = [...sessions, ...reached];
-      await first(plan.steps.filter((step) => reached.some(({ name }) => name === step.node)));
+      await Promise.all([
+        first(plan.steps.filter((step) => reached.some(({ name }) => name === step.node))),
+        // what those were asked before, they were asked without knowing the servers
+        each('once', ({ id }) => id === serverRoute.id, {
+          steps: plan.steps.filter((step) => named.some(({ node }) => node.name === step.node)),
+        }),
+      ]);
     }
     soFar('once');
     phase('capture');

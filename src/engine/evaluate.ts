@@ -53,7 +53,7 @@ function onNodes(rule: AnyRule & { scope: 'node' }, params: unknown, input: Judg
         node,
         facts: pick(seen, [...rule.needs, ...rule.optional]),
         symptom: plan.symptom,
-        target: planned.joined ?? {
+        target: planned.server ?? {
           address: planned.roles.includes('target') ? planned.address : plan.targetAddress,
           port: plan.symptom.port,
         },

@@ -15,28 +15,33 @@ export type KnownOwner = (address: string) => Promise<InventoryNode | null>;
 const mostFollowed = 2;
 
 /**
- * The nodes where the servers behind the target live, and that nobody has asked about: what a node sends on is watched
- * where it comes in as well, as if the question had named them with "via".
+ * The nodes where the servers behind the target live. Those that nobody has asked about join: what a node sends on is
+ * watched where it comes in as well, as if the question had named them with "via". Those that it has named are told
+ * which server they are there for.
+ *
+ * @param learned what each node knows, by its name
  */
 export async function followPath(
   plan: Plan,
-  learned: readonly Pick<Learned, 'beyond'>[],
+  learned: ReadonlyMap<string, Pick<Learned, 'beyond'>>,
   ownerOf: KnownOwner,
 ): Promise<readonly PlannedNode[]> {
-  const here = new Set(plan.nodes.map(({ node }) => nodeOfPlace(node.name)));
   const found = new Map<string, PlannedNode>();
-  for (const { server, addresses } of learned.flatMap(({ beyond }) => beyond)) {
+  const ways = [...learned].flatMap(([from, { beyond }]) => beyond.map((way) => ({ ...way, from: nodeOfPlace(from) })));
+  for (const { server, addresses, from } of ways) {
     const owner = await firstOwner(addresses);
-    if (owner === undefined || here.has(owner.node.name) || found.has(owner.node.name)) continue;
+    // a node that sends on to itself is judged by what it is asked for
+    if (owner === undefined || owner.node.name === from || found.has(owner.node.name)) continue;
     const { node, address } = owner;
-    found.set(node.name, {
-      node,
-      roles: ['forwarder'],
-      address,
-      why: `the way to ${endpointText(server)}, which stands behind the target, leads there`,
-      joined: { address: server.address, port: server.port },
-    });
-    if (found.size === mostFollowed) break;
+    const { name } = node;
+    const there = plan.nodes.filter((one) => nodeOfPlace(one.node.name) === name);
+    const [known] = there;
+    const why = `the way to ${endpointText(server)}, which stands behind the target, leads there`;
+    if (known === undefined) {
+      if ([...found.values()].filter(({ joined }) => joined === true).length === mostFollowed) continue;
+      found.set(name, { node, roles: ['forwarder'], address, why, server: { ...server }, joined: true });
+    } else if (there.length === 1 && known.netns === undefined && known.roles.join() === 'forwarder')
+      found.set(name, { ...known, server: { ...server } });
   }
   return [...found.values()];
 
@@ -51,10 +56,12 @@ export async function followPath(
   }
 }
 
-/** The plan with the nodes that were found on the way. */
-export function withNodes(plan: Plan, nodes: readonly PlannedNode[]): Plan {
-  const steps = nodes.flatMap(({ node }) =>
+/** The plan with what was found on the way: nodes that are new to it come last. */
+export function withNodes(plan: Plan, found: readonly PlannedNode[]): Plan {
+  const known = plan.nodes.map((one) => found.find(({ node }) => node.name === one.node.name) ?? one);
+  const joining = found.filter(({ joined }) => joined === true);
+  const steps = joining.flatMap(({ node }) =>
     (plan.onward ?? []).map((step): PlannedStep => ({ ...step, node: node.name })),
   );
-  return { ...plan, nodes: [...plan.nodes, ...nodes], steps: [...plan.steps, ...steps] };
+  return { ...plan, nodes: [...known, ...joining], steps: [...plan.steps, ...steps] };
 }

@@ -34,7 +34,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     .sort((a, b) => a.entry.node.localeCompare(b.entry.node, 'en') || byStart(a, b));
   const knowledge = parseEvidence(ordered, registries, say);
   const failures = failedConnects(record, knowledge);
-  const joined = new Set(plan.nodes.filter((one) => one.joined !== undefined).map(({ node }) => node.name));
+  const joined = new Set(plan.nodes.filter((one) => one.joined === true).map(({ node }) => node.name));
   // where every connect worked, what a node that nobody asked about does not tell leaves nothing open
   const isOpen = ({ verdict, node, path }: Finding): boolean =>
     verdict !== 'unknown' || path !== undefined || failures.failed > 0 || !joined.has(node);

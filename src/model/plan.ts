@@ -46,11 +46,10 @@ export const PlannedNode = z.strictObject({
   address: z.string(),
   /** Why it is here, for `--explain`: "asked", "defaults.probeFrom", "the only other node". */
   why: z.string(),
-  /**
-   * Nobody asked about it: it joined because the traffic goes on to this server, which is what is judged there in place
-   * of the target.
-   */
-  joined: z.strictObject({ address: z.string(), port: z.number() }).optional(),
+  /** What is sent to the target goes on to this server, and the way to it leads here: judged in place of the target. */
+  server: z.strictObject({ address: z.string(), port: z.number() }).optional(),
+  /** Nobody asked about it: it joined because of that server. */
+  joined: z.literal(true).optional(),
 });
 export type PlannedNode = z.infer<typeof PlannedNode>;
 

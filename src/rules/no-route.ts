@@ -53,6 +53,8 @@ export const noRoute = defineNodeRule({
         `there is no route back to ${v.address}, but the SYNs here came from elsewhere (${v.sources}), translated on the way`,
       passedOn: (v: { connects: number; to: string }) =>
         `there is no route to ${v.to}, but all ${v.connects} connects were seen leaving this node: their destination is translated on the way in`,
+      mayBeGone: (v: { to: string }) =>
+        `A Service sends connects to ${v.to} here: if its pod is gone, that is the fault (rollout-endpoint-lag), not the route`,
       notSeen: (v: { why: string }) => `Whether packets of this question were hit is not known: ${v.why}`,
       remove: (v: { type: string; destination: string }) =>
         `Removes the ${v.type} route: first find out who put it there (BGP daemons and CNIs keep them for address blocks that they own)`,
@@ -81,6 +83,8 @@ export const noRoute = defineNodeRule({
       noPackets: '窗口内没有这次的包经过这里：该节点可能不在路径上',
       otherSources: (v) => `没有到 ${v.address} 的回程路由，但这里的 SYN 来自别处（${v.sources}），途中做过地址转换`,
       passedOn: (v) => `没有到 ${v.to} 的路由，但 ${v.connects} 次连接都已看到从本节点发出：目的地址在进来时做了转换`,
+      mayBeGone: (v) =>
+        `有 Service 把连接发到这里的 ${v.to}：如果对应的 Pod 已经不在，问题在 Service（rollout-endpoint-lag），不在路由`,
       notSeen: (v) => `不知道是否影响到这次的连接：${v.why}`,
       remove: (v) => `删除这条 ${v.type} 路由：先查清是谁加的（BGP 守护进程和 CNI 会为自己的地址段保留这种路由）`,
       add: (v) => `添加到 ${v.to} 的路由：填入网段（CIDR）和网关地址（NODE）`,
@@ -93,6 +97,7 @@ export const noRoute = defineNodeRule({
   evaluate({ node, facts, target, plan, say }) {
     const roles = plan.nodes.find((n) => n.node.name === node)?.roles ?? [];
     const isTarget = roles.includes('target');
+    const isServer = plan.nodes.some((n) => n.node.name === node && n.server !== undefined);
     const isClient = roles.includes('client') && !isTarget;
     const asked = facts.routeGet.filter(
       // "No route to host" for what comes in is also said where forwarding is off, "Invalid argument" by rp_filter
@@ -154,7 +159,11 @@ export const noRoute = defineNodeRule({
     const sentOn = lost.connections.filter(wasSentOn);
     if (toTarget(worst) && sentOn.length === lost.connections.length)
       return ruledOut(because(say.passedOn({ connects: sentOn.length, to: worst.to }), lost.at));
-    return confirmed([...mechanism, lost.because, ...counted], remedies());
+    const all = [...mechanism, lost.because, ...counted];
+    // a pod that is gone takes its route with it: then the Service is what has to be mended
+    return toTarget(worst) && isServer
+      ? likely([...all, because(say.mayBeGone({ to: worst.to }), worst.at)], remedies())
+      : confirmed(all, remedies());
 
     function remedies(): Remedy[] {
       const to = worst?.to ?? target.address;

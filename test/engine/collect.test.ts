@@ -215,10 +215,10 @@ describe('a node that the traffic goes on to', () => {
   it('joins once, and listens before anybody probes', async () => {
     const { done, started, open } = run(asked, { others: { 'node-9': {} } });
     const { plan } = await done;
-    expect(plan.nodes.map(({ node, roles, joined }) => [node.name, roles, joined])).toEqual([
-      ['node-50', ['target'], undefined],
-      ['node-12', ['client'], undefined],
-      ['node-9', ['forwarder'], { address: '10.0.0.9', port: 8080 }],
+    expect(plan.nodes.map(({ node, roles, server, joined }) => [node.name, roles, server, joined])).toEqual([
+      ['node-50', ['target'], undefined, undefined],
+      ['node-12', ['client'], undefined, undefined],
+      ['node-9', ['forwarder'], { address: '10.0.0.9', port: 8080 }, true],
     ]);
     expect(started.filter((what) => what === 'node-9 look')).toHaveLength(1);
     expect(started.indexOf('node-9 tcpdump')).toBeGreaterThan(-1);

@@ -11,6 +11,7 @@ const nodes = new Map(
   }),
 );
 const ownerOf = (address: string): Promise<InventoryNode | null> => Promise.resolve(nodes.get(address) ?? null);
+const ownerIn = (address: string): InventoryNode => InventoryNode.parse(nodes.get(address));
 const plan = Plan.parse({
   symptom: Symptom.parse({ text: 'x', target: { kind: 'address', address: '10.96.0.44' }, port: 80 }),
   playbooks: ['service-check'],
@@ -27,13 +28,15 @@ const plan = Plan.parse({
 });
 const beyond = (pod: string, ...addresses: string[]) => ({ server: { address: pod, port: 8080 }, addresses });
 const namesOf = async (...all: ReturnType<typeof beyond>[]) =>
-  (await followPath(plan, [{ beyond: all }], ownerOf)).map(({ node }) => node.name);
+  (await followPath(plan, new Map([['node-2', { beyond: all }]]), ownerOf)).map(({ node }) => node.name);
 
 describe('where the traffic goes on to', () => {
   it('joins as a forwarder, once, and says why', async () => {
     const found = await followPath(
       plan,
-      [{ beyond: [beyond('10.244.3.2', '10.244.3.2', '10.0.0.3'), beyond('10.244.3.3', '10.0.0.3')] }],
+      new Map([
+        ['node-2', { beyond: [beyond('10.244.3.2', '10.244.3.2', '10.0.0.3'), beyond('10.244.3.3', '10.0.0.3')] }],
+      ]),
       ownerOf,
     );
     expect(found).toEqual([
@@ -42,7 +45,8 @@ describe('where the traffic goes on to', () => {
         roles: ['forwarder'],
         address: '10.0.0.3',
         why: 'the way to 10.244.3.2:8080, which stands behind the target, leads there',
-        joined: { address: '10.244.3.2', port: 8080 },
+        server: { address: '10.244.3.2', port: 8080 },
+        joined: true,
       },
     ]);
   });
@@ -61,13 +65,33 @@ describe('where the traffic goes on to', () => {
     ]);
   });
 
+  it('a node that was named with "via" is told which server it is there for; a target and a client are not', async () => {
+    const named = { node: ownerIn('10.0.0.3'), roles: ['forwarder' as const], address: '10.0.0.3', why: 'via' };
+    const learned = new Map([['node-2', { beyond: [beyond('10.244.3.2', '10.0.0.3')] }]]);
+    const asked = (roles: Plan['nodes'][number]['roles']) => ({ ...plan, nodes: [...plan.nodes, { ...named, roles }] });
+    const found = await followPath(asked(['forwarder']), learned, ownerOf);
+    expect(found).toEqual([{ ...named, server: { address: '10.244.3.2', port: 8080 } }]);
+    expect(withNodes(asked(['forwarder']), found).nodes).toEqual([...plan.nodes, ...found]);
+    expect(await followPath(asked(['client']), learned, ownerOf)).toEqual([]);
+  });
+
   it('a place on a node is that node', async () => {
     const asked = plan.nodes.map((one) => ({ ...one, node: { ...one.node, name: 'node-3@app' } }));
-    expect(await followPath({ ...plan, nodes: asked }, [{ beyond: [beyond('x', '10.0.0.3')] }], ownerOf)).toEqual([]);
+    expect(
+      await followPath(
+        { ...plan, nodes: asked },
+        new Map([['node-2', { beyond: [beyond('x', '10.0.0.3')] }]]),
+        ownerOf,
+      ),
+    ).toEqual([]);
   });
 
   it('is asked what a forwarder of these playbooks is asked', async () => {
-    const found = await followPath(plan, [{ beyond: [beyond('10.244.3.2', '10.0.0.3')] }], ownerOf);
+    const found = await followPath(
+      plan,
+      new Map([['node-2', { beyond: [beyond('10.244.3.2', '10.0.0.3')] }]]),
+      ownerOf,
+    );
     const after = withNodes(plan, found);
     expect(after.nodes.map(({ node }) => node.name)).toEqual(['node-2', 'node-3']);
     expect(after.steps.filter(({ node }) => node === 'node-3').map(({ collector }) => collector)).toEqual([

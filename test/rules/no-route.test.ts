@@ -9,6 +9,7 @@ import {
   connection,
   counters,
   judgeNode,
+  plan,
   probe,
   routeVerdict,
   synAck,
@@ -62,6 +63,19 @@ describe('no-route', () => {
     };
     expect(onForwarder(facts).verdict).toBe('confirmed');
     expect(onForwarder({ ...facts, capture: capture([]) }).verdict).toBe('likely');
+  });
+
+  it('only likely where a server of a Service should be: a pod that is gone takes its route with it', () => {
+    const facts: Facts = {
+      routeGet: [routeVerdict({ verdict: 'no-route-to-host' })],
+      capture: capture([connection()]),
+    };
+    const asked = plan();
+    const server = { address: target.address, port: target.port };
+    const nodes = asked.nodes.map((one) => (one.node.name === 'router-30' ? { ...one, server } : one));
+    const { verdict, said } = judgeNode(noRoute, { facts, node: 'router-30', plan: { ...asked, nodes } });
+    expect(verdict).toBe('likely');
+    expect(said).toContain('rollout-endpoint-lag');
   });
 
   it('fires: on a target without a way back to those whose SYNs get no answer', () => {

@@ -37,7 +37,7 @@ const restartWeb: readonly LabStep[] = [
   { on: 'node-3', stop: web.name },
   { on: 'node-3', start: web },
 ];
-/** Several clients in the pod, one and a half seconds apart: one of them connects soon after a short window begins. */
+/** Several clients in the pod, 1.3 s apart: one of them connects soon after a short window begins. */
 const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
   {
     on: 'node-2',
@@ -45,7 +45,7 @@ const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
       ...inPod('app'),
       'sh',
       '-c',
-      `for i in 1 2 3 4 5 6 7 8; do (while :; do ${talk('10.96.0.44', 80, 'apart', ...steps).join(' ')}; sleep 0.5; done) >/dev/null 2>&1 & sleep 1.5; done; wait`,
+      `for i in 1 2 3 4 5 6 7 8; do (while :; do ${talk('10.96.0.44', 80, 'apart', ...steps).join(' ')}; sleep 0.2; done) >/dev/null 2>&1 & sleep 1.3; done; wait`,
     ],
   },
 ];
@@ -140,14 +140,14 @@ export const guestScenarios: readonly Scenario[] = [
     id: 'ipvs-idle-reset',
     fault: 'field report 4, F60',
     about:
-      'IPVS forgets connections after 10 s instead of 900; clients in the pod say nothing for 11.5 s, and none has SO_KEEPALIVE. The server hears nothing of it. All of it real.',
+      'IPVS forgets connections after 10 s instead of 900; clients in the pod say nothing for 10.4 s, and none has SO_KEEPALIVE. The server hears nothing of it. All of it real.',
     definition: clusterLab,
     break: [idleSeconds(10), keepaliveOfPod('7200')],
-    traffic: talkers('get', 'sleep', '11.5', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 14s',
+    traffic: talkers('get', 'sleep', '10.4', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 13s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'get', 'sleep', '11.5', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'get', 'sleep', '10.4', 'get')],
       broken: { exit: 104, says: /Connection reset by peer/ },
       limitSec: 20,
     },
@@ -175,11 +175,11 @@ export const guestScenarios: readonly Scenario[] = [
       'The application sets SO_KEEPALIVE, and the times are those of its own network namespace: 7200 s. Mended there, in the pod, not on the node.',
     definition: clusterLab,
     break: [idleSeconds(10), keepaliveOfPod('7200')],
-    traffic: talkers('keepalive', '0', 'get', 'sleep', '11.5', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 14s',
+    traffic: talkers('keepalive', '0', 'get', 'sleep', '10.4', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 13s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '0', 'get', 'sleep', '11.5', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '0', 'get', 'sleep', '10.4', 'get')],
       broken: { exit: 104, says: /Connection reset by peer/ },
       limitSec: 20,
     },
@@ -201,11 +201,11 @@ export const guestScenarios: readonly Scenario[] = [
     about: 'The same short time-out and the same silence, and the application sends keep-alives every 2 s by itself.',
     definition: clusterLab,
     break: [idleSeconds(10), keepaliveOfPod('7200')],
-    traffic: talkers('keepalive', '2', 'get', 'sleep', '11.5', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 14s',
+    traffic: talkers('keepalive', '2', 'get', 'sleep', '10.4', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 13s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '2', 'get', 'sleep', '11.5', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '2', 'get', 'sleep', '10.4', 'get')],
       broken: { exit: 0 },
       limitSec: 20,
     },
@@ -269,7 +269,8 @@ export const guestScenarios: readonly Scenario[] = [
       sh(
         'node-2',
         `sysctl -qw net.ipv4.vs.conn_reuse_mode=0
-ip netns exec app sysctl -qw net.ipv4.ip_local_port_range='40000 40005'
+# what was connected before may still hold these ports in TIME_WAIT
+ip netns exec app sysctl -qw net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range='40000 40005'
 for i in 1 2 3 4 5 6; do ip netns exec app curl -sS -m 3 -o /dev/null http://10.96.0.44/; done
 ipvsadm -e -t 10.96.0.44:80 -r 10.244.3.2:8080 -m -w 0
 ipvsadm -a -t 10.96.0.44:80 -r 10.244.3.3:8080 -m`,
@@ -284,7 +285,7 @@ ipvsadm -a -t 10.96.0.44:80 -r 10.244.3.3:8080 -m`,
       sh(
         'node-2',
         `sysctl -qw net.ipv4.vs.conn_reuse_mode=1
-ip netns exec app sysctl -qw net.ipv4.ip_local_port_range='32768 60999'
+ip netns exec app sysctl -qw net.ipv4.tcp_tw_reuse=2 net.ipv4.ip_local_port_range='32768 60999'
 ipvsadm -e -t 10.96.0.44:80 -r 10.244.3.2:8080 -m -w 1
 ipvsadm -d -t 10.96.0.44:80 -r 10.244.3.3:8080`,
       ),
