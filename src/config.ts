@@ -4,6 +4,7 @@ import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { cronProblem, timeZoneProblem } from './cron.ts';
 import { accessActions } from './model/access-action.ts';
+import { AlertSettings } from './model/alert-settings.ts';
 import { NetcheckError } from './model/errors.ts';
 import { InventoryNode, IpAddress, NodeName, Port } from './model/inventory.ts';
 import { languages } from './model/language.ts';
@@ -153,6 +154,8 @@ export const Config = z.strictObject({
   /** Pods and Services are looked up through its API; `kubernetes: {}` uses the service account of this pod. */
   kubernetes: z.strictObject({ kubeconfig: z.string().optional(), context: z.string().optional() }).optional(),
   schedules: z.array(ScheduleConfig).max(200).optional(),
+  /** What to do with alerts that come in over HTTP (`NETCHECK_ALERT_TOKEN`). */
+  alerts: AlertSettings.prefault({}),
   slack: z
     .strictObject({
       command: z

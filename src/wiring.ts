@@ -120,7 +120,11 @@ export interface AuditAsk {
 }
 
 /** @throws NetcheckError `playbook/invalid`, `config/invalid` (a kubeconfig that cannot be used) */
-export async function wire(loaded: LoadedConfig): Promise<Wiring> {
+export async function wire(
+  loaded: LoadedConfig,
+  /** Lets a process count what goes over its connections. */
+  measured: (transport: NodeTransport) => NodeTransport = (transport) => transport,
+): Promise<Wiring> {
   const { config, directory } = loaded;
   const registries = await loadRegistries(loaded);
   const nodes = new Map(inventoryNodes(loaded).map((node) => [node.name, node]));
@@ -130,7 +134,7 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
       : { files: files.map((file) => path.resolve(directory, file.replace(/^~(?=\/)/, process.env['HOME'] ?? '~'))) };
   const identity = resolvePaths(config.ssh.identity);
   const knownHosts = resolvePaths(config.ssh.knownHosts);
-  const connections = createSshTransport({
+  const ssh = createSshTransport({
     ...(identity === undefined ? {} : { identityFiles: identity.files }),
     ...(config.ssh.agent && process.env['SSH_AUTH_SOCK'] ? { agentSocket: process.env['SSH_AUTH_SOCK'] } : {}),
     ...(knownHosts === undefined ? {} : { knownHostsFiles: knownHosts.files }),
@@ -141,6 +145,7 @@ export async function wire(loaded: LoadedConfig): Promise<Wiring> {
     findNode: (name) => inventory.find(name),
     ...(config.sshConfig ? { knownHostsFilesOf: (node: InventoryNode) => sshConfigKnownHosts(node.name) } : {}),
   });
+  const connections = measured(ssh);
   const log = createAuditLog(auditLogPath(loaded));
   let lastTrouble = '';
   const onTrouble = (error: unknown): void => {

@@ -11,20 +11,24 @@ import { failureOf, handleRun, remember } from './handle-run.ts';
 import { openQueue } from './open-queue.ts';
 import { renderSlackReport } from './report/slack-blocks.ts';
 import { serveHttp } from './adapters/http/serve-http.ts';
-import { healthPortOf, healthRoutes, readinessChecks } from './serve-health.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { healthPortOf, healthRoutes, httpTokenOf, readinessChecks } from './serve-health.ts';
 import { takeSchedules } from './start-schedules.ts';
 import { untilStopped } from './until-stopped.ts';
 import { type Wiring, wire } from './wiring.ts';
 
 /** `netcheck worker`: takes runs from the queue and answers in their threads, until it is told to stop. */
 export async function worker(options: Options): Promise<number> {
-  const wiring = await wire(loadConfig(options.config));
+  const metrics = createMetrics();
+  const wiring = await wire(loadConfig(options.config), metrics.transport);
   const botToken = requireSecret(process.env, 'SLACK_BOT_TOKEN', 'a worker answers in Slack threads');
   const healthPort = healthPortOf(process.env);
+  const metricsToken = httpTokenOf(process.env, 'NETCHECK_METRICS_TOKEN');
   const queue = await openQueue(wiring.loaded);
+  metrics.watchQueue(queue);
   const stop = untilStopped();
   const sender = createSlackSender({
-    ...slackOptions(queue, botToken),
+    ...slackOptions(queue, botToken, metrics),
     store: queue.patientStore,
     onDead: stop.because,
   });
@@ -35,12 +39,15 @@ export async function worker(options: Options): Promise<number> {
       http = await serveHttp({
         port: healthPort,
         portHint: 'Set NETCHECK_HEALTH_PORT to a free port, or leave it unset.',
-        routes: healthRoutes(() => ({ healthy: true }), readinessChecks(queue, sender)),
+        routes: [
+          ...healthRoutes(() => ({ healthy: true }), readinessChecks(queue, sender)),
+          ...(metricsToken === undefined ? [] : [metrics.route(metricsToken)]),
+        ],
         log,
       });
     // Before the first run is taken: with a dead token a worker would only keep it from one that can answer.
     await whoAmI(sender);
-    running = await startWorker(wiring, queue, sender, accessCheckOf(wiring, botToken));
+    running = await startWorker(wiring, queue, sender, accessCheckOf(wiring, botToken), metrics);
     process.stderr.write('netcheck: worker started\n');
     return await stop.stopped;
   } finally {
@@ -59,12 +66,13 @@ export function log(line: string): void {
 }
 
 /** What every process that talks to Slack has in common. */
-export function slackOptions(queue: QueueAdapter, botToken: string) {
+export function slackOptions(queue: QueueAdapter, botToken: string, metrics: Metrics) {
   return {
     botToken,
     slackApiUrl: process.env['SLACK_API_URL'] || undefined,
     store: queue.store,
     renderReport: renderSlackReport,
+    onCall: metrics.onSlackCall,
     log,
   } as const;
 }
@@ -87,19 +95,22 @@ export async function startWorker(
   queue: QueueAdapter,
   sender: SlackSender,
   access: AccessCheck,
+  metrics: Metrics,
 ): Promise<{ close(): Promise<void> }> {
   const { workers } = wiring.loaded.config;
   const slots = queue.slots({ perNode: workers.runsPerNode });
   const taking = queue.worker({ concurrency: workers.concurrency });
   await taking.start(
-    (request, context) =>
-      handleRun(request, context, {
-        thread: sender.answerThread(request, context),
+    (request, context) => {
+      if (context.attempt > 1) metrics.begunAgain();
+      return handleRun(request, context, {
+        thread: metrics.thread(sender.answerThread(request, context), request),
         wiring,
         slots,
         memory: queue,
         access,
-      }),
+      });
+    },
     async (request, lost) => {
       const why =
         lost.why === 'threw'
@@ -109,7 +120,7 @@ export async function startWorker(
               hint: 'Look at the log and the memory of the workers; Re-check runs it again.',
               cancelled: false,
             };
-      await sender.answerThread(request, { attempt: 2 }).failed(why);
+      await metrics.thread(sender.answerThread(request, { attempt: 2 }), request).failed(why);
       await remember(request, { how: 'failed', ...why, plan: undefined }, queue);
     },
   );

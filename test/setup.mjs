@@ -40,6 +40,7 @@ const debianTools = [
   ['tracepath', 'iputils-tracepath', 'the path MTU collector'],
   ['linux.uml', 'user-mode-linux', 'guests with a kernel of their own: modules, IPVS, tunnels'],
   ['modprobe', 'kmod', 'modules of guests'],
+  ['prometheus-alertmanager', 'prometheus-alertmanager', 'the alert webhook with a real Alertmanager'],
 ];
 
 /**

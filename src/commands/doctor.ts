@@ -10,6 +10,7 @@ import { NetcheckError } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import { parsers } from '../parsers/index.ts';
 import { renderTable } from '../report/table.ts';
+import { httpTokenOf } from '../serve-health.ts';
 import { type Wiring, wire } from '../wiring.ts';
 import { checkSchedules } from './check-schedules.ts';
 import { checkSlackNames } from './check-slack-names.ts';
@@ -39,12 +40,15 @@ export async function doctor(args: readonly string[], options: Options): Promise
   let wiring: Wiring | undefined;
   try {
     const loaded = loadConfig(options.config);
-    checks.push({
-      what: 'configuration',
-      state: 'ok',
-      detail: `${loaded.file}: ${Object.keys(loaded.config.nodes).length} nodes`,
-      todo: '',
-    });
+    checks.push(
+      {
+        what: 'configuration',
+        state: 'ok',
+        detail: `${loaded.file}: ${Object.keys(loaded.config.nodes).length} nodes`,
+        todo: '',
+      },
+      ...checkAlerts(loaded),
+    );
     wiring = await wire(loaded);
     checks.push({ what: 'playbooks', state: 'ok', detail: `${wiring.registries.playbooks.size} in order`, todo: '' });
     const plugins = [...wiring.registries.pluginFiles.keys()];
@@ -127,6 +131,33 @@ async function checkCluster({ cluster, inventory }: Wiring): Promise<readonly Ch
           todo: 'add them to "nodes": pods there cannot be looked at',
         },
   ];
+}
+
+function checkAlerts({ config: { alerts } }: LoadedConfig): readonly Check[] {
+  const isOpen = httpTokenOf(process.env, 'NETCHECK_ALERT_TOKEN') !== undefined;
+  const channels = new Set([alerts.channel, ...alerts.routes.map(({ channel }) => channel)].filter((one) => one));
+  const isWanted = channels.size > 0 || alerts.routes.length > 0;
+  if (!isOpen && !isWanted) return [];
+  const found = `${alerts.routes.length} routes, ${channels.size} channels`;
+  if (!isOpen)
+    return [
+      {
+        what: 'alerts',
+        state: 'warning',
+        detail: `${found}, and NETCHECK_ALERT_TOKEN is not set here: there is no /alerts`,
+        todo: 'set it for the bot: docs/alerts.md',
+      },
+    ];
+  if (channels.size === 0)
+    return [
+      {
+        what: 'alerts',
+        state: 'warning',
+        detail: 'NETCHECK_ALERT_TOKEN is set, and no channel is named: every alert is dropped',
+        todo: 'set alerts.channel, or routes with channels: docs/alerts.md',
+      },
+    ];
+  return [{ what: 'alerts', state: 'ok', detail: found, todo: '' }];
 }
 
 function failureOf(what: string, error: unknown): Check {

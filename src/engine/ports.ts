@@ -219,6 +219,25 @@ export interface RunHistory {
   withTrouble(fingerprints: readonly string[], limit: number): Promise<readonly PastRun[]>;
 }
 
+/** A run that was asked for, and what the queue knows of it. */
+export interface OpenRun {
+  readonly request: RunRequest;
+  /**
+   * `answered`: it has had its final answer. `unanswered`: it ended, and no answer could be given. `missing`: the queue
+   * does not know it: it was never queued, or Redis has lost it.
+   */
+  readonly state: 'waiting' | 'active' | 'answered' | 'unanswered' | 'missing';
+}
+
+/** The runs that people may still wait for, so that none is forgotten in silence. Bounded. Rejects with `queue/down`. */
+export interface OpenRuns {
+  /** Oldest first. */
+  list(limit: number): Promise<readonly OpenRun[]>;
+  stateOf(runId: string): Promise<OpenRun['state']>;
+  /** Nobody waits for it any more. */
+  close(runId: string): Promise<void>;
+}
+
 /** The queue between the Slack front and the workers. */
 export interface RunQueue {
   /** Rejects with `queue/down` at once when Redis does not answer. */

@@ -98,7 +98,10 @@ export function queueContract(title: string, open: () => Promise<QueueHarness>):
 
     describe('runs', () => {
       it('reach a worker of another process as they were asked, once, in order', async () => {
-        const asked = [runRequest('r1', { recheckOf: 'r0', language: 'zh', text: '节点 “x” 不通' }), runRequest('r2')];
+        const asked = [
+          runRequest('r1', { recheckOf: 'r0', language: 'zh', text: '节点 “x” 不通' }),
+          runRequest('r2', { origin: 'alert' }),
+        ];
         for (const request of asked) expect(await front.queue.submit(request)).toBe('queued');
         const { calls } = await begin(back);
         const first = await nth(calls, 1);
@@ -128,6 +131,58 @@ export function queueContract(title: string, open: () => Promise<QueueHarness>):
         (await nth(calls, 1)).finish();
         await nextIs(calls, 'r2');
         expect(await front.queue.find('r1')).toEqual(request);
+      });
+
+      it('are counted while they wait and go on', async () => {
+        expect(await front.load()).toEqual({ waiting: 0, active: 0, oldestWaitingMs: 0 });
+        for (const id of ['r1', 'r2', 'r3']) await front.queue.submit(runRequest(id));
+        expect(await back.load()).toMatchObject({ waiting: 3, active: 0 });
+        const { calls } = await begin(back);
+        const first = await nth(calls, 1);
+        const { waiting, active, oldestWaitingMs } = await front.load();
+        expect([waiting, active]).toEqual([2, 1]);
+        expect(oldestWaitingMs).toBeGreaterThanOrEqual(0);
+        expect(oldestWaitingMs).toBeLessThan(60_000);
+        first.finish();
+        (await nth(calls, 2)).finish();
+        (await nth(calls, 3)).finish();
+        await eventually(async () => (await front.load()).active === 0);
+        await harness.cut();
+        await expect(front.load()).rejects.toMatchObject({ code: 'queue/down' });
+        await harness.mend();
+      });
+
+      it('are open until they have had their answer', async () => {
+        expect(await front.openRuns.list(10)).toEqual([]);
+        const [first, second] = [runRequest('r1', { askedAtMs: 2000 }), runRequest('r2', { askedAtMs: 1000 })];
+        for (const request of [first, second, first]) await front.queue.submit(request);
+        expect(await back.openRuns.list(10)).toEqual([
+          { request: second, state: 'waiting' },
+          { request: first, state: 'waiting' },
+        ]);
+        expect(await back.openRuns.list(1)).toHaveLength(1);
+        const { calls, handle } = recorder();
+        handlers.push(calls);
+        await back.worker({ concurrency: 1 }).start(handle);
+        const running = await nth(calls, 1);
+        expect(await front.openRuns.stateOf('r1')).toBe('active');
+        running.finish();
+        (await nth(calls, 2)).fail(new Error('no answer'));
+        await eventually(async () => (await front.openRuns.stateOf('r1')) === 'answered');
+        await eventually(async () => (await front.openRuns.stateOf('r2')) === 'unanswered');
+        expect(await front.openRuns.list(10)).toEqual([{ request: second, state: 'unanswered' }]);
+        await front.openRuns.close('r2');
+        expect(await front.openRuns.list(10)).toEqual([]);
+        expect(await front.openRuns.stateOf('r3')).toBe('missing');
+      });
+
+      it('stay open where they were removed while they waited: who removed them has to say so', async () => {
+        await front.queue.submit(runRequest('r1'));
+        expect(await front.queue.cancel('r1', 'U2')).toBe('removed');
+        expect(await front.openRuns.list(10)).toEqual([{ request: runRequest('r1'), state: 'missing' }]);
+        await harness.cut();
+        await expect(front.openRuns.list(10)).rejects.toMatchObject({ code: 'queue/down' });
+        await harness.mend();
       });
 
       it('refuse an id that cannot be a job id', async () => {

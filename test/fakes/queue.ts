@@ -2,12 +2,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { HandleRun, OnLostRun, QueueWorker } from '../../src/adapters/queue/bull-worker.ts';
 import type { QueueAdapter } from '../../src/adapters/queue/connect-queue.ts';
 import type { StopReason } from '../../src/adapters/queue/stop-reason.ts';
-import type { KeyValue, NodeSlots, RunHistory, RunQueue, RunRequest } from '../../src/engine/ports.ts';
+import type {
+  KeyValue,
+  NodeSlots,
+  OpenRun,
+  OpenRuns,
+  RunHistory,
+  RunQueue,
+  RunRequest,
+} from '../../src/engine/ports.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
 import { memoryHistory } from './memory-history.ts';
 
 interface Job {
   readonly request: RunRequest;
+  readonly addedAtMs: number;
+  /** It ended, and `onLost` could not answer either. */
+  unanswered?: boolean;
   state: 'waiting' | 'active' | 'ended';
   attempts: number;
   crashes: number;
@@ -42,6 +53,7 @@ export interface FakeQueueOptions {
 export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {}): FakeQueueServer {
   const jobs = new Map<string, Job>();
   const cancelled = new Map<string, string>();
+  const open = new Map<string, RunRequest>();
   const facts = new Map<string, { value: string; untilMs: number }>();
   const holders = new Map<string, Map<string, symbol>>();
   const waiters = new Map<string, { holder: string; grant: () => void }[]>();
@@ -79,8 +91,12 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
 
   const perform = async (worker: Registered, id: string, job: Job): Promise<void> => {
     const giveUp = async (lost: Parameters<OnLostRun>[1]): Promise<void> => {
-      await worker.onLost?.(job.request, lost).catch(() => undefined);
+      job.unanswered = worker.onLost === undefined;
+      await worker.onLost?.(job.request, lost).catch(() => {
+        job.unanswered = true;
+      });
       job.state = 'ended';
+      if (!job.unanswered) open.delete(id);
     };
     if (job.crashes > maxCrashes) return giveUp({ why: 'crashed', times: job.crashes });
     const controller = new AbortController();
@@ -90,6 +106,7 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
     try {
       await worker.handle(job.request, { signal: controller.signal, attempt: job.attempts });
       job.state = 'ended';
+      open.delete(id);
     } catch (error) {
       const reason = controller.signal.reason as StopReason | undefined;
       if (reason?.why === 'closing') job.state = 'waiting';
@@ -126,6 +143,24 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
     recent: (query) => whileAway(() => remembered.recent(query)),
     withTrouble: (fingerprints, limit) => whileAway(() => remembered.withTrouble(fingerprints, limit)),
   });
+
+  const stateOf = (id: string): OpenRun['state'] => {
+    const job = jobs.get(id);
+    if (job === undefined) return 'missing';
+    if (job.state === 'ended') return job.unanswered === true ? 'unanswered' : 'answered';
+    return job.state;
+  };
+  const openRuns: OpenRuns = {
+    list: (limit) =>
+      refusing(() =>
+        [...open.values()]
+          .sort((a, b) => a.askedAtMs - b.askedAtMs)
+          .slice(0, limit)
+          .map((request) => ({ request, state: stateOf(request.id) })),
+      ),
+    stateOf: (id) => refusing(() => stateOf(id)),
+    close: (id) => refusing(() => void open.delete(id)),
+  };
 
   const slots = (perNode: number): NodeSlots => ({
     async acquire(node, { signal, holder }) {
@@ -175,7 +210,14 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
             throw new NetcheckError('fault/internal', `${request.id} cannot be a job id.`, 'No colon.');
           }
           if (jobs.has(request.id) || cancelled.has(request.id)) return 'duplicate';
-          jobs.set(request.id, { request: structuredClone(request), state: 'waiting', attempts: 0, crashes: 0 });
+          open.set(request.id, structuredClone(request));
+          jobs.set(request.id, {
+            request: structuredClone(request),
+            addedAtMs: Date.now(),
+            state: 'waiting',
+            attempts: 0,
+            crashes: 0,
+          });
           queueMicrotask(dispatch);
           return 'queued';
         }),
@@ -247,6 +289,17 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
           problems: ok ? [] : [down().message],
         };
       },
+      openRuns,
+      load: () =>
+        refusing(() => {
+          const states = [...jobs.values()].map(({ state }) => state);
+          const waiting = [...jobs.values()].filter(({ state }) => state === 'waiting');
+          return {
+            waiting: waiting.length,
+            active: states.filter((state) => state === 'active').length,
+            oldestWaitingMs: Math.max(0, ...waiting.map(({ addedAtMs }) => Date.now() - addedAtMs)),
+          };
+        }),
       async close() {
         await Promise.all([...own].map((worker) => worker.close()));
       },

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import * as z from 'zod';
-import type { RunQueue, RunRequest } from '../../engine/ports.ts';
+import type { OpenRuns, RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
-import { languages } from '../../model/language.ts';
+import { createOpenRuns, noteOpen } from './open-runs.ts';
 import { queueDown, type RedisPlace } from './redis-client.ts';
 import type { QueueLog } from './queue-log.ts';
+import { requestOf, type RunJob } from './run-job.ts';
 import { readServerFacts } from './server-facts.ts';
 
 /** Where everything of one netcheck installation lives in Redis. */
@@ -20,6 +21,9 @@ export interface QueueNames {
   cancelKey(runId: string): string;
   /** Set when a run has had its final answer, before BullMQ records it. */
   answeredKey(runId: string): string;
+  /** Ids of the runs without a final answer, by the time of the question; and the requests themselves. */
+  readonly openKey: string;
+  readonly openRequestsKey: string;
 }
 
 export function queueNames(prefix: string): QueueNames {
@@ -30,37 +34,20 @@ export function queueNames(prefix: string): QueueNames {
     cancelChannel: `${tagged}:cancel`,
     cancelKey: (runId) => `${tagged}:cancel:${runId}`,
     answeredKey: (runId) => `${tagged}:answered:${runId}`,
+    openKey: `${tagged}:open`,
+    openRequestsKey: `${tagged}:open-requests`,
   };
+}
+
+/** What waits and what goes on, over all processes. */
+export interface QueueLoad {
+  readonly waiting: number;
+  readonly active: number;
+  /** Of the run that has waited longest, milliseconds; 0 where none waits. */
+  readonly oldestWaitingMs: number;
 }
 
 export const CancelMessage = z.strictObject({ runId: z.string(), by: z.string() });
-
-const JobRequest = z.strictObject({
-  id: z.string(),
-  text: z.string(),
-  language: z.enum(languages),
-  askedBy: z.string(),
-  askedAtMs: z.number(),
-  thread: z.strictObject({ channel: z.string(), rootTs: z.string(), statusTs: z.string() }),
-  recheckOf: z.string().optional(),
-  wasRead: z.boolean().optional(),
-});
-
-/** What a job carries. `submission` tells the delivery that made it from one that came again. */
-export const RunJob = z.strictObject({ submission: z.string(), request: JobRequest });
-export type RunJob = z.infer<typeof RunJob>;
-
-/** The request of a job, or undefined where another version of netcheck wrote something that this one cannot read. */
-export function requestOf(data: unknown): RunRequest | undefined {
-  const read = RunJob.safeParse(data);
-  if (!read.success) return undefined;
-  const { recheckOf, wasRead, ...request } = read.data.request;
-  return {
-    ...request,
-    ...(recheckOf === undefined ? {} : { recheckOf }),
-    ...(wasRead === undefined ? {} : { wasRead }),
-  };
-}
 
 /**
  * The front's half of the queue. Every method rejects with `queue/down` at once where Redis is away (at most 2 s
@@ -72,7 +59,7 @@ export function createBullQueue(
   place: RedisPlace,
   names: QueueNames,
   options: { readonly keepMs: number; readonly log: QueueLog },
-): RunQueue {
+): RunQueue & { load(): Promise<QueueLoad>; readonly openRuns: OpenRuns } {
   const keepSeconds = Math.ceil(options.keepMs / 1_000);
   const queue = new Queue<RunJob>(names.queue, {
     connection: client,
@@ -108,6 +95,8 @@ export function createBullQueue(
         // A run that was cancelled while it waited is gone from the queue, and stays cancelled.
         if ((await client.exists(names.cancelKey(request.id))) === 1) return 'duplicate';
         const submission = randomUUID();
+        // First: a run that is noted and not queued is found by who looks after open runs.
+        await noteOpen(client, names, request);
         await queue.add('run', { submission, request }, { jobId: request.id });
         const kept = await queue.getJob(request.id);
         return kept === undefined || kept.data.submission === submission ? 'queued' : 'duplicate';
@@ -138,6 +127,22 @@ export function createBullQueue(
         const { version, evictionPolicy } = await readServerFacts(client);
         return { version, evictionPolicy };
       }),
+
+    load: () =>
+      guarded(async () => {
+        const counts = await queue.getJobCounts('waiting', 'prioritized', 'delayed', 'active');
+        // One of each list: the one that is next in it.
+        const next = await queue.getJobs(['waiting', 'prioritized'], 0, 0, true);
+        const since = next.map(({ timestamp }) => timestamp).filter(Number.isFinite);
+        const { active = 0, ...waiting } = counts;
+        return {
+          waiting: Object.values(waiting).reduce((sum, count) => sum + count, 0),
+          active,
+          oldestWaitingMs: since.length === 0 ? 0 : Math.max(0, Date.now() - Math.min(...since)),
+        };
+      }),
+
+    openRuns: createOpenRuns(client, place, names, queue),
 
     close: () => queue.close().catch(() => undefined),
   };

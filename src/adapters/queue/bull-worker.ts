@@ -1,9 +1,11 @@
 import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { RunRequest, RunWorker } from '../../engine/ports.ts';
-import { CancelMessage, type QueueNames, requestOf, type RunJob } from './bull-queue.ts';
+import { CancelMessage, type QueueNames } from './bull-queue.ts';
+import { noteClosed } from './open-runs.ts';
 import type { QueueLog } from './queue-log.ts';
 import { settledWithin } from './redis-client.ts';
+import { requestOf, type RunJob } from './run-job.ts';
 import type { StopReason } from './stop-reason.ts';
 
 export type HandleRun = Parameters<RunWorker['start']>[0];
@@ -117,6 +119,7 @@ export function createBullWorker(
   /** Remembered before BullMQ is told: a lock lost at the very end must not mean a second answer. */
   const answered = async (runId: string): Promise<Outcome> => {
     await client.set(names.answeredKey(runId), '1', 'PX', options.keepMs);
+    await noteClosed(client, names, runId);
     return 'answered';
   };
 

@@ -5,6 +5,7 @@ import type {
   AuditWorker,
   KeyValue,
   NodeSlots,
+  OpenRuns,
   RunHistory,
   RunQueue,
   Schedules,
@@ -14,7 +15,7 @@ import type { MakerOptions } from './audit-maker.ts';
 import { auditNames } from './audit-names.ts';
 import { createAuditQueue } from './audit-queue.ts';
 import { createAuditWorker } from './audit-worker.ts';
-import { createBullQueue, queueNames } from './bull-queue.ts';
+import { createBullQueue, type QueueLoad, queueNames } from './bull-queue.ts';
 import { createBullSchedules } from './bull-schedules.ts';
 import { createBullWorker, type QueueWorker, type WorkerTiming } from './bull-worker.ts';
 import { createKeyValue } from './key-value.ts';
@@ -87,6 +88,8 @@ export interface QueueAdapter {
   readonly history: RunHistory;
   /** For what has to be remembered in the end: waits while Redis is away. */
   readonly patientHistory: RunHistory;
+  /** Runs without a final answer. Rejects with `queue/down` at once while Redis is away. */
+  readonly openRuns: OpenRuns;
   worker(options: { readonly concurrency: number }): QueueWorker;
   /** For the front: every method rejects with `queue/down` at once while Redis is away. */
   readonly audits: AuditQueue;
@@ -100,6 +103,8 @@ export interface QueueAdapter {
   slots(options: { readonly perNode: number }): NodeSlots;
   /** Never rejects. */
   health(): Promise<QueueHealth>;
+  /** How much there is to do. Rejects with `queue/down`. */
+  load(): Promise<QueueLoad>;
   /** Closes its workers (aborting what they do), its connections, and the private Redis where nobody else uses it. */
   close(): Promise<void>;
 }
@@ -218,6 +223,8 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
           };
         }
       },
+      load: () => queue.load(),
+      openRuns: queue.openRuns,
       close() {
         closing ??= closeDown();
         return closing;

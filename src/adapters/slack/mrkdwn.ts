@@ -33,6 +33,16 @@ export function mentionOf(userId: string): string {
   return /^[UW][A-Z0-9]{2,20}$/u.test(userId) ? `<@${userId}>` : escapeMrkdwn(userId);
 }
 
+/**
+ * A moment (ISO 8601) in the reader's own time zone; in UTC where Slack cannot show it.
+ * Source: https://docs.slack.dev/messaging/formatting-message-text (date formatting).
+ */
+export function slackTime(iso: string): string {
+  const seconds = Math.floor(Date.parse(iso) / 1000);
+  if (!Number.isFinite(seconds) || seconds <= 0) return '–';
+  return `<!date^${seconds}^{date_short_pretty} {time_secs}|${new Date(seconds * 1000).toISOString()}>`;
+}
+
 function escapeEntities(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -21,6 +21,11 @@ export interface PostOrder {
   readonly body: MessageBody;
   /** Sent instead where Slack refuses the blocks. */
   readonly plain: string;
+  /**
+   * Takes the place of `body` and `plain` where Slack takes the message only minutes after it was ready. It must say
+   * the same, and since when it was ready.
+   */
+  readonly whenLate?: ((readyAtMs: number) => { readonly body: MessageBody; readonly plain: string }) | undefined;
   /** Lets us recognise the message later. Flat, small. */
   readonly metadata: { readonly event_type: string; readonly event_payload: Readonly<Record<string, string>> };
   /** Looks whether the message is there already; asked only after a send whose outcome is unknown. */
@@ -85,6 +90,8 @@ export interface OutboxOptions {
   readonly backoffMs?: number | undefined;
   /** How long a post or a final edit is tried. Default 10 minutes. */
   readonly giveUpAfterMs?: number | undefined;
+  /** A post that Slack takes later than this says since when it was ready. Default 1 minute. */
+  readonly lateMs?: number | undefined;
   /** Called once, when Slack says that the token is dead. */
   readonly onDeadToken?: ((error: string) => void) | undefined;
   readonly log?: ((line: string) => void) | undefined;
@@ -107,6 +114,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const updateGapMs = options.updateGapMs ?? 2000;
   const settleMs = options.settleMs ?? 1500;
   const backoffMs = options.backoffMs ?? 1000;
+  const lateMs = options.lateMs ?? 60_000;
   const giveUpAfterMs = options.giveUpAfterMs ?? 600_000;
   const log = options.log ?? (() => {});
   const closing = new AbortController();
@@ -155,7 +163,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     return track(done);
   }
 
-  async function deliver(order: PostOrder, lane: Lane): Promise<Sent> {
+  async function deliver(order: PostOrder, lane: Lane, readyAtMs: number): Promise<Sent> {
     const startedAtMs = Date.now();
     let shape: 'blocks' | 'plain' = order.body.blocks.length > 0 ? 'blocks' : 'plain';
     let waitMs = backoffMs;
@@ -163,12 +171,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
     while (!closing.signal.aborted && Date.now() - startedAtMs < giveUpAfterMs) {
       await pause(lane.notBeforeMs - Date.now(), closing.signal);
       if (closing.signal.aborted) break;
+      const { body, plain } = (Date.now() - readyAtMs > lateMs ? order.whenLate?.(readyAtMs) : undefined) ?? order;
       const outcome = await call('chat.postMessage', {
         channel: order.channel,
         ...(order.threadTs === undefined ? {} : { thread_ts: order.threadTs }),
         ...(shape === 'blocks'
-          ? { text: order.body.text, blocks: order.body.blocks }
-          : { text: order.body.blocks.length > 0 ? order.plain : order.body.text }),
+          ? { text: body.text, blocks: body.blocks }
+          : { text: body.blocks.length > 0 ? plain : body.text }),
         metadata: order.metadata,
         unfurl_links: false,
         unfurl_media: false,
@@ -283,7 +292,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   return {
-    post: (order) => inLane(order.channel, (lane) => deliver(order, lane)),
+    post(order) {
+      const readyAtMs = Date.now();
+      return inLane(order.channel, (lane) => deliver(order, lane, readyAtMs));
+    },
     update(order) {
       const key = `${order.channel}:${order.ts}`;
       const slot = slots.get(key);

@@ -26,6 +26,17 @@ export const joinedKey = (runId: string, n: number): string => `netcheck:joined:
 export const recheckKey = (runId: string): string => `netcheck:recheck:${runId}`;
 export const deliveryKey = (runId: string): string => `netcheck:delivery:${runId}`;
 
+/** Somebody tells, or has told, a thread that its run is lost. */
+export const lostKey = (runId: string): string => `netcheck:lost:${runId}`;
+/** An alert that has been dealt with: `channel rootTs` of its thread, or `-`. */
+export const alertKey = (id: string): string => `netcheck:alert:${id}`;
+/** Somebody works on an alert. */
+export const alertLeaseKey = (id: string): string => `netcheck:alert-lease:${id}`;
+/** Somebody has begun to work on an alert: a message of it may be in Slack. */
+export const alertBegunKey = (id: string): string => `netcheck:alert-begun:${id}`;
+/** The n-th run that alerts began in a minute. */
+export const alertSlotKey = (minute: number, n: number): string => `netcheck:alert-slot:${minute}:${n}`;
+
 /** Reads the value of {@link answerKey}. Anything else than `done …` counts as pending since for ever. */
 export function readAnswer(
   value: string,

@@ -3,10 +3,11 @@ import type { SlackCalls } from './slack-calls.ts';
 import { isRecord } from './is-record.ts';
 
 /**
- * The messages that must exist once: of a run the one that lives, the answer, and what stands in the thread of somebody
- * who joined another run; and what a schedule posts.
+ * Messages that must exist once. Of a run: the one that lives, the answer, and what stands in the thread of somebody who
+ * joined another run. What a schedule posts. Of an alert: the root of its thread, and that it is over; of several: the
+ * list of those that were not looked at.
  */
-export type RunMessage = 'status' | 'answer' | 'joined' | 'schedule';
+export type RunMessage = 'status' | 'answer' | 'joined' | 'schedule' | 'alert' | 'resolved' | 'alerts';
 
 /** Metadata that makes a message of a run recognisable (docs.slack.dev/messaging/message-metadata). */
 export function metadataOf(

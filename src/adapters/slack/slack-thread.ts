@@ -9,7 +9,7 @@ import { slackLink } from '../../report/slack-link.ts';
 import { attachFiles } from './attach-files.ts';
 import { answerOf } from './claim.ts';
 import { clipMrkdwn, fitBlocks, maxPlainChars, maxTextChars, plainTextOf } from './fit-blocks.ts';
-import { codeSpan, escapeMrkdwn, mentionOf, withoutMentions, withoutMentionsInText } from './mrkdwn.ts';
+import { codeSpan, escapeMrkdwn, mentionOf, slackTime, withoutMentions, withoutMentionsInText } from './mrkdwn.ts';
 import { joinedBy } from './join-run.ts';
 import { messageBodyOf } from './message-body.ts';
 import type { MessageBody, Outbox, Sent } from './outbox.ts';
@@ -53,6 +53,9 @@ export interface SlackThreadOptions {
   readonly leaseMs?: number | undefined;
   readonly log?: ((line: string) => void) | undefined;
 }
+
+/** The answer as it is posted; with the time at which it was ready where that is minutes ago. */
+type Answer = (readyAtMs?: number) => { readonly body: MessageBody; readonly plain: string };
 
 /**
  * The Slack thread that one run answers in: progress as edits of the status message, then one answer as a reply.
@@ -134,12 +137,14 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       });
   }
 
-  async function postAnswer(body: MessageBody, plain: string): Promise<void> {
+  async function postAnswer(answer: Answer): Promise<void> {
+    const { body, plain } = answer();
     const sent = await outbox.post({
       channel,
       threadTs: rootTs,
       body,
       plain,
+      whenLate: answer,
       metadata: metadataOf('answer', request.id),
       find: lookForAnswer,
     });
@@ -189,13 +194,22 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
 
   function answerBody(
     inner: { text: string; blocks: readonly unknown[] },
-    { context = { seenBefore: [] }, hasReport = false }: { context?: RunContext | undefined; hasReport?: boolean } = {},
+    {
+      context = { seenBefore: [] },
+      hasReport = false,
+      readyAtMs,
+    }: { context?: RunContext | undefined; hasReport?: boolean; readyAtMs?: number | undefined } = {},
   ): { body: MessageBody; plain: string } {
     const say = buttonWordingIn(language);
     const who = [...new Set([request.askedBy, ...joined])].map(mentionOf).join(' ');
     const what = codeSpan(clip(request.text, 300));
     const guarded = withoutMentions(inner.blocks).filter((block) => !hasAction(block, recheckAction));
     const lead = { type: 'context', elements: [{ type: 'mrkdwn', text: `${who} · ${what}`, verbatim: true }] };
+    const late = readyAtMs === undefined ? undefined : wording.late(slackTime(new Date(readyAtMs).toISOString()));
+    const lateBlocks =
+      late === undefined
+        ? []
+        : [{ type: 'context', elements: [{ type: 'mrkdwn', text: `⏱ ${late}`, verbatim: true }] }];
     const buttons = {
       type: 'actions',
       block_id: blockIdOf('answer', request.id),
@@ -209,24 +223,23 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     };
     const text = withoutMentionsInText(inner.text);
     const earlier = renderRunContext(context, language);
-    const words = plainTextOf([...earlier.lead, ...guarded, ...earlier.tail]);
+    const words = plainTextOf([...lateBlocks, ...earlier.lead, ...guarded, ...earlier.tail]);
     const plain = `${who} ${wording.plainFallback}\n${words.length > text.length ? words : text}`;
     return {
       body: {
         text: clipMrkdwn(text, maxTextChars),
-        blocks: fitBlocks([lead, ...earlier.lead, ...guarded], [...earlier.tail, buttons], language),
+        blocks: fitBlocks([lead, ...lateBlocks, ...earlier.lead, ...guarded], [...earlier.tail, buttons], language),
       },
       plain: clipMrkdwn(plain, maxPlainChars),
     };
   }
 
-  async function finish(answer: () => { body: MessageBody; plain: string }, last: RunStage): Promise<void> {
+  async function finish(answer: Answer, last: RunStage): Promise<void> {
     const own = statusMessage(request, last, language);
     if (await mustPost()) {
       await keepFinal(own);
       joined = await joinedBy(store, request.id);
-      const { body, plain } = answer();
-      await postAnswer(body, plain);
+      await postAnswer(answer);
       await showFinal(own);
       await tellLate(joined);
       return;
@@ -260,10 +273,13 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     report(report, attachments, context) {
       how = 'report';
       const { verdict, headline } = report;
-      over ??= finish(() => answerBody(options.renderReport(report, { language }), { context, hasReport: true }), {
-        stage: 'ended',
-        state: { ...state, ended: { how: 'finished', verdict, headline } },
-      })
+      over ??= finish(
+        (readyAtMs) => answerBody(options.renderReport(report, { language }), { context, hasReport: true, readyAtMs }),
+        {
+          stage: 'ended',
+          state: { ...state, ended: { how: 'finished', verdict, headline } },
+        },
+      )
         .then(() => (attachments === undefined ? undefined : attach(attachments)))
         .catch(forgetAndThrow);
       return over;
@@ -274,7 +290,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       const ending = why.cancelled
         ? () => cancelled()
         : () =>
-            finish(() => answerBody(failureBody(why)), {
+            finish((readyAtMs) => answerBody(failureBody(why), { readyAtMs }), {
               stage: 'ended',
               state: { ...state, ended: { how: 'failed', message, hint } },
             });
@@ -300,8 +316,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     joined = await joinedBy(store, request.id);
     // Nobody is told of an edit: those who joined would wait on.
     if ((!sent.sent || joined.length > 0) && (await mustPost())) {
-      const { body, plain } = answerBody(failureBody({ message: wording.cancelled, hint: '' }));
-      await postAnswer(body, plain);
+      await postAnswer(() => answerBody(failureBody({ message: wording.cancelled, hint: '' })));
       return;
     }
     await markDone(statusTs);

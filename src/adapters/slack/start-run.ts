@@ -48,6 +48,8 @@ export interface Asked {
   /** Absent for a slash command: the status message becomes the root. */
   readonly rootTs?: string | undefined;
   readonly recheckOf?: string | undefined;
+  /** What asks, where it is no person. */
+  readonly origin?: RunRequest['origin'] | undefined;
   readonly redelivered: boolean;
   /** A message of ours that becomes the status message: a question that the person has answered. */
   readonly statusTs?: string | undefined;
@@ -182,6 +184,7 @@ async function queueRun(
     askedBy: asker.user,
     ...(asked.recheckOf === undefined ? {} : { recheckOf: asked.recheckOf }),
     ...(asked.wasRead === true ? { wasRead: true } : {}),
+    ...(asked.origin === undefined ? {} : { origin: asked.origin }),
   };
   const shown = await showStatus(options, asked, about, { stage: 'queued', describe: judged.describe });
   if (!shown.sent) {

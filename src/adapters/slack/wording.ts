@@ -20,6 +20,8 @@ export interface Wording {
   readonly iRead: (question: string) => string;
   readonly andMore: (n: number) => string;
   readonly plainFallback: string;
+  /** @param when a time as Slack shows it */
+  readonly late: (when: string) => string;
   readonly queueDown: TwoLines;
   readonly slackTrouble: TwoLines;
   readonly ourFault: TwoLines;
@@ -48,6 +50,7 @@ const en: Wording = {
   recheckButton: 'Re-check',
   iRead: (question) => `I read: ${question}`,
   andMore: (n) => `… and ${n} more. The saved run has the whole report.`,
+  late: (when) => `This answer was ready ${when}; Slack took it only now.`,
   plainFallback: 'Slack refused the formatted report; here it is as plain text.',
   queueDown: {
     message: 'netcheck cannot reach its queue (Redis), so nothing was done.',
@@ -87,6 +90,7 @@ const zh: Wording = {
   recheckButton: '重新检查',
   iRead: (question) => `我读到的是：${question}`,
   andMore: (n) => `…… 还有 ${n} 项。保存的运行记录里有完整报告。`,
+  late: (when) => `此回答在 ${when} 已准备好；Slack 现在才接受。`,
   plainFallback: 'Slack 拒绝了带格式的报告，以下为纯文本。',
   queueDown: {
     message: 'netcheck 无法连接队列（Redis），什么也没有执行。',

@@ -1,12 +1,10 @@
-import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cancelAction, recheckAction } from '../../../src/adapters/slack/status-message.ts';
 import { type BuiltNetcheck, buildNetcheck, type Running } from '../../commands/built-netcheck.ts';
-import { type FakeMessage, type FakeSlack, startFakeSlack, type Trouble } from '../../fakes/slack/fake-slack.ts';
-import { startSshNode, writeConfig } from '../../fakes/ssh-node.ts';
-import { type LoopbackRedis, startLoopbackRedis, whyNoRedis } from './loopback-redis.ts';
-import { freePort } from './loopback-sshd.ts';
+import type { FakeMessage, Trouble } from '../../fakes/slack/fake-slack.ts';
+import { type BotWorld, isAnswer, startBotWorld } from './bot-world.ts';
+import { whyNoRedis } from './loopback-redis.ts';
 
 /**
  * Real `netcheck bot` and `netcheck worker` processes with a real Redis, a practice Slack, and two nodes behind a real
@@ -34,83 +32,17 @@ afterAll(async () => {
   service.close();
 });
 
-interface World {
-  readonly slack: FakeSlack;
-  readonly redis: LoopbackRedis;
-  bot(...args: readonly string[]): Running;
-  /** A bot with another environment. */
-  botWith(env: Readonly<Record<string, string>>): Running;
-  readonly httpPort: number;
-  worker(): Running;
-  /** Resolves when a run has begun to probe. The probe hangs until it is given up where `hold` said so. */
-  readonly probing: (count: number) => Promise<void>;
-  /** Answers to people, wherever they are. */
-  answers(): readonly FakeMessage[];
-  /** Resolves when the queue has recorded so many runs as done: nobody will begin them again. */
-  recorded(count: number): Promise<unknown>;
-}
-
 /** @param onProbe  told of every probe as it begins, counted from 1; `'hang'`: it never ends by itself */
-async function world(onProbe: (count: number) => 'hang' | void = () => undefined): Promise<World> {
-  const slack = await startFakeSlack();
-  const redis = await startLoopbackRedis();
-  let probes = 0;
-  const waiting = new Set<() => void>();
-  const node = await startSshNode((command) => {
-    if (!command.includes('/dev/tcp')) return undefined;
-    probes++;
-    const what = onProbe(probes);
-    for (const look of waiting) look();
-    return what === 'hang' ? { hangs: true } : undefined;
-  });
-  const httpPort = await freePort();
-  const folder = await writeConfig(
-    { 'node-50': { server: node }, 'node-12': { server: node } },
-    { defaults: { budget: { wall: '30s', window: '2s' } }, slack: { httpPort } },
-  );
-  cleanUp.push(
-    () => slack.close(),
-    () => redis.stop(),
-    () => node.stop(),
-    () => rm(folder, { recursive: true, force: true }),
-  );
-  const env = {
-    REDIS_URL: redis.url,
-    SLACK_BOT_TOKEN: slack.botToken,
-    SLACK_APP_TOKEN: slack.appToken,
-    SLACK_API_URL: slack.url,
-  };
-  return {
-    slack,
-    redis,
-    httpPort,
-    bot: (...args) => netcheck.start(['bot', ...args], { cwd: folder, env, withinMs: 120_000 }),
-    botWith: (other) => netcheck.start(['bot'], { cwd: folder, env: { ...env, ...other } }),
-    worker: () => netcheck.start(['worker'], { cwd: folder, env, withinMs: 120_000 }),
-    probing: (count) =>
-      new Promise((resolve) => {
-        const look = (): void => {
-          if (probes < count) return;
-          waiting.delete(look);
-          resolve();
-        };
-        waiting.add(look);
-        look();
-      }),
-    answers: () => slack.world.messages().filter(isAnswer),
-    recorded: (count) =>
-      redis.until(
-        (client) => client.zcard('{netcheck}:runs:completed'),
-        (done) => done >= count,
-      ),
-  };
+async function world(onProbe?: (count: number) => 'hang' | void): Promise<BotWorld> {
+  const here = await startBotWorld(netcheck, onProbe);
+  cleanUp.push(() => here.close());
+  return here;
 }
 
-const isAnswer = (message: FakeMessage): boolean => message.metadata?.['event_type'] === 'netcheck_answer';
 const blocksOf = (message: FakeMessage | undefined): string => JSON.stringify(message?.blocks ?? []);
 
 /** The thread of the one run: a root that has ended and one reply, the answer; its files in one message, or not yet. */
-function expectOneAnswer(here: World): FakeMessage {
+function expectOneAnswer(here: BotWorld): FakeMessage {
   const [answer, ...more] = here.answers();
   expect(more).toEqual([]);
   if (answer?.threadTs === undefined) throw new Error('no answer in a thread');
@@ -128,7 +60,7 @@ function expectWholeRun(answer: FakeMessage): void {
 }
 
 /** The root says how it ended, and offers no Cancel any more. */
-const ended = ({ slack }: World, rootTs: string): Promise<unknown> =>
+const ended = ({ slack }: BotWorld, rootTs: string): Promise<unknown> =>
   slack.awaitChange(
     ({ message }) =>
       message.ts === rootTs &&

@@ -9,7 +9,8 @@ import { isObject } from './validate-blocks.ts';
 export function pingsOf(text: string, blocks: readonly unknown[]): string[] {
   const found = new Set<string>();
   const inMrkdwn = (mrkdwn: string, verbatim: boolean) => {
-    for (const [reference] of mrkdwn.matchAll(/<(?:[!@][^<>|]*)(?:\|[^<>]*)?>/gu)) found.add(reference);
+    // A date is written like a reference, and alerts nobody.
+    for (const [reference] of mrkdwn.matchAll(/<(?!!date\^)(?:[!@][^<>|]*)(?:\|[^<>]*)?>/gu)) found.add(reference);
     if (verbatim) return;
     for (const [word] of mrkdwn.matchAll(/@(?:here|channel|everyone)\b/giu)) found.add(word);
   };

@@ -1,0 +1,217 @@
+import type { KeyValue, OpenRun, OpenRuns, RunQueue, RunRequest } from '../../engine/ports.ts';
+import type { Language } from '../../model/language.ts';
+import { claim } from './claim.ts';
+import { answerKey, buttonMs, keepMs, lostKey, readAnswer, runKey } from './run-keys.ts';
+import { findRunMessage } from './run-messages.ts';
+import type { SlackSender } from './slack-sender.ts';
+
+export interface LostRunsOptions {
+  readonly openRuns: OpenRuns;
+  readonly store: KeyValue;
+  /** Asked for when it is needed: it may be made after this. */
+  readonly sender: () => Pick<SlackSender, 'calls' | 'answerThread'>;
+  /** Told of every run whose thread was told that it is lost. */
+  readonly onSettled?:
+    | ((request: RunRequest, why: { readonly message: string; readonly hint: string }) => void)
+    | undefined;
+  readonly log: (line: string) => void;
+  /** Between two looks. Default 20 s. */
+  readonly everyMs?: number | undefined;
+  /**
+   * A run counts as lost when nobody has had it for so long: a worker that Redis forgot notices that itself within
+   * seconds, and stops. Default 25 s.
+   */
+  readonly goneForMs?: number | undefined;
+  readonly now?: (() => number) | undefined;
+}
+
+/** Looks after the runs that people wait for. */
+export interface LostRuns {
+  /** The same queue; what is queued through it is looked after even where Redis forgets everything. */
+  watched(queue: RunQueue): RunQueue;
+  /** Looks once. Never rejects. */
+  look(): Promise<void>;
+  /** Looks now and again until stopped. */
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** So many of our own runs are remembered beside Redis. */
+const maxRemembered = 1000;
+/** So many are looked at in one go, oldest first. */
+const maxPerLook = 500;
+
+/**
+ * No thread stays silent: a run that is neither waiting, nor worked on, nor answered gets one final message that says
+ * what happened to it, with Re-check. Any number of bots may look at the same time; the message is keyed by the run.
+ */
+export function createLostRuns(options: LostRunsOptions): LostRuns {
+  const { openRuns, store, log } = options;
+  const everyMs = options.everyMs ?? 20_000;
+  const goneForMs = options.goneForMs ?? 25_000;
+  const now = options.now ?? Date.now;
+  /** Runs that this process has queued and that were not answered when it looked last. */
+  const ours = new Map<string, RunRequest>();
+  const goneSinceMs = new Map<string, number>();
+  /** The last time that Redis was away, as far as our looks saw it. */
+  let away: { readonly sinceMs: number; readonly untilMs: number | undefined } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> | undefined;
+
+  async function forget(runId: string): Promise<void> {
+    ours.delete(runId);
+    goneSinceMs.delete(runId);
+    await openRuns.close(runId);
+  }
+
+  async function lookAtAll(): Promise<void> {
+    let open: readonly OpenRun[];
+    try {
+      open = await openRuns.list(maxPerLook);
+      if (away !== undefined && away.untilMs === undefined) away = { ...away, untilMs: now() };
+    } catch (error) {
+      if (away === undefined || away.untilMs !== undefined) away = { sinceMs: now(), untilMs: undefined };
+      throw error;
+    }
+    const known = new Set(open.map(({ request }) => request.id));
+    const forgotten: OpenRun[] = [];
+    for (const request of ours.values())
+      if (!known.has(request.id)) forgotten.push({ request, state: await openRuns.stateOf(request.id) });
+    for (const run of [...open, ...forgotten]) await lookAt(run);
+    for (const id of goneSinceMs.keys()) if (!known.has(id) && !ours.has(id)) goneSinceMs.delete(id);
+  }
+
+  async function lookAt({ request, state }: OpenRun): Promise<void> {
+    const { id } = request;
+    if (state === 'answered' || now() - request.askedAtMs > keepMs) return forget(id);
+    if (state === 'waiting' || state === 'active') {
+      goneSinceMs.delete(id);
+      return undefined;
+    }
+    const answer = await store.get(answerKey(id));
+    if (answer !== null && readAnswer(answer).state === 'done') return forget(id);
+    const sinceMs = goneSinceMs.get(id) ?? now();
+    goneSinceMs.set(id, sinceMs);
+    if (now() - sinceMs >= goneForMs) await settle(request, state);
+    return undefined;
+  }
+
+  async function settle(request: RunRequest, state: 'unanswered' | 'missing'): Promise<void> {
+    const { id, thread } = request;
+    const { calls, answerThread } = options.sender();
+    const once = await claim(store, lostKey(id), '1', 60_000);
+    if (once.got !== 'first') return;
+    try {
+      // The answer may be there, and only Redis has forgotten it.
+      const place = { channel: thread.channel, rootTs: thread.rootTs, oldestTs: thread.rootTs };
+      const found = await findRunMessage(calls, 'answer', id, place);
+      if (found.found === 'unknown' && found.passing) throw new Error(found.why);
+      if (found.found === 'yes') {
+        await store.set(answerKey(id), `done ${found.ts}`, { ttlMs: keepMs });
+        await forget(id);
+        await once.keep(keepMs);
+        return;
+      }
+      // So that Re-check finds it.
+      if ((await store.get(runKey(id))) === null)
+        await store.set(runKey(id), JSON.stringify(request), { ttlMs: buttonMs });
+      const why = whyLost(state, request, away, now());
+      await answerThread(request, { attempt: 2 }).failed({ ...why, cancelled: false });
+      log(`slack: run ${id} was lost (${state}); its thread has been told`);
+      options.onSettled?.(request, why);
+      await forget(id);
+      await once.keep(keepMs);
+    } catch (error) {
+      await once.release();
+      throw error;
+    }
+  }
+
+  function look(): Promise<void> {
+    looking ??= lookAtAll()
+      .catch((error: unknown) =>
+        log(`slack: looking after open runs: ${error instanceof Error ? error.message : String(error)}`),
+      )
+      .finally(() => {
+        looking = undefined;
+      });
+    return looking;
+  }
+
+  return {
+    watched: (queue) => ({
+      ...queue,
+      async submit(request) {
+        // Before it is queued: a Redis that takes it and dies has to be outlived.
+        ours.set(request.id, request);
+        for (const oldest of ours.keys()) {
+          if (ours.size <= maxRemembered) break;
+          ours.delete(oldest);
+        }
+        try {
+          return await queue.submit(request);
+        } catch (error) {
+          // Whoever asked is told at once.
+          ours.delete(request.id);
+          throw error;
+        }
+      },
+    }),
+    look,
+    start() {
+      void look();
+      timer = setInterval(() => void look(), everyMs);
+      timer.unref();
+    },
+    async stop() {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+/** What happened, as far as it is known. */
+function whyLost(
+  state: 'unanswered' | 'missing',
+  { language, askedAtMs }: RunRequest,
+  away: { readonly sinceMs: number; readonly untilMs: number | undefined } | undefined,
+  nowMs: number,
+): { readonly message: string; readonly hint: string } {
+  const clock = (ms: number): string => `${new Date(ms).toISOString().slice(11, 19)} UTC`;
+  const outage =
+    away !== undefined && (away.untilMs ?? nowMs) >= askedAtMs
+      ? { from: clock(away.sinceMs), to: clock(away.untilMs ?? nowMs) }
+      : undefined;
+  return words[language](state, outage);
+}
+
+const words: Readonly<
+  Record<
+    Language,
+    (
+      state: 'unanswered' | 'missing',
+      outage: { readonly from: string; readonly to: string } | undefined,
+    ) => { readonly message: string; readonly hint: string }
+  >
+> = {
+  en: (state, outage) =>
+    state === 'unanswered'
+      ? {
+          message: 'This run ended, and its answer could not be posted: Slack did not take it for too long.',
+          hint: 'Re-check runs it again. What it saw is kept where its worker runs, as far as it came (netcheck replay).',
+        }
+      : {
+          message: `This run was lost: the queue (Redis) does not know it any more${outage === undefined ? '' : `; Redis was away from about ${outage.from} to ${outage.to}`}. Nothing of it is running.`,
+          hint: 'Re-check asks again. `netcheck doctor` says whether Redis keeps its data over a restart.',
+        },
+  zh: (state, outage) =>
+    state === 'unanswered'
+      ? {
+          message: '此次检查已结束，但 Slack 长时间不接受回答，无法发出。',
+          hint: '点“重新检查”再运行一次。已采集的内容保存在工作进程所在的机器上（netcheck replay）。',
+        }
+      : {
+          message: `此次检查已丢失：队列（Redis）中已没有它${outage === undefined ? '' : `；Redis 在 ${outage.from} 到 ${outage.to} 左右不可用`}。没有任何部分仍在运行。`,
+          hint: '点“重新检查”再次提问。`netcheck doctor` 会说明 Redis 重启后是否保留数据。',
+        },
+};
