@@ -80,9 +80,9 @@ ul.card{list-style:none}
 .exit.trouble{color:var(--amber);font-weight:600}
 .exit.skipped{color:var(--muted)}
 
-.slim{display:none}
-.slim svg{display:block;width:100%;height:auto}
-@media(max-width:600px){.wide{display:none}.slim{display:block}}
+.on-phone{display:none}
+.on-phone svg{display:block;width:100%;height:auto}
+@media(max-width:600px){.on-desk{display:none}.on-phone{display:block}}
 @media(max-width:720px){
 main{padding:14px 12px 4px}footer{padding:8px 14px 32px}
 h1{font-size:21px}

@@ -187,8 +187,8 @@ function ladderSection({ report, words, language, anchors }: Page): string {
   return `<section>
 <h2>${escapeHtml(words.packets)}</h2>
 <figure class="card">
-<div class="scroll wide">${renderLadderSvg(ladder, { theme: 'auto', language })}</div>
-<div class="slim">${renderLadderSvg(ladder, { theme: 'auto', language, narrow: true })}</div>
+<div class="scroll on-desk">${renderLadderSvg(ladder, { theme: 'auto', language })}</div>
+<div class="on-phone">${renderLadderSvg(ladder, { theme: 'auto', language, narrow: true })}</div>
 <figcaption>${evidenceLink(ladder, { anchors, language })}</figcaption>
 </figure>
 </section>`;

@@ -251,8 +251,8 @@ ${ladders.map(({ number, ladder }) => figure(ladder, `${id}-${number}`, `#${numb
 
 function figure(ladder: Ladder, id: string, caption: string, language: Language): string {
   return `<figure class="card" id="${id}">
-<div class="scroll wide">${renderLadderSvg(ladder, { theme: 'auto', language, maxSteps })}</div>
-<div class="slim">${renderLadderSvg(ladder, { theme: 'auto', language, maxSteps, narrow: true })}</div>
+<div class="scroll on-desk">${renderLadderSvg(ladder, { theme: 'auto', language, maxSteps })}</div>
+<div class="on-phone">${renderLadderSvg(ladder, { theme: 'auto', language, maxSteps, narrow: true })}</div>
 <figcaption>${escapeHtml(caption)}</figcaption>
 </figure>`;
 }

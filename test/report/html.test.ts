@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Report } from '../../src/model/report.ts';
 import { copyScript } from '../../src/report/html-copy.ts';
 import { renderHtml } from '../../src/report/html.ts';
+import { htmlStyle } from '../../src/report/html-style.ts';
 import { runTimeline } from '../../src/report/run-timeline.ts';
 import { arbitraryReport } from './arbitrary-report.ts';
 import { clear, fieldReport0, fieldReport0Zh, fixtures, hostile, hostileText, inconclusive } from './fixtures.ts';
@@ -84,6 +85,15 @@ describe('renderHtml', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  it('hides on a phone only what is there once more for phones', () => {
+    const [, hidden = ''] = /@media\(max-width:600px\)\{\.([\w-]+)\{display:none\}/.exec(htmlStyle) ?? [];
+    expect(hidden).toBe('on-desk');
+    const html = renderHtml(fieldReport0);
+    const count = (name: string) => html.match(new RegExp(`class="[^"]*\\b${name}\\b`, 'g'))?.length ?? 0;
+    expect(count('on-desk')).toBeGreaterThan(0);
+    expect(count('on-phone')).toBe(count('on-desk'));
   });
 
   it('is green only for clear', () => {
