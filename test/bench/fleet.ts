@@ -6,6 +6,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { insideLab, labRoot, whyOutside } from '../lab/network.ts';
 import commands from './evidence-commands.json' with { type: 'json' };
+import { plainLogin } from './plain-login.ts';
 import { type SshdFleet, startSshdFleet } from './sshd-fleet.ts';
 
 /**
@@ -268,6 +269,7 @@ function judge(lines: readonly Line[]): boolean {
 
 async function measure(): Promise<boolean> {
   const directory = await mkdtemp(path.join(labRoot, 'fleet-'));
+  plainLogin();
   const fleet = await startSshdFleet(directory, count);
   try {
     const contenders = contendersOf(fleet, directory).filter(({ tool, name, kex }) => {

@@ -14,6 +14,7 @@ import type { Scenario } from '../lab/scenario.ts';
 import { firewallScenarios } from '../lab/scenarios/firewall.ts';
 import { handshakeScenarios } from '../lab/scenarios/handshake.ts';
 import { routingScenarios } from '../lab/scenarios/routing.ts';
+import { plainLogin } from './plain-login.ts';
 
 /**
  * How long a person waits in Slack: every fault of the handshake in the practice network, asked with a slash command of
@@ -180,6 +181,7 @@ if (!insideLab) {
     `Targets, milliseconds: ack ${targets.ackMs}, first progress ${targets.progressMs}, verdict ${targets.verdictMs}\n` +
       `${' '.repeat(26)}${columns.map((column) => column.padStart(9)).join('')}\n`,
   );
+  plainLogin();
   const timed = await measure();
   for (const [name, of] of [
     ['median', median],
