@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -9,17 +10,19 @@ import { connectQueue } from '../../src/adapters/queue/connect-queue.ts';
 import { startLoopbackRedis } from '../contracts/real/loopback-redis.ts';
 import { insideLab, labRoot, said, startLab, whyOutside } from '../lab/network.ts';
 import { plain } from '../lab/topologies.ts';
+import { plainLogin } from './plain-login.ts';
 import { recordNode } from './record-node.ts';
+import { type ScaleRound, scalePage } from './scale-page.ts';
 
 /**
  * Audits of many nodes over a real Redis with one, two and four workers:
  *
- *     npm run bench:scale [-- --nodes N] [--workers 1,2,4] [--concurrency N] [--json FILE]
+ *     npm run bench:scale [-- --nodes N] [--workers 1,2,4] [--concurrency N] [--json FILE] [--doc]
  *
  * The nodes are simulated: what one node of the practice network answers over SSH to every command of an audit is given
  * again under N names, after the time that a node takes. Everything else is what production runs: the workers are
  * processes of their own, every result is parsed and judged. Meanwhile a person asks a question again and again: how long
- * that waits for a worker is measured. Exits with 1 where a target is missed.
+ * that waits for a worker is measured. `--doc` writes docs/scale.md. Exits with 1 where a target is missed.
  */
 const targets = { workerMib: 300, waitMs: 1000 } as const;
 const { values } = parseArgs({
@@ -28,6 +31,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '1,2,4' },
     concurrency: { type: 'string', default: '32' },
     json: { type: 'string' },
+    doc: { type: 'boolean', default: false },
   },
 });
 const count = Number(values.nodes);
@@ -44,25 +48,9 @@ interface WorkerFigures {
   readonly loopDelayMs: { readonly p99: number; readonly max: number };
 }
 
-interface Round {
-  readonly workers: number;
-  readonly nodes: number;
-  readonly tookSec: number;
-  readonly perSec: number;
-  readonly workerPeakMib: readonly number[];
-  readonly workerCpuSec: readonly number[];
-  readonly redisPeakMib: number;
-  readonly redisLeftMib: number;
-  readonly lost: number;
-  readonly twice: number;
-  readonly questions: number;
-  readonly waitMsMedian: number;
-  readonly waitMsWorst: number;
-}
-
 const mib = (bytes: number): number => Math.round((bytes / 2 ** 20) * 10) / 10;
 
-async function measure(workers: number, recording: string, directory: string): Promise<Round> {
+async function measure(workers: number, recording: string, directory: string): Promise<ScaleRound> {
   const redis = await startLoopbackRedis();
   const prefix = 'scale';
   const jobFile = path.join(directory, 'job.json');
@@ -176,7 +164,7 @@ async function measure(workers: number, recording: string, directory: string): P
   }
 }
 
-function problemsOf(rounds: readonly Round[]): readonly string[] {
+function problemsOf(rounds: readonly ScaleRound[]): readonly string[] {
   return rounds.flatMap((one) => [
     ...(one.lost > 0 ? [`${one.workers} workers: ${one.lost} nodes lost`] : []),
     ...(one.twice > 0 ? [`${one.workers} workers: ${one.twice} nodes looked at twice`] : []),
@@ -191,17 +179,25 @@ if (!insideLab) process.stdout.write(`skipped: ${whyOutside}\n`);
 else {
   const directory = await mkdtemp(path.join(labRoot, 'scale-'));
   const recording = path.join(directory, 'recording.json');
+  let perNode = { commands: 0, evidenceBytes: 0, resultBytes: 0 };
+  plainLogin();
   const lab = await startLab(plain);
   try {
     const { recorded, audit } = await recordNode(lab, 'node-50');
+    perNode = {
+      commands: recorded.answers.length,
+      evidenceBytes: recorded.answers.reduce((sum, [, { stdout }]) => sum + Buffer.from(stdout, 'base64').length, 0),
+      resultBytes: JSON.stringify(audit).length,
+    };
     writeFileSync(recording, JSON.stringify(recorded));
     process.stdout.write(
-      `recorded: ${recorded.answers.length} commands, ${recorded.answers.reduce((sum, [, { stdout }]) => sum + stdout.length * 0.75, 0).toFixed(0)} bytes; its result is ${JSON.stringify(audit).length} bytes (${Object.keys(audit.checks).length} checks)\n`,
+      `recorded: ${perNode.commands} commands, ${perNode.evidenceBytes} bytes; its result is ${perNode.resultBytes} bytes (${Object.keys(audit.checks).length} checks)
+`,
     );
   } finally {
     await lab.stop();
   }
-  const rounds: Round[] = [];
+  const rounds: ScaleRound[] = [];
   for (const workers of values.workers.split(',').map(Number)) {
     const round = await measure(workers, recording, directory);
     rounds.push(round);
@@ -209,11 +205,21 @@ else {
       `${round.workers} workers: ${round.nodes} nodes in ${round.tookSec} s, ${round.perSec} per second; memory of workers ${round.workerPeakMib.join(', ')} MiB, their CPU ${round.workerCpuSec.join(', ')} s; Redis ${round.redisPeakMib} MiB at most, ${round.redisLeftMib} MiB afterwards; ${round.lost} lost, ${round.twice} twice; ${round.questions} questions waited ${round.waitMsMedian} ms (median), ${round.waitMsWorst} ms (worst)\n`,
     );
   }
+  const figures = {
+    date: new Date().toISOString().slice(0, 10),
+    machine: `${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+    concurrency: Number(values.concurrency),
+    nodeMs,
+    perNode,
+    rounds,
+  };
   if (values.json !== undefined)
     writeFileSync(
       values.json,
-      `${JSON.stringify({ nodeMs, concurrency: Number(values.concurrency), rounds }, null, 1)}\n`,
+      `${JSON.stringify(figures, null, 1)}
+`,
     );
+  if (values.doc) writeFileSync(path.join(import.meta.dirname, '../../docs/scale.md'), scalePage(figures));
   await rm(directory, { recursive: true, force: true });
   const problems = problemsOf(rounds);
   process.stdout.write(problems.length === 0 ? 'PASS\n' : problems.map((problem) => `FAIL  ${problem}\n`).join(''));

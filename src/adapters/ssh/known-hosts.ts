@@ -158,6 +158,7 @@ function entriesOf(
 
 /** match.c, match_pattern: `*` is any run of characters, `?` exactly one, everything else stands for itself. */
 function matchesPattern(pattern: string, name: string): boolean {
+  if (!/[*?]/.test(pattern)) return pattern === name;
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
     .replace(/\*+/g, '.*')
