@@ -13,6 +13,7 @@ const options = {
   html: { type: 'string' },
   explain: { type: 'boolean' },
   nodes: { type: 'string' },
+  workers: { type: 'boolean' },
   csv: { type: 'boolean' },
   packets: { type: 'boolean' },
   as: { type: 'string' },

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import path from 'node:path';
+import { auditOverWorkers } from '../audit-over-workers.ts';
 import type { Options } from '../cli.ts';
 import { loadConfig } from '../config.ts';
 import { explainPlan } from '../engine/explain.ts';
@@ -29,6 +30,12 @@ export async function audit(args: readonly string[], options: Options): Promise<
     );
   if (options.json && options.csv)
     throw new NetcheckError('usage/unknown-option', '--json and --csv exclude each other.', 'Use one of them.');
+  if (options.workers && (options.save !== undefined || options.explain))
+    throw new NetcheckError(
+      'usage/unknown-option',
+      '--workers goes with neither --save nor --explain.',
+      'The evidence stays where the workers are; leave --workers out to keep it.',
+    );
   const loaded = loadConfig(options.config);
   const language = languages.find((one) => one === options.lang) ?? loaded.config.language;
   const wiring = await wire(loaded);
@@ -48,15 +55,19 @@ export async function audit(args: readonly string[], options: Options): Promise<
     process.on('SIGINT', interrupt);
     process.on('SIGTERM', interrupt);
     const progress = auditProgress(process.stderr, language);
-    const report = await wiring
-      .audit(asked, {
-        language,
-        signal: stopping.signal,
-        onProgress: progress.onProgress,
-        askedBy: process.env['USER'] ?? 'cli',
-        ...(save === undefined ? {} : { sinkFor: (node: string) => createRunDirectory(path.join(save, node)) }),
-      })
-      .finally(() => progress.end());
+    const common = {
+      language,
+      signal: stopping.signal,
+      onProgress: progress.onProgress,
+      askedBy: process.env['USER'] ?? 'cli',
+    };
+    const made = options.workers
+      ? auditOverWorkers(loaded, asked, common)
+      : wiring.audit(asked, {
+          ...common,
+          ...(save === undefined ? {} : { sinkFor: (node: string) => createRunDirectory(path.join(save, node)) }),
+        });
+    const report = await made.finally(() => progress.end());
     print(report, options);
     if (save !== undefined) writeOutput(path.join(save, 'audit.json'), renderAuditJson(report));
     return reportStatus(report);

@@ -271,6 +271,7 @@ export interface AuditStep {
   readonly node: string;
   readonly outcome: NodeAudit['outcome'];
   readonly tookMs: number;
+  /** Since the step before, which may have been about an earlier node than the last. */
   readonly findings: number;
   readonly done: number;
   readonly total: number;

@@ -72,7 +72,7 @@ export async function makeAudit(
     making.add(result);
     done++;
     const { node, outcome, tookMs, findings } = result;
-    untold = { node, outcome, tookMs, findings: findings.length, done, total };
+    untold = { node, outcome, tookMs, findings: findings.length + (untold?.findings ?? 0), done, total };
     tell();
   };
   const tell = (): void => {
