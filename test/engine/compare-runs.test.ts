@@ -131,4 +131,19 @@ describe('settings of two runs', () => {
       },
     ]);
   });
+
+  it('that only one of the two runs could read have not changed', async () => {
+    const [before, after] = await Promise.all(
+      ['firewall-drop-iptables', 'firewall-drop-iptables-mended'].map((name) =>
+        loadRun(path.join(cases, name, 'run.tar.gz')),
+      ),
+    );
+    const without = (kind: RegExp) => (after?.evidence ?? []).filter(({ entry }) => !kind.test(entry.kind));
+    const compare = (kind: RegExp) => compareSettings(before?.evidence ?? [], without(kind), { collectors, parsers });
+    expect(compare(/^nothing$/).map(({ kind }) => kind)).toEqual(['firewall']);
+    // Without sudo, or with another tool than the last time.
+    expect(compare(/^iptables-save$/)).toEqual([]);
+    expect(compare(/^(?:nft|iptables|sysctl|ip-)/)).toEqual([]);
+    expect(compareSettings([], after?.evidence ?? [], { collectors, parsers })).toEqual([]);
+  });
 });
