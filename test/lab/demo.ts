@@ -145,6 +145,8 @@ try {
       botDied,
     ]);
   });
+  const whole = JSON.stringify(cleared.blocks);
+  if (!/Fixed: .*tcp_tw_recycle 1 → 0/.test(whole)) throw new Error(`it was to say what fixed it, not: ${whole}`);
   if (!cleared.text.startsWith(verdictMark.clear)) throw new Error(`it was to be clear now, not: ${cleared.text}`);
   await tryAll(lab, [
     ['pod-b', 'node-50', '172.16.0.50'],

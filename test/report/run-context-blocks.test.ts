@@ -94,7 +94,7 @@ describe('what earlier runs add to an answer', () => {
       settings: [{ node: 'node-50', kind: 'sysctl' as const, name: 'net.ipv4.tcp_tw_recycle', from: '1', to: '0' }],
     };
     expect(linesOf({ seenBefore: [seen({ gone })] })).toEqual([
-      '🔁 Seen 3 times before in the last 30 days, last on 2026-11-02 14:03 UTC <#C0OLD> (<https://slack.com/archives/C0OLD/p1793628200000100|thread>). It was gone 12 min later (<https://slack.com/archives/C0OLD/p1793628300000200|re-check>).',
+      '🔁 Seen 3 times before in the last 30 days, last on 2026-11-02 14:03 UTC in <#C0OLD> (<https://slack.com/archives/C0OLD/p1793628200000100|thread>). It was gone 12 min later (<https://slack.com/archives/C0OLD/p1793628300000200|re-check>).',
       'Set otherwise in between',
       '• node-50: `net.ipv4.tcp_tw_recycle 1 → 0`',
     ]);
