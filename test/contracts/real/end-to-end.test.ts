@@ -1,6 +1,13 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cancelAction, recheckAction } from '../../../src/adapters/slack/status-message.ts';
+import { pickAction } from '../../../src/adapters/slack/evidence-button.ts';
+import {
+  cancelAction,
+  evidenceAction,
+  explainAction,
+  recheckAction,
+  wrongVerdictAction,
+} from '../../../src/adapters/slack/status-message.ts';
 import { type BuiltNetcheck, buildNetcheck, type Running } from '../../commands/built-netcheck.ts';
 import type { FakeMessage, Trouble } from '../../fakes/slack/fake-slack.ts';
 import { type BotWorld, isAnswer, startBotWorld } from './bot-world.ts';
@@ -100,6 +107,28 @@ describe.skipIf(missing !== undefined).concurrent(`bot and workers${because}`, (
       (client) => client.zcard('{netcheck}:history:ended'),
       (ended) => ended === 2,
     );
+  });
+
+  it('show what a run did and saw, and keep what people say of its verdict', async () => {
+    const here = await world();
+    const { slack } = here;
+    await up(here.bot());
+    await slack.slash(question).ended;
+    const answer = await slack.awaitMessage(isAnswer, 30_000);
+    await here.recorded(1);
+    const shows = (part: RegExp) => slack.awaitView(({ blocks }) => part.test(JSON.stringify(blocks)), 20_000);
+    await slack.click(explainAction, answer, { user: 'U0BEN' }).ended;
+    await shows(/\[during · [^\]]*\] [^"]*tcpdump/);
+    await slack.click(evidenceAction, answer, { user: 'U0BEN' }).ended;
+    const list = await shows(/static_select/);
+    await slack.pick(pickAction, list, '0').ended;
+    await shows(/\*node-\d+\*  01-/);
+    await slack.click(wrongVerdictAction, answer, { user: 'U0BEN' }).ended;
+    const form = await slack.awaitView(({ canSubmit }) => canSubmit, 20_000);
+    await slack.submit(form, { was: 'fd-exhaustion', words: 'the files' }).ended;
+    const { onlyFor } = await slack.awaitChange(({ message }) => message.text.includes('kept with the run'), 20_000);
+    expect(onlyFor).toBe('U0BEN');
+    expect(here.answers()).toHaveLength(1);
   });
 
   it('of which the worker is another process: a front without worker waits for one', async () => {
