@@ -95,7 +95,10 @@ async function queuedRun(
     const stored = await answerOf(() => store.get(runKey(runId)));
     const queued = await answerOf(() => queue.find(runId));
     if (!stored.answered || !queued.answered) return undefined;
-    if (stored.value !== null && queued.value !== null) return runRequestOf(stored.value);
+    const run = stored.value === null ? undefined : runRequestOf(stored.value);
+    if (run !== undefined && queued.value !== null) return run;
+    // Cancelled while it waited, or never queued: waiting for it would be in vain.
+    if (run !== undefined && Date.now() - run.askedAtMs > showWithinMs) return undefined;
     if (Date.now() >= untilMs) return undefined;
     await pause(100);
   }
