@@ -25,7 +25,12 @@ export async function log(args: readonly string[], options: Options): Promise<nu
   const limit = limitOf(options.limit);
   const sinceMs = options.since === undefined ? 0 : sinceOf(options.since, Date.now());
   const troubles: AuditLogTroubles = { unreadableLines: 0, files: [] };
-  const records = readAuditLog(auditLogPath(loaded), { sinceMs, troubles });
+  const records = readAuditLog(auditLogPath(loaded), {
+    sinceMs,
+    // A place is called node-50@4321, so the quotation mark stands in front only.
+    holding: options.run === undefined ? (options.node === undefined ? '' : `"${options.node}`) : `"${options.run}"`,
+    troubles,
+  });
   const isWanted = (record: AuditRecord): boolean =>
     (options.run === undefined || record.run === options.run) &&
     (options.user === undefined || !('askedBy' in record) || record.askedBy === options.user);

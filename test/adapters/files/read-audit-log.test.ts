@@ -21,10 +21,10 @@ const put = (name: string, content: string | Uint8Array, writtenAtS: number): vo
   utimesSync(at, writtenAtS, writtenAtS);
 };
 
-async function read(sinceMs = 0): Promise<{ runs: (string | undefined)[]; troubles: AuditLogTroubles }> {
+async function read(sinceMs = 0, holding = ''): Promise<{ runs: (string | undefined)[]; troubles: AuditLogTroubles }> {
   const troubles: AuditLogTroubles = { unreadableLines: 0, files: [] };
   const runs: (string | undefined)[] = [];
-  for await (const { record } of readAuditLog(file, { sinceMs, troubles })) runs.push(record.run);
+  for await (const { record } of readAuditLog(file, { sinceMs, holding, troubles })) runs.push(record.run);
   return { runs, troubles };
 }
 
@@ -47,6 +47,11 @@ describe('reading the audit log', () => {
     const { runs, troubles } = await read();
     expect(runs).toEqual(['old', 'r2']);
     expect(troubles).toEqual({ unreadableLines: 4, files: [] });
+  });
+
+  it('passes over what cannot be about the run that is asked for', async () => {
+    put('audit.ndjson', `${line('r1', 1)}torn\n${line('r2', 2)}`, 1);
+    expect(await read(0, '"r2"')).toEqual({ runs: ['r2'], troubles: { unreadableLines: 0, files: [] } });
   });
 
   it('reads the rest where a rotated file is broken, and says which', async () => {
