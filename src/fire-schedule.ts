@@ -144,6 +144,10 @@ async function lookOnce(
     await mayLook('ask', plan, what.text);
     const report = await wiring.run(plan, {
       ...common,
+      mayJoin: async (node) => {
+        const joined = { playbooks: plan.playbooks, nodes: [...plan.nodes, { node }] };
+        return (await access.refuse({ user, channel, action: 'ask', plan: joined }, language)) === undefined;
+      },
       thread: { channel },
       sink: createRunDirectory(path.join(dataDirectory(wiring.loaded), 'runs', id)),
     });

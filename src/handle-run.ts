@@ -66,6 +66,8 @@ export async function handleRun(
     if ('report' in outcome) return { how: 'finished', report: outcome.report };
     return { how: 'failed', ...failureOf(outcome.error), plan };
   })();
+  // `wiring.run` writes the end of what it began.
+  if (ending.how === 'failed' && plan === undefined) await logLost(request, ending.message, wiring);
   try {
     await answer();
   } finally {
@@ -82,6 +84,28 @@ export async function handleRun(
     const context = await contextOf(request, report, earlier, say);
     return thread.report(report, () => attachmentsOf(report, directory, request.language, say), context);
   }
+}
+
+/** The end of a run in the audit log, where nobody else writes it: it was never begun, or its workers have died. */
+export function logLost(
+  { id: run, askedBy, text, thread, askedAtMs }: RunRequest,
+  headline: string,
+  { writeLog }: Pick<Wiring, 'writeLog'>,
+): Promise<void> {
+  const { channel, rootTs } = thread;
+  return writeLog({
+    event: 'ended',
+    atMs: Date.now(),
+    run,
+    askedBy,
+    channel,
+    thread: rootTs,
+    text,
+    nodes: [],
+    verdict: 'failed',
+    headline,
+    tookMs: Math.max(0, Date.now() - askedAtMs),
+  });
 }
 
 /**

@@ -7,7 +7,7 @@ import { auditHandlers } from './audit-handlers.ts';
 import { type AccessCheck, createAccessCheck } from './check-access.ts';
 import type { Options } from './cli.ts';
 import { loadConfig, requireSecret } from './config.ts';
-import { failureOf, handleRun, remember } from './handle-run.ts';
+import { failureOf, handleRun, logLost, remember } from './handle-run.ts';
 import { openQueue } from './open-queue.ts';
 import { renderSlackReport } from './report/slack-blocks.ts';
 import { serveHttp } from './adapters/http/serve-http.ts';
@@ -120,6 +120,7 @@ export async function startWorker(
               hint: 'Look at the log and the memory of the workers; Re-check runs it again.',
               cancelled: false,
             };
+      if (lost.why === 'crashed') await logLost(request, why.message, wiring);
       await metrics.thread(sender.answerThread(request, { attempt: 2 }), request).failed(why);
       await remember(request, { how: 'failed', ...why, plan: undefined }, queue);
     },
