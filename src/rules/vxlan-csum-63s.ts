@@ -117,6 +117,9 @@ export const vxlanCsum63s = definePathRule({
         ? notApplicable(because(say.noVxlan, fileOf(links)))
         : undecided('links', client.node, say.noLinks);
 
+    // behind a Service the packets come out of the tunnel where its server lives
+    const servers = plan.nodes.filter(({ server }) => server !== undefined).map(({ node }) => node.name);
+    const farNode = servers.find((name) => nodes.some(({ node }) => node === name)) ?? nodeOfPlace(target.node);
     const { capture } = client.facts;
     const blind = blindness(capture, say);
     if (capture === undefined || blind !== null) return undecided('capture', client.node, blind ?? say.noCapture);
@@ -132,8 +135,8 @@ export const vxlanCsum63s = definePathRule({
     ];
     if (slow.length === 0) return ruledOut(because(say.fine({ connects: seen.all.length }), capture.at));
 
-    const far = nodes.find(({ node }) => node === nodeOfPlace(target.node));
-    if (far === undefined) return undecided('capture', nodeOfPlace(target.node), say.noFar);
+    const far = nodes.find(({ node }) => node === farNode);
+    if (far === undefined) return undecided('capture', farNode, say.noFar);
     const rise = far.facts.counters === undefined ? null : riseOf(far.facts.counters, counterName);
     const counter = far.facts.counters?.[counterName];
     if (rise === null || counter === undefined)
@@ -182,7 +185,7 @@ export const vxlanCsum63s = definePathRule({
 
     /** All three together are the known fault: offload on, random ports, a kernel before the fix. */
     function settingsThatBringIt(): readonly Because[] {
-      for (const { node, on, at } of senders(nodeOfPlace(target.node))) {
+      for (const { node, on, at } of senders(farNode)) {
         const facts = nodes.find((one) => one.node === node)?.facts;
         const rule = facts?.firewall?.rules.find(
           ({ text }) => /MASQUERADE|SNAT|masquerade|snat/.test(text) && /--random-fully|fully-random/.test(text),

@@ -160,11 +160,28 @@ export const vxlanFdb = definePathRule({
         if (isVxlan(device, near.facts)) found.push({ near, far, address, way, device });
       };
       const there = nodeUnder(target.node);
-      for (const near of nodes.slice(0, mostNodes)) if (near !== there) add(near, there, target.address);
+      for (const near of nodes.slice(0, mostNodes)) {
+        if (near !== there) add(near, there, target.address);
+        for (const server of serversBehind(near)) add(near, livesAt(server), server);
+      }
       const back = plan.nodes.find(({ node }) => node.name === client.node)?.address;
       if (isPod(client.node, plan) && there !== undefined && back !== undefined)
         add(there, nodeUnder(client.node), back);
       return found;
+    }
+
+    /** What else the node was asked its way to: servers that it sends the target's traffic on to. */
+    function serversBehind({ facts }: Spot): readonly string[] {
+      const known = [target.address, ...plan.nodes.map(({ address }) => address), ...plan.externalClients];
+      const others = (facts.routeGet ?? []).filter(
+        ({ to, iif }) => iif === undefined && !known.some((one) => sameAddress(one, to)),
+      );
+      return [...new Set(others.map(({ to }) => to))].slice(0, mostNodes);
+    }
+
+    function livesAt(address: string): Spot | undefined {
+      const owner = plan.nodes.find(({ server }) => server !== undefined && sameAddress(server.address, address));
+      return owner === undefined ? undefined : nodeUnder(owner.node.name);
     }
 
     function check(
@@ -226,13 +243,16 @@ export const vxlanFdb = definePathRule({
         const heard = seen.answered.length + seen.refused.length;
         if (heard > 0)
           return { fails, passes: because(say.answered({ answered: heard, connects: seen.all.length }), capture.at) };
-        const there = nodeUnder(target.node)?.facts.capture;
-        const ahead = clockOffsetMs(nodeOfPlace(target.node)) - clockOffsetMs(client.node);
+        // behind a Service the way ends where its server lives, as far as that node is in the run
+        const isPlain = ways.some(({ address }) => sameAddress(address, target.address));
+        const end = isPlain ? nodeUnder(target.node) : ways[0]?.far;
+        const there = end?.facts.capture;
+        const ahead = end === undefined ? 0 : clockOffsetMs(end.node) - clockOffsetMs(client.node);
         const came = seen.unanswered.some((one) =>
           there === undefined ? false : findIn(there, one, ahead).some(({ connection }) => deliveredBare(connection)),
         );
-        if (came && there !== undefined)
-          return { fails, passes: because(say.arrived({ far: nodeOfPlace(target.node) }), there.at) };
+        if (came && end !== undefined && there !== undefined)
+          return { fails, passes: because(say.arrived({ far: end.node }), there.at) };
         if (seen.unanswered.length > 0)
           fails.push(because(say.unanswered({ connects: seen.unanswered.length }), capture.at));
       }

@@ -76,6 +76,7 @@ const expected: Readonly<Record<string, readonly string[]>> = {
   'rp-filter-drop': ['syn-unanswered'],
   'syn-queue-overflow': ['syn-unanswered'],
   'tw-recycle': ['syn-unanswered'],
+  'vxlan-fdb-missing': ['syn-unanswered'],
   'accept-queue-pod': ['syn-unanswered'],
   'asymmetric-routing': ['syn-unanswered'],
   'bad-checksum': ['syn-unanswered'],

@@ -3,6 +3,7 @@ import { decoyScenarios } from './scenarios/decoys.ts';
 import { dnsScenarios } from './scenarios/dns.ts';
 import { firewallHookScenarios } from './scenarios/firewall-hooks.ts';
 import { firewallScenarios } from './scenarios/firewall.ts';
+import { guestServiceScenarios } from './scenarios/guest-services.ts';
 import { guestScenarios } from './scenarios/guests.ts';
 import { handshakeScenarios } from './scenarios/handshake.ts';
 import { hostScenarios } from './scenarios/host.ts';
@@ -29,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
   ...dnsScenarios,
   ...rolloutScenarios,
   ...guestScenarios,
+  ...guestServiceScenarios,
   ...decoyScenarios,
   ...pairScenarios,
   ...partialSightScenarios,

@@ -1,28 +1,9 @@
 import type { LabStep } from '../network.ts';
-import type { OtherLab, Outcome, Scenario } from '../scenario.ts';
-import { guestBlockers } from '../uml/guest.ts';
-import { fabric, startGuestLab } from '../uml/guest-lab.ts';
-import { clamp, cluster, forgetful, plainService, web } from '../uml/guest-topologies.ts';
-
-const clusterLab: OtherLab = {
-  name: cluster.name,
-  kernel: 'Linux 6.1 (user-mode)',
-  blockers: guestBlockers,
-  start: () => startGuestLab(cluster),
-};
-
-const sh = (on: string, script: string): LabStep => ({ on, run: ['sh', '-ec', script] });
-/** talk.pl: one connection, step by step. */
-const talk = (to: string, port: number, ...steps: string[]): readonly string[] => [
-  'perl',
-  '/run/netcheck-lab/talk.pl',
-  to,
-  String(port),
-  ...steps,
-];
+import type { Outcome, Scenario } from '../scenario.ts';
+import { clamp, plainService, web } from '../uml/guest-topologies.ts';
+import { clusterLab, fabricAsBefore, feltFromPod, inPod, onFabric, sh, talk } from './guest-cluster.ts';
 
 const clamped = (what: '-A' | '-D'): LabStep => sh('node-2', clamp(what));
-const inPod = (name: string): readonly string[] => ['ip', 'netns', 'exec', name];
 /** Established connections of IPVS are forgotten after this. */
 const idleSeconds = (seconds: number): LabStep =>
   sh('node-2', `ipvsadm --set ${seconds} ${seconds > 100 ? '120 300' : '5 5'}`);
@@ -49,11 +30,6 @@ const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
     ],
   },
 ];
-const feltFromPod = (pod: string, service: string, broken: Outcome): NonNullable<Scenario['felt']> => ({
-  from: 'node-2',
-  run: [...inPod(pod), ...talk(service, 80, 'get')],
-  broken,
-});
 /** Two connects: the servers of a Service take turns. */
 const feltNowAndThen = (pod: string, service: string, broken: Outcome): NonNullable<Scenario['felt']> => ({
   from: 'node-2',
@@ -67,12 +43,6 @@ const podBack = sh(
   'node-3',
   'ip route del unreachable 10.244.3.2/32; ip link set cali-web up; ip route add 10.244.3.2/32 dev cali-web',
 );
-const onFabric = (line: string): LabStep => sh(fabric, `nft '${line}'`);
-const fabricAsBefore: readonly LabStep[] = [
-  onFabric('flush chain bridge fabric forward'),
-  ...forgetful.slice(-1).map((run) => ({ on: fabric, run })),
-];
-
 /** On guests with kernels of their own. */
 export const guestScenarios: readonly Scenario[] = [
   {

@@ -116,6 +116,9 @@ const director: GuestNode = {
       `ipvsadm -a -t 10.96.0.45:80 -r ${twin.address}:${twin.port} -m`,
       'ipvsadm -A -t 10.96.0.46:80 -s rr',
       `ipvsadm -a -t 10.96.0.46:80 -r ${neighbour.address}:${neighbour.port} -m`,
+      // the same pod as a Service of kube-proxy's iptables mode: asked by itself, it is masqueraded
+      `iptables -t nat -A PREROUTING -d 10.96.0.47/32 -p tcp --dport 80 -j DNAT --to-destination ${neighbour.address}:${neighbour.port}`,
+      `iptables -t nat -A POSTROUTING -s ${neighbour.address}/32 -d ${neighbour.address}/32 -j MASQUERADE`,
     ),
   ],
   services: [neighbour],
@@ -125,7 +128,7 @@ const server: GuestNode = {
   name: 'node-3',
   management: '10.254.0.3',
   interfaces: [{ network: 'lan', device: 'eth0', address: '172.16.0.3/24' }],
-  modules: ['ipip', 'vxlan', 'nf_conntrack'],
+  modules: ['ipip', 'vxlan', 'nf_conntrack', 'iptable_filter'],
   routes: [['default', '172.16.0.1']],
   sysctls: { 'net.ipv4.ip_forward': '1' },
   setup: [
@@ -154,7 +157,7 @@ export const forgetful = [
  *              NodePort 30180 ══════ vxlan.calico (MTU 1450) ════════════ pod twin 10.244.3.3:8080
  *              pod app 10.244.2.5 ── ClusterIP 10.96.0.44:80 ══ tunl0 ═══ pod web
  *              pod app-v 10.244.2.6 ─ ClusterIP 10.96.0.45:80 ═ vxlan ═══ pod twin
- *              bridge cni0: pods twin-a and twin-b, ClusterIP 10.96.0.46:80 is twin-b
+ *              bridge cni0: pods twin-a and twin-b, ClusterIP 10.96.0.46:80 (IPVS) and 10.96.0.47:80 (DNAT) are twin-b
  * ```
  */
 export const cluster: GuestLabDefinition = {
