@@ -3,28 +3,46 @@ import type { Language } from './model/language.ts';
 const grammar =
   'node-50 port 1301 [from node-12|IP]... [via node-30]... [udp] [size N] [for 20s] [playbook ID] [words]';
 
-/** The help of the command line; the Slack help is its first part. */
+/** The help of the command line. */
 export function helpText(language: Language): string {
   return `${askHelp(language, 'netcheck')}\n\n${language === 'zh' ? commandsZh : commandsEn}`;
 }
 
-/** The help in Slack: how to ask, and what else there is. */
+/** The help in Slack, in its mark-up: how to ask, and what else there is. */
 export function slackHelp(language: Language, command: string): string {
-  const more =
+  const lines =
     language === 'zh'
-      ? `还可以：
-  ${command}                     打开表单（输入即可搜索节点）
-  ${command} nodes [名字的一部分] | playbooks | history [节点] | status
-  在消息列里：@netcheck，会读取第一条消息；在任何消息上：⋮ > Diagnose this`
-      : `More:
-  ${command}                     a form that searches nodes as you type
-  ${command} nodes [part of a name] | playbooks | history [node] | status
-  In a thread: @netcheck, which reads the first message; on any message: ⋮ > Diagnose this`;
-  return `${askHelp(language, command)}\n\n${more}`;
+      ? [
+          '*找出网络故障是哪一种*',
+          `• \`${command} node-50 port 1301\` node-50 的 1301 端口为什么不通`,
+          `• \`${command} node-50 端口 1301 从 node-12 时通时不通\` 从 node-12 访问失败`,
+          `• \`${command} 10.51.2.2 port 80 via node-30 for 30s\` 经过转发节点，观察 30 秒`,
+          `• \`${command} ${grammar}\``,
+          '*其他方式*',
+          `• \`${command}\` 打开表单，输入即可搜索节点`,
+          '• 在消息列里写 `@netcheck`：缺少的内容从第一条消息里读取',
+          '• 在任何消息上：⋮ > 「Diagnose this」',
+          '*只给你看*',
+          `• \`${command} nodes [名字的一部分]\`、\`playbooks\`、\`history [节点]\`、\`status\``,
+        ]
+      : [
+          '*Which network fault is it?*',
+          `• \`${command} node-50 port 1301\` why does port 1301 of node-50 not answer`,
+          `• \`${command} node-50 port 1301 from node-12 sometimes times out\` it fails from node-12`,
+          `• \`${command} 10.51.2.2 port 80 via node-30 for 30s\` node-30 forwards on the way; watch for 30 seconds`,
+          `• \`${command} ${grammar}\``,
+          '*Other ways*',
+          `• \`${command}\` opens a form that searches nodes as you type`,
+          '• `@netcheck` in a thread: what is missing is read from the first message',
+          '• on any message: ⋮ > *Diagnose this*',
+          '*For you only*',
+          `• \`${command} nodes [part of a name]\`, \`playbooks\`, \`history [node]\`, \`status\``,
+        ];
+  return lines.join('\n');
 }
 
-/** How to ask, with examples; the same for Slack and the command line. */
-export function askHelp(language: Language, command: string): string {
+/** How to ask, with examples. */
+function askHelp(language: Language, command: string): string {
   return language === 'zh'
     ? `${command} 找出网络故障是哪一种：登录相关节点，对比探测前后的计数器和两端抓包，给出原因、证据、已排除项和处理办法。
 

@@ -1,27 +1,37 @@
+import path from 'node:path';
+import { createAuditBaselines } from './adapters/files/audit-baselines.ts';
 import type { QueueAdapter } from './adapters/queue/connect-queue.ts';
 import type { Knowledge, NamedNode, Reader } from './adapters/slack/knowledge.ts';
 import type { AccessCheck } from './check-access.ts';
-import { inventoryNodes } from './config.ts';
+import { dataDirectory, inventoryNodes } from './config.ts';
 import { parseAsk } from './engine/ask.ts';
 import { interpret } from './engine/interpret.ts';
 import type { Inventory } from './engine/inventory.ts';
+import { defaultAuditPlaybook } from './engine/plan-audit.ts';
 import { canonicalAddress } from './engine/settle-address.ts';
 import type { Judge } from './judge-ask.ts';
+import type { AuditBaseline } from './model/audit-baseline.ts';
 import { NetcheckError } from './model/errors.ts';
 import type { InventoryNode } from './model/inventory.ts';
 import type { PastRun } from './model/past-run.ts';
 import type { Symptom } from './model/symptom.ts';
 import type { Wiring } from './wiring.ts';
 
+interface LoadKnown {
+  load(): Promise<{ readonly waiting: number; readonly active: number; readonly workers?: number }>;
+}
+
 /** Earlier questions make better choices; nobody waits for them for longer. */
 const earlier = { runs: 50, withinMs: 800 } as const;
 /** Runs that are read to show some that a person may see. */
 const runsRead = 100;
+const troublesShown = 20;
+const auditKeptMs = 60_000;
 
 /** What the Slack front knows of the world: as much of it as `access` lets each person know. */
 export function slackKnowledge(
   wiring: Pick<Wiring, 'loaded' | 'registries' | 'inventory'>,
-  queue: Pick<QueueAdapter, 'history' | 'health'>,
+  queue: Pick<QueueAdapter, 'history' | 'health'> & Partial<LoadKnown>,
   { access, judge }: { readonly access: AccessCheck; readonly judge: Pick<Judge, 'mayDo'> },
 ): Knowledge {
   const { loaded, registries, inventory } = wiring;
@@ -36,6 +46,8 @@ export function slackKnowledge(
         ),
       ),
   );
+  const baselines = createAuditBaselines(path.join(dataDirectory(loaded), 'audits'), { keep: config.audit.keep });
+  let audit: { readonly untilMs: number; readonly last: Promise<AuditBaseline | null> } | undefined;
   const symptoms = [...registries.playbooks.values()].flatMap(({ words }) => [...words.en, ...words.zh]);
 
   /** All names, or those that this person may know. */
@@ -83,8 +95,11 @@ export function slackKnowledge(
         .map(({ id, title }) => ({ id, title: title[language] }))
         .sort((a, b) => a.id.localeCompare(b.id)),
     async status() {
-      const { version } = await queue.health();
-      return version === null ? {} : { redis: version };
+      const [{ version }, load] = await Promise.all([queue.health(), queue.load?.().catch(() => undefined)]);
+      return {
+        ...(version === null ? {} : { redis: version }),
+        ...(load === undefined ? {} : { waiting: load.waiting, running: load.active, workers: load.workers }),
+      };
     },
     async recentRuns(who, { node, limit }) {
       const all = config.access === undefined;
@@ -96,7 +111,30 @@ export function slackKnowledge(
       const visible = new Set(await visibleNames(who));
       return runs.filter((run) => isVisible(run, visible)).slice(0, limit);
     },
+    async openTroubles(who) {
+      const last = await lastAudit();
+      if (last === null) return undefined;
+      const visible = new Set(await visibleNames(who));
+      const open = [...last.nodes.values()]
+        .filter(({ node }) => visible.has(node))
+        .flatMap(({ node, troubles }) =>
+          troubles.map(({ title, firstSeenMs }) => ({ node, title, sinceMs: firstSeenMs })),
+        )
+        // What is new is what people have not seen yet.
+        .sort((a, b) => b.sinceMs - a.sinceMs || a.node.localeCompare(b.node));
+      return { auditedAtMs: last.startedAtMs, total: open.length, troubles: open.slice(0, troublesShown) };
+    },
   };
+
+  /** The audit of all nodes; read at most once a minute. */
+  function lastAudit(): Promise<AuditBaseline | null> {
+    const nowMs = Date.now();
+    if (audit === undefined || audit.untilMs < nowMs) {
+      const last = baselines.last({ playbook: defaultAuditPlaybook, selector: '' });
+      audit = { untilMs: nowMs + auditKeptMs, last };
+    }
+    return audit.last;
+  }
 }
 
 /** A run is shown where every node in it may be known. */

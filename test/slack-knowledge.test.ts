@@ -1,4 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createAuditBaselines } from '../src/adapters/files/audit-baselines.ts';
 import { createAccessCheck } from '../src/check-access.ts';
 import { type Config, inventoryNodes, parseConfig } from '../src/config.ts';
 import type { Inventory } from '../src/engine/inventory.ts';
@@ -16,9 +20,9 @@ nodes:
 const anna = { user: 'U0ANNA', channel: 'C0NET', language: 'en' } as const;
 const eve = { ...anna, user: 'U0EVE' };
 
-function knowledge(yaml = nodesYaml, runs: readonly PastRun[] | 'down' = []) {
+function knowledge(yaml = nodesYaml, runs: readonly PastRun[] | 'down' = [], directory = '/nowhere') {
   const config: Config = parseConfig(yaml, 'netcheck.yaml');
-  const loaded = { config, file: 'netcheck.yaml', directory: '/' };
+  const loaded = { config, file: 'netcheck.yaml', directory };
   const nodes = inventoryNodes(loaded);
   const inventory: Inventory = {
     names: () => nodes.map(({ name }) => name).sort(),
@@ -40,7 +44,11 @@ function knowledge(yaml = nodesYaml, runs: readonly PastRun[] | 'down' = []) {
   };
   return slackKnowledge(
     { loaded, inventory, registries: { playbooks } as never },
-    { history: { recent } as never, health: async () => ({ version: '7.0.15' }) as never },
+    {
+      history: { recent } as never,
+      health: async () => ({ version: '7.0.15' }) as never,
+      load: async () => ({ waiting: 3, active: 1 }),
+    },
     { access, judge: { mayDo: async () => undefined } },
   );
 }
@@ -54,7 +62,7 @@ describe('what the Slack front knows', () => {
     const known = knowledge();
     expect(await known.nodes(anna)).toContainEqual({ name: 'node-50', about: '172.16.0.50' });
     expect(known.playbooks('zh')).toEqual([{ id: 'port-check', title: '端口' }]);
-    expect(await known.status()).toMatchObject({ redis: '7.0.15' });
+    expect(await known.status()).toMatchObject({ redis: '7.0.15', waiting: 3, running: 1 });
   });
 
   it('understands prose with the words of the playbooks', async () => {
@@ -76,6 +84,37 @@ describe('what the Slack front knows', () => {
     });
     expect(await knowledge(nodesYaml, 'down').interpret(anna, 'node-50', '', [])).toMatchObject({ kind: 'unclear' });
   });
+});
+
+it('what the last audit left open, newest first, of nodes that a person may know', async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), 'netcheck-knowledge-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const node = (name: string, ...seen: readonly number[]) => ({
+    node: name,
+    lookedAtMs: 1,
+    troubles: seen.map((firstSeenMs) => ({
+      fingerprint: `f${firstSeenMs}`,
+      rule: 'r',
+      title: `since ${firstSeenMs}`,
+      firstSeenMs,
+    })),
+  });
+  const nodes = new Map([node('node-50', 5, 7), node('web-1', 9)].map((one) => [one.node, one]));
+  const known = () => knowledge(nodesYaml, [], directory);
+  expect(await known().openTroubles?.(anna)).toBeUndefined();
+  await createAuditBaselines(path.join(directory, '.netcheck', 'audits'), { keep: 2 }).keep({
+    id: 'a1',
+    playbook: 'node-audit',
+    selector: '',
+    startedAtMs: 42,
+    nodes,
+  });
+  expect(await known().openTroubles?.(anna)).toMatchObject({
+    auditedAtMs: 42,
+    total: 3,
+    troubles: [{ node: 'web-1' }, { node: 'node-50', sinceMs: 7 }, { sinceMs: 5 }],
+  });
+  expect(await knowledge(restricted, [], directory).openTroubles?.(anna)).toMatchObject({ total: 2 });
 });
 
 describe('with access', () => {

@@ -125,7 +125,7 @@ function questionMessage(id: string, asked: Asked, doubt: Doubt, hasForm: boolea
     ...(hasForm && doubt.open !== 'meaning' ? [button(formAction, wording.another, id)] : []),
   ];
   const blocks = [
-    { type: 'section', text: { type: 'mrkdwn', text: `❓ *${lead}*`, verbatim: true } },
+    { type: 'section', text: { type: 'mrkdwn', text: `❓ ${lead}`, verbatim: true } },
     { type: 'context', elements: [{ type: 'mrkdwn', text: [...typed, who].join(' · '), verbatim: true }] },
   ];
   const tail = [{ type: 'actions', block_id: blockIdOf('status', id), elements: buttons }];

@@ -117,7 +117,7 @@ const en: FrontWording = {
   noNodes: (filter) => (filter === '' ? 'There are no nodes.' : `No node has ${filter} in its name.`),
   moreNodes: (count, command) => `… and ${count} more. \`${command} nodes web\` shows those with "web" in their name.`,
   playbooks: '*Playbooks* (add `playbook ID` to a question to choose one yourself)',
-  history: (about) => (about === '' ? '*The last runs*' : `*The last runs with ${about}*`),
+  history: (about) => (about === '' ? '*The last runs*' : `*The last runs* with ${about}`),
   noHistory: 'Nothing yet.',
   historyUnknown: 'netcheck cannot reach its memory (Redis) at the moment.',
   verdict: {
@@ -196,7 +196,7 @@ const zh: FrontWording = {
   noNodes: (filter) => (filter === '' ? '没有节点。' : `没有名字里含有 ${filter} 的节点。`),
   moreNodes: (count, command) => `…… 还有 ${count} 个。\`${command} nodes web\` 只显示名字里含有 "web" 的节点。`,
   playbooks: '*剧本* （在问题里加 `playbook ID` 可以自己指定）',
-  history: (about) => (about === '' ? '*最近的运行*' : `*涉及 ${about} 的最近运行*`),
+  history: (about) => (about === '' ? '*最近的运行*' : `*最近的运行* ：${about}`),
   noHistory: '还没有记录。',
   historyUnknown: 'netcheck 现在无法读取记录（Redis）。',
   verdict: {
@@ -225,7 +225,7 @@ const zh: FrontWording = {
     open: (total, when) => `*上次巡检未解决的问题* （${total} 个，${when}）`,
     nothingOpen: (when) => `*上次巡检* （${when}）：没有未解决的问题`,
     andMore: (count) => `…… 还有 ${count} 个。`,
-    help: '在频道里：`/netcheck node-50 port 1301 from node-12`。在消息列里：`@netcheck`，它会读第一条消息。在任何消息上：⋮ > *Diagnose this*。`/netcheck help` 显示更多。',
+    help: '在频道里：`/netcheck node-50 port 1301 from node-12`。在消息列里：`@netcheck`，它会读第一条消息。在任何消息上：⋮ > 「Diagnose this」。`/netcheck help` 显示更多。',
   },
 };
 
