@@ -9,12 +9,13 @@ import { interpret } from './engine/interpret.ts';
 import type { Inventory } from './engine/inventory.ts';
 import { defaultAuditPlaybook } from './engine/plan-audit.ts';
 import { canonicalAddress } from './engine/settle-address.ts';
+import type { ClusterReader } from './engine/ports.ts';
 import type { Judge } from './judge-ask.ts';
 import type { AuditBaseline } from './model/audit-baseline.ts';
 import { NetcheckError } from './model/errors.ts';
 import type { InventoryNode } from './model/inventory.ts';
 import type { PastRun } from './model/past-run.ts';
-import type { Symptom } from './model/symptom.ts';
+import type { Symptom, Target } from './model/symptom.ts';
 import type { Wiring } from './wiring.ts';
 
 interface LoadKnown {
@@ -30,7 +31,7 @@ const auditKeptMs = 60_000;
 
 /** What the Slack front knows of the world: as much of it as `access` lets each person know. */
 export function slackKnowledge(
-  wiring: Pick<Wiring, 'loaded' | 'registries' | 'inventory'>,
+  wiring: Pick<Wiring, 'loaded' | 'registries' | 'inventory' | 'cluster'>,
   queue: Pick<QueueAdapter, 'history' | 'health'> & Partial<LoadKnown>,
   { access, judge }: { readonly access: AccessCheck; readonly judge: Pick<Judge, 'mayDo'> },
 ): Knowledge {
@@ -78,6 +79,7 @@ export function slackKnowledge(
           inventory: seen,
           words: { nodeAt: (address) => owners.get(address), symptoms },
           probeFrom: config.defaults.probeFrom,
+          namespacesOf: (object) => namespacesOf(wiring.cluster, object),
           earlier: (node) => earlierQuestions(queue, node, visible),
         },
         settled,
@@ -140,6 +142,22 @@ export function slackKnowledge(
 /** A run is shown where every node in it may be known. */
 function isVisible(run: PastRun, visible: ReadonlySet<string>): boolean {
   return run.nodes.every((name) => visible.has(name.replace(/@.*$/u, '')));
+}
+
+async function namespacesOf(
+  cluster: ClusterReader | null,
+  { object, name }: Extract<Target, { kind: 'kubernetes' }>,
+): Promise<readonly string[]> {
+  const read =
+    object === 'svc'
+      ? await cluster?.services(name, null)
+      : object === 'pod'
+        ? await cluster?.pods(name, null)
+        : object === 'deploy'
+          ? await cluster?.podsOf(name, null)
+          : undefined;
+  if (read?.how !== 'read') return [];
+  return [...new Set((read.value ?? []).map(({ namespace }) => namespace))].sort();
 }
 
 async function earlierQuestions(

@@ -43,7 +43,7 @@ function knowledge(yaml = nodesYaml, runs: readonly PastRun[] | 'down' = [], dir
     return runs.filter((run) => node === undefined || run.nodes.includes(node)).slice(0, limit);
   };
   return slackKnowledge(
-    { loaded, inventory, registries: { playbooks } as never },
+    { loaded, inventory, cluster: null, registries: { playbooks } as never },
     {
       history: { recent } as never,
       health: async () => ({ version: '7.0.15' }) as never,

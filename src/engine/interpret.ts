@@ -7,12 +7,16 @@ import { closestNames, type Inventory } from './inventory.ts';
 import { type KnownWords, type MessageReading, mergeReadings, questionOf, readMessage } from './read-message.ts';
 import { canonicalAddress } from './settle-address.ts';
 
+type KubernetesTarget = Extract<Target, { kind: 'kubernetes' }>;
+
 /** What people's words are understood with. */
 export interface InterpretOptions {
   readonly inventory: Inventory;
   readonly words: Omit<KnownWords, 'nodes'>;
   /** `defaults.probeFrom`: with it nobody is asked where it fails from. */
   readonly probeFrom: readonly string[];
+  /** Namespaces that have a Kubernetes object of this name. Absent: there is no cluster to ask. */
+  readonly namespacesOf?: ((object: KubernetesTarget) => Promise<readonly string[]>) | undefined;
   /** Questions of earlier runs, newest first: of one node, or of all. Nobody waits for it for long. */
   readonly earlier?: ((node: string | undefined) => Promise<readonly Symptom[]>) | undefined;
 }
@@ -196,6 +200,8 @@ async function doubtAbout(
 ): Promise<Doubt | undefined> {
   const name = settled.includes('name') ? undefined : doubtfulName(symptom, options.inventory);
   if (name !== undefined) return name;
+  const object = settled.includes('object') ? undefined : await doubtfulObject(symptom, options);
+  if (object !== undefined) return object;
   const owner = settled.includes('owner') ? undefined : await doubtfulOwner(symptom, options.inventory);
   if (owner !== undefined) return owner;
   return settled.includes('from') ? undefined : doubtfulSource(symptom, text, options);
@@ -236,6 +242,19 @@ function namesWith(asked: string, inventory: Inventory): readonly string[] {
   const begins = names.filter((name) => name.toLowerCase().startsWith(wanted));
   const contains = wanted.length < 3 ? [] : names.filter((name) => name.toLowerCase().includes(wanted));
   return [...new Set([...begins, ...contains])];
+}
+
+/** "svc cart" where several namespaces have one. */
+async function doubtfulObject(symptom: Symptom, { namespacesOf }: InterpretOptions): Promise<Doubt | undefined> {
+  const { target } = symptom;
+  if (target.kind !== 'kubernetes' || target.namespace !== undefined || target.object === 'nodeport') return undefined;
+  const namespaces = (await namespacesOf?.(target).catch(() => [])) ?? [];
+  if (namespaces.length < 2) return undefined;
+  const choices = namespaces.slice(0, maxChoices).map((namespace) => ({
+    label: `${namespace}/${target.name}`,
+    text: questionText({ ...symptom, target: { ...target, namespace } }),
+  }));
+  return { open: 'object', about: describeTarget(target), choices };
 }
 
 /** An address that two nodes have. */

@@ -1,5 +1,9 @@
-/** What a question can leave open: who is meant by a name, which of two readings, where it fails from. */
-export type OpenPoint = 'meaning' | 'name' | 'owner' | 'target' | 'port' | 'from';
+/**
+ * What a question can leave open: which of two readings, who is meant by a name, which namespace an object is in, which
+ * of several nodes with an address, what suffers, which port, where it fails from.
+ */
+export const openPoints = ['meaning', 'name', 'object', 'owner', 'target', 'port', 'from'] as const;
+export type OpenPoint = (typeof openPoints)[number];
 
 /** What a question leaves open, and the whole questions that it could be. */
 export interface Doubt {

@@ -105,6 +105,17 @@ describe('a question instead of a guess', () => {
     expect(await say('192.0.2.50 port 80')).toEqual(question('192.0.2.50 port 80'));
   });
 
+  it('a Service of which several namespaces have one', async () => {
+    const namespacesOf = async ({ name }: { readonly name: string }) => (name === 'cart' ? ['shop', 'test'] : ['shop']);
+    const said = await say('svc cart port 80 from node-12', '', { namespacesOf });
+    expect(said).toMatchObject({ doubt: { open: 'object', about: 'svc cart' } });
+    expect(choices(said)).toEqual(['svc shop/cart port 80 from node-12', 'svc test/cart port 80 from node-12']);
+    for (const text of ['svc shop/cart port 80 from node-12', 'svc web port 80 from node-12'])
+      expect(await say(text, '', { namespacesOf })).toEqual(question(text));
+    const down = () => Promise.reject(new Error('no'));
+    expect(await say('pod cart port 80 from node-12', '', { namespacesOf: down })).toMatchObject({ kind: 'question' });
+  });
+
   it('nobody knows where it fails from', async () => {
     const said = await say('node-50 port 1301 refused', '', { probeFrom: [] });
     expect(said).toMatchObject({ doubt: { open: 'from', about: 'node-50', guess: 'node-50 port 1301 refused' } });

@@ -1,5 +1,5 @@
 import type { KeyValue } from '../../engine/ports.ts';
-import type { Doubt, OpenPoint } from '../../model/interpretation.ts';
+import { type Doubt, openPoints, type OpenPoint } from '../../model/interpretation.ts';
 import type { Language } from '../../model/language.ts';
 import { answerOf } from './claim.ts';
 import { draftMs, keepDraft } from './drafts.ts';
@@ -144,8 +144,7 @@ function questionOf(json: string): OpenQuestion | undefined {
   const value = parsedJson(json);
   if (!isRecord(value) || !Array.isArray(value['choices']) || !Array.isArray(value['settled'])) return undefined;
   const text = (key: string): string => stringOf(value[key]);
-  const points: readonly OpenPoint[] = ['meaning', 'name', 'owner', 'target', 'port', 'from'];
-  const open = points.find((point) => point === value['open']);
+  const open = openPoints.find((point) => point === value['open']);
   const isWhole = [text('id'), text('user'), text('channel'), text('ts')].every((one) => one !== '');
   if (open === undefined || !isWhole) return undefined;
   const settled = value['settled'];
@@ -157,7 +156,7 @@ function questionOf(json: string): OpenQuestion | undefined {
     ts: text('ts'),
     ...(text('rootTs') === '' ? {} : { rootTs: text('rootTs') }),
     open,
-    settled: points.filter((point) => settled.includes(point)),
+    settled: openPoints.filter((point) => settled.includes(point)),
     choices: value['choices'].filter((one): one is string => typeof one === 'string'),
     ...(text('guess') === '' ? {} : { guess: text('guess') }),
     wasRead: value['wasRead'] === true,

@@ -75,6 +75,7 @@ const en: FrontWording = {
       choices === 1
         ? `There is no node ${about}. Do you mean this one?`
         : `Several nodes are called like ${about}. Which one?`,
+    object: (about) => `${about} is in several namespaces. Which one?`,
     owner: (about) => `${about} is on several nodes. Which one do you mean?`,
     target: (about) => `Port ${about}: of which of these?`,
     port: (about) => `Which port of ${about}?`,
@@ -155,6 +156,7 @@ const zh: FrontWording = {
     meaning: () => '你指的是哪一个？',
     name: (about, choices) =>
       choices === 1 ? `没有节点 ${about}。你指的是这个吗？` : `有多个节点的名字类似 ${about}。是哪一个？`,
+    object: (about) => `多个命名空间里都有 ${about}。是哪一个？`,
     owner: (about) => `${about} 同时在多个节点上。你指的是哪一个？`,
     target: (about) => `端口 ${about}：是其中哪一个的？`,
     port: (about) => `${about} 的哪个端口？`,
