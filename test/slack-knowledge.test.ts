@@ -131,6 +131,11 @@ describe('with access', () => {
     expect(await known.recentRuns(eve, { limit: 10 })).toEqual([]);
   });
 
+  it('who may look but not ask is asked nothing back: the refusal comes from the judge', async () => {
+    const looker = `${nodesYaml}\naccess:\n  - { users: [U0ANNA], actions: [look] }\n`;
+    expect(await knowledge(looker).interpret(anna, 'node-5 port 1301', '', [])).toMatchObject({ kind: 'question' });
+  });
+
   it('a question back offers no others, and a stranger gets none', async () => {
     const known = knowledge(restricted, runs);
     const said = await known.interpret(anna, 'node-5 port 1301', '', []);

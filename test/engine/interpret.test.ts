@@ -123,6 +123,8 @@ describe('a question instead of a guess', () => {
       ['node-12', 'node-30', 'node-51'].map((name) => `node-50 port 1301 refused from ${name}`),
     );
     expect(await say('node-50 port 1301', '', { probeFrom: [] }, ['from'])).toEqual(question('node-50 port 1301'));
+    const told = 'node-50 port 1301 from node-30';
+    expect(await say(told, '', { probeFrom: [] })).toEqual(question(told));
     // the only other node is no guess
     const two: Inventory = { ...inventory, names: () => ['node-12', 'node-50'] };
     expect(await say('node-50 port 1301', '', { probeFrom: [], inventory: two })).toMatchObject({ kind: 'question' });
