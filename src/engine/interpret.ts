@@ -200,6 +200,10 @@ async function doubtAbout(
 ): Promise<Doubt | undefined> {
   const name = settled.includes('name') ? undefined : doubtfulName(symptom, options.inventory);
   if (name !== undefined) return name;
+  // a name that is like no other: who is asked anything about it first has answered in vain
+  const known = new Set(options.inventory.names());
+  const named = [symptom.target, ...symptom.from, ...symptom.via];
+  if (named.some((one) => one.kind === 'node' && !known.has(one.node))) return undefined;
   const object = settled.includes('object') ? undefined : await doubtfulObject(symptom, options);
   if (object !== undefined) return object;
   const owner = settled.includes('owner') ? undefined : await doubtfulOwner(symptom, options.inventory);

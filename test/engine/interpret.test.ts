@@ -123,6 +123,7 @@ describe('a question instead of a guess', () => {
       ['node-12', 'node-30', 'node-51'].map((name) => `node-50 port 1301 refused from ${name}`),
     );
     expect(await say('node-50 port 1301', '', { probeFrom: [] }, ['from'])).toEqual(question('node-50 port 1301'));
+    expect(await say('node-5O port 1301', '', { probeFrom: [] })).toEqual(question('node-5O port 1301'));
     const told = 'node-50 port 1301 from node-30';
     expect(await say(told, '', { probeFrom: [] })).toEqual(question(told));
     // the only other node is no guess

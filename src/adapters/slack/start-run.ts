@@ -128,6 +128,13 @@ async function startOnce(
   }
   const wasRead = asked.wasRead === true || meant.wasRead;
   if (meant.kind === 'doubt') {
+    // What cannot be asked at all is not asked back about.
+    const { guess } = meant.doubt;
+    const judged = guess === undefined ? undefined : await judge(options, guess, asker);
+    if (judged?.ok === false) {
+      await tell(quotingWords(judged));
+      return 'told';
+    }
     if (!(await canQueue())) return 'failed';
     return askBack(options, { ...asked, wasRead }, meant.doubt);
   }

@@ -246,6 +246,13 @@ describe('a question back', () => {
     expect(whispers().at(-1)?.text).toContain('answered already');
   });
 
+  it('is not put where the answer would be no whatever is chosen', async () => {
+    const ask: FrontOptions['ask'] = async () => ({ ok: false, message: 'Not for you.', hint: '' });
+    await slash(newFront({ knowledge: knownWorld({ probeFrom: [] }), ask }), 'node-50 port 1301');
+    expect(told).toEqual(['Not for you.']);
+    expect(ours()).toEqual([]);
+  });
+
   it('may lead to one more, in the same message', async () => {
     const front = newFront({ knowledge: knownWorld({ probeFrom: [] }) });
     await mention(front, 'node-5 port 1301');
