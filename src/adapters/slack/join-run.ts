@@ -131,6 +131,12 @@ async function tellWhere(options: StartRunOptions, asked: Asked, run: RunRequest
   const { rootTs: there } = run.thread;
   const link = options.threadLink?.(channel, there) ?? slackLink(channel, there);
   const text = over ? say.answeredAlready(link) : say.lookedAtAlready(link, mentionOf(run.askedBy));
+  if (asked.statusTs !== undefined) {
+    // Their question back is answered: no buttons stay behind.
+    const body = { text: over ? text : say.lookedAtElsewhere(link), blocks: [] };
+    const sent = await options.outbox.update({ channel, ts: asked.statusTs, body, plain: text, final: true });
+    if (sent.sent) return;
+  }
   if (asked.rootTs === undefined || asked.rootTs === run.thread.rootTs) return asked.tell(text);
   const { rootTs, runId } = asked;
   await options.outbox.post({

@@ -112,7 +112,8 @@ async function startOnce(
   canQueue: () => Promise<boolean>,
 ): Promise<StartOutcome> {
   const { asker, tell } = asked;
-  if (asked.quoted === undefined && (asked.text === '' || /^(help|\?|帮助)$/iu.test(asked.text))) {
+  const isEmpty = asked.text === '' && asked.quoted === undefined;
+  if (isEmpty || /^(help|\?|帮助)$/iu.test(asked.text)) {
     await tell(options.helpText(asker.language));
     return 'told';
   }

@@ -155,6 +155,14 @@ describe('a mention in a thread', () => {
     expect(JSON.parse(view?.privateMetadata ?? '')).toMatchObject({ channel: 'C0INCIDENT', rootTs: above.ts });
   });
 
+  it('gives the help and short answers there, too', async () => {
+    const front = newFront();
+    await mention(front, 'help', alert());
+    await mention(front, 'status', alert());
+    expect(whispers().map(({ text }) => text)).toEqual(['HELP', expect.stringContaining('Redis 7.0.15')]);
+    expect(queue.submitted).toEqual([]);
+  });
+
   it('says so where nothing can be read, or the thread is closed to it', async () => {
     const front = newFront();
     await mention(front, '', world.say('U0BEN', 'C0INCIDENT', 'everything is slow'));
@@ -251,6 +259,18 @@ describe('a question back', () => {
     await slash(newFront({ knowledge: knownWorld({ probeFrom: [] }), ask }), 'node-50 port 1301');
     expect(told).toEqual(['Not for you.']);
     expect(ours()).toEqual([]);
+  });
+
+  it('leaves no buttons behind when its answer joins the run of somebody else', async () => {
+    const ask: FrontOptions['ask'] = async (text) => ({ ok: true, describe: '', key: text });
+    const front = newFront({ knowledge: knownWorld({ probeFrom: [] }), ask });
+    await slash(front, 'node-50 port 1301 from node-30', 'U0BEN');
+    await slash(front, 'node-50 port 1301');
+    const { action, value } = buttonOf(ours()[1], 'node-30');
+    await front.press(press(action, value));
+    expect(queue.submitted).toHaveLength(1);
+    expect(ours()[1]?.blocks).toEqual([]);
+    expect(ours()[1]?.text).toContain('archives/C0INCIDENT');
   });
 
   it('may lead to one more, in the same message', async () => {
