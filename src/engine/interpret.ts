@@ -164,7 +164,9 @@ async function proseBehind(
     return undefined;
   const text = questionOf(reading, target, port);
   if (isStrange) {
-    const open = await doubtAbout(parseAsk(text), text, options, settled);
+    const whole = parsed(text);
+    if (whole instanceof NetcheckError) return undefined;
+    const open = await doubtAbout(whole, text, options, settled);
     return open === undefined
       ? { kind: 'question', text, wasRead: true }
       : { kind: 'doubt', doubt: open, wasRead: true };

@@ -118,7 +118,10 @@ export async function makePlan(
   for (const one of symptom.from) await add(await resolve(one), 'client', 'from');
   for (const { node, why } of behind)
     await add({ kind: 'node', node, address: node.target ?? node.address }, 'forwarder', why);
-  const assumed: Assumption[] = await otherOwners(target, symptom, inventory);
+  const assumed: Assumption[] = [
+    ...(await otherOwners(target, symptom, inventory)),
+    ...otherWords(target, symptom, inventory),
+  ];
   if (symptom.from.length === 0)
     for (const { name, why, others } of chooseClients(nodes, inventory, options)) {
       await add(await resolveTarget({ kind: 'node', node: name }, inventory), 'client', why);
@@ -213,6 +216,14 @@ async function otherOwners(target: Place, { target: asked }: Symptom, inventory:
   const owners = (await inventory.ownersOf?.(target.address)) ?? [];
   const others = owners.map(({ name }) => name).filter((name) => name !== target.node.name);
   return others.length === 0 ? [] : [{ what: 'owner', node: target.node.name, others: others.slice(0, 5) }];
+}
+
+/** "node-12 cannot reach node-50 port 1301" asks about node-12; whoever writes it may mean the other one. */
+function otherWords(target: Place, { words }: Symptom, inventory: Inventory): Assumption[] {
+  if (target.kind !== 'node') return [];
+  const names = new Set(inventory.names());
+  const others = [...new Set(words)].filter((word) => names.has(word) && word !== target.node.name);
+  return others.length === 0 ? [] : [{ what: 'words', node: target.node.name, others: others.slice(0, 5) }];
 }
 
 /** `defaults.probeFrom`, else one other node of the inventory: without a probe there may be nothing to see. */

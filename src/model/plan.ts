@@ -105,11 +105,11 @@ export const LookedUp = z.strictObject({
 export type LookedUp = z.infer<typeof LookedUp>;
 
 /**
- * What the question did not say and netcheck chose: where to probe from, or which of several nodes with that address.
- * `others`: what it could have been as well.
+ * What the question did not say and netcheck chose: where to probe from, which of several nodes with that address, or
+ * (`words`) what is asked about, where other nodes stand among its words. `others`: what it could have been as well.
  */
 export const Assumption = z.strictObject({
-  what: z.enum(['from', 'owner']),
+  what: z.enum(['from', 'owner', 'words']),
   node: z.string(),
   others: z.array(z.string()),
 });

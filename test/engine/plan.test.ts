@@ -102,6 +102,9 @@ describe('a plan', () => {
     ]);
     expect((await plan('node-50 port 1301 from r1')).assumed).toBeUndefined();
     expect((await plan('node-50 port 1301', { probeFrom: ['r1'] })).assumed).toBeUndefined();
+    expect((await plan('node-12 cannot reach node-50 port 1301 from r1')).assumed).toEqual([
+      { what: 'words', node: 'node-12', others: ['node-50'] },
+    ]);
     const both = nodes.filter(({ name }) => name.startsWith('node-5'));
     const shared: Inventory = { ...inventory(), ownerOf: async () => both[0] ?? null, ownersOf: async () => both };
     const planned = (text: string) => makePlan(parseAsk(text), shared, registries, options);
