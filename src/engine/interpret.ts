@@ -23,8 +23,11 @@ export interface InterpretOptions {
 
 /** At most so many choices are offered. */
 const maxChoices = 5;
-/** What the grammar says where the words may be prose. */
-const mayBeProse: ReadonlySet<string> = new Set(['ask/empty', 'ask/no-port', 'ask/bad-name']);
+/** What the grammar says where the words may be prose. A word that no name is like must be one of a language. */
+function mayBeProse({ code, message }: NetcheckError): boolean {
+  if (code === 'ask/bad-name') return /^"[\p{L}\p{M}'’]+"/u.test(message);
+  return code === 'ask/empty' || code === 'ask/no-port';
+}
 
 /**
  * What somebody asks, as one question in the grammar of {@link parseAsk}; or what it leaves open; or that there is no
@@ -43,7 +46,7 @@ export async function interpret(
   const clean = unmangle(own);
   const symptom = parsed(clean);
   if (symptom instanceof NetcheckError) {
-    if (mayBeProse.has(symptom.code)) return fromProse(clean, quoted, options, settled, symptom);
+    if (mayBeProse(symptom)) return fromProse(clean, quoted, options, settled, symptom);
     // The grammar has the better sentence for it.
     return { kind: 'question', text: clean, wasRead: false };
   }

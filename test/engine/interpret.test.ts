@@ -38,6 +38,9 @@ describe('a question that says it all', () => {
     'pod shop/cart-7d9f port 8080',
     'node-50 port 99999',
     'node-99 port 1301',
+    'node-50;reboot port 1301',
+    '$(id) node-50 port 1301',
+    'node-50 port 1301 from node-12|x',
   ])('%s stays as it is', async (text) => {
     expect(await say(text)).toEqual(question(text));
   });
@@ -64,6 +67,13 @@ describe('words that are no question by themselves', () => {
       question('node-50 port 1301 from node-12', true),
     );
   });
+
+  it.each(["can't reach node-50 port 1301 from node-12", '请看一下 从node-12访问 node-50 端口 1301'])(
+    'also where the grammar stumbles over the first word: %s',
+    async (own) => {
+      expect(await say(own)).toEqual(question('node-50 port 1301 from node-12', true));
+    },
+  );
 
   it('tell what they lack where nothing helps', async () => {
     expect(await say('please', 'everything is slow')).toMatchObject({ kind: 'unclear', draft: {} });

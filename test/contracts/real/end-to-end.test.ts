@@ -153,12 +153,16 @@ describe.skipIf(missing !== undefined).concurrent(`bot and workers${because}`, (
       ['node-50;reboot port 1301', 'Nothing was run'],
       ['$(id) port 1301', 'Nothing was run'],
       [`node-50 port 1301 ${'a'.repeat(3000)}`, 'at most 1000'],
-      ['', '/netcheck node-50 port 1301'],
     ] as const) {
       expect(await here.slack.slash(text, { user: 'U0BEN' }).ended).toBe('acked');
       const { onlyFor } = await here.slack.awaitChange(({ message }) => message.text.includes(words));
       expect(onlyFor).toBe('U0BEN');
     }
+    expect(await here.slack.slash('', { user: 'U0BEN' }).ended).toBe('acked');
+    expect(await here.slack.awaitView(() => true)).toMatchObject({
+      user: 'U0BEN',
+      callbackId: 'netcheck_diagnose_form',
+    });
     expect(here.slack.world.messages()).toEqual([]);
     expect(
       await here.redis.until(
