@@ -92,13 +92,13 @@ ${rounded(perWorker)} nodes per second (${perCore < concurrency / onTheWay ? 'th
 
 - **Several sites.** Workers stand where the nodes are: latency counts for each of some fifteen round trips of a login and
   four rounds of commands. A worker takes any node of its queue, so that each site is an installation of its own: its own
-  inventory, its own workers, and a Redis, or a prefix on a common one. Through jump hosts one site also does: every node
+  inventory, its own workers, its own Redis. Through jump hosts one site also does: every node
   behind one costs it a TCP connection and hardly any CPU.
 - **Jump hosts** see at most 8 connections that are not logged in yet from one worker (sshd drops at random from 10 on,
   MaxStartups 10:30:100), and one connection per worker that stays; nodes behind it are channels of that one. Several
   workers behind one jump host need a higher MaxStartups there, or come again by themselves with a growing pause.
 - **Redis Cluster.** All keys of an installation are in one hash slot (\`{netcheck}\`), as the scripts of the queue need it:
-  a cluster gives availability, not more throughput. More is had by one prefix per site, which are different slots.
+  a cluster gives availability, not more throughput. More is had by one Redis per site.
 - **What would not do**: one process for the report of 100,000 nodes with thousands of findings. The report keeps a line
   per node and the 2,000 worst findings; whoever needs all of them reads the CSV of each site.
 `;
