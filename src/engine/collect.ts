@@ -386,7 +386,8 @@ export async function lookAround(
   const parser = parsers.get('look');
   if (!look || !parser) return true;
   await session.collect(look, {}, 'look');
-  const [evidence] = session.evidence;
+  // Not the first of all: an audit notes what the last one read before it looks.
+  const evidence = session.evidence.find(({ entry }) => entry.collector === look.id);
   if (!evidence) return true;
   const { entry, stdout, stderr } = evidence;
   const parsed = parser.parse({

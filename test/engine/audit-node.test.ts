@@ -129,6 +129,20 @@ describe('the audit of one node', () => {
     expect(started.checks['rose-since-audit']?.verdict).toBe('notApplicable');
   });
 
+  it('runs the same commands as the audit before did', async () => {
+    const ranWith = async (more: Partial<AuditJob>): Promise<readonly string[]> => {
+      const seen = 'uid 0\ntool sh /bin/sh\nfile /proc/net/netstat\nfile /proc/net/dev\nfile /proc/net/softnet_stat\n';
+      const { name, replies = [] } = node('web-1');
+      const transport = createScriptedTransport([{ name, replies: [[['sh', '-c'], { stdout: seen }], ...replies] }]);
+      await auditNode(job('web-1', more), inventory('web-1'), auditRegistries, ports(transport), options);
+      return transport.ran.map(({ argv }) => argv.join(' ')).toSorted();
+    };
+    const last = { readAtMs: Date.now() - 86_400_000, uptimeSec: 3600, values: { 'TcpExt.ListenOverflows': 7 } };
+    const first = await ranWith({});
+    expect(first).toContain('cat /proc/net/dev');
+    expect(await ranWith({ last })).toEqual(first);
+  });
+
   it('writes evidence that gives the same again', async () => {
     const kept: { record?: RunRecord; evidence: Evidence[]; report?: unknown } = { evidence: [] };
     const sink: EvidenceSink = {
