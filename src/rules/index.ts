@@ -34,6 +34,7 @@ import { vxlanBlocked } from './vxlan-blocked.ts';
 import { vxlanCsum63s } from './vxlan-csum-63s.ts';
 import { vxlanFdb } from './vxlan-fdb.ts';
 import { twRecycle } from './tw-recycle.ts';
+import { rpFilterStrict } from './rp-filter-strict.ts';
 import { backlogCapped } from './backlog-capped.ts';
 import { forwardingNeeded } from './forwarding-needed.ts';
 import { keepaliveTooLate } from './keepalive-too-late.ts';
@@ -138,6 +139,7 @@ const all: readonly AnyRule[] = [
   portRangeOverlap,
   twBucketOverflow,
   forwardingNeeded,
+  rpFilterStrict,
   backlogCapped,
   keepaliveTooLate,
   roseSinceAudit,

@@ -124,7 +124,13 @@ const clientFacts: Facts = {
 };
 
 /** Everything that says confirmed or likely, over the target, the client, and the path between them. */
-const auditsOnly: readonly string[] = ['forwarding-needed', 'backlog-capped', 'keepalive-too-late', 'rose-since-audit'];
+const auditsOnly: readonly string[] = [
+  'forwarding-needed',
+  'rp-filter-strict',
+  'backlog-capped',
+  'keepalive-too-late',
+  'rose-since-audit',
+];
 
 function accused(target: Facts, client: Facts): Readonly<Record<string, string>> {
   const findings: [string, string][] = [];
