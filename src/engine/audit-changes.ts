@@ -96,7 +96,10 @@ export function createAuditChanges({ startedAtMs }: AuditHead, last: AuditBaseli
       for (const node of new Set([...risks.keys(), ...differedBefore.keys()])) {
         const known = remembered.get(node);
         if (known === undefined) continue;
-        const now = (risks.get(node) ?? []).map(({ fact, value, usual }) => ({
+        // a finding about the same setting says it already
+        const said = new Set(known.troubles.map(({ fingerprint }) => fingerprint));
+        const news = (risks.get(node) ?? []).filter(({ fact }) => !said.has(auditFingerprint(fact, node)));
+        const now = news.map(({ fact, value, usual }) => ({
           fingerprint: outlierFingerprint(fact, node),
           rule: outlierRule,
           title: say.differs({ fact, value, usual }),

@@ -108,7 +108,7 @@ export function createAuditFold(head: AuditHead, last: AuditBaseline | null): Au
         outliers: found.outliers.length,
         ...compared.counts,
       };
-      const sorted = [...findings].sort(byWeight);
+      const sorted = [...findings].sort(byWeight(checks));
       const why = [...reasons].map(
         ([text, one]): AuditUnseen => ({
           why: text,
@@ -188,12 +188,17 @@ function keepWorst(kept: AuditFinding[], finding: AuditFinding): void {
   if (at !== -1) kept[at] = finding;
 }
 
-function byWeight(a: AuditFinding, b: AuditFinding): number {
-  return (
+/** `confirmed` first, then what is on most nodes. */
+function byWeight(checks: ReadonlyMap<string, AuditCheck>): (a: AuditFinding, b: AuditFinding) => number {
+  const spread = ({ check }: AuditFinding): number => {
+    const counts = checks.get(check)?.counts;
+    return (counts?.confirmed ?? 0) + (counts?.likely ?? 0);
+  };
+  return (a, b) =>
     Number(b.verdict === 'confirmed') - Number(a.verdict === 'confirmed') ||
+    spread(b) - spread(a) ||
     naturalOrder(a.check, b.check) ||
-    naturalOrder(a.node, b.node)
-  );
+    naturalOrder(a.node, b.node);
 }
 
 function headline(
