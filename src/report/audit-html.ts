@@ -48,8 +48,8 @@ td.name,td.labels{overflow-wrap:normal;white-space:nowrap}
 .found td,.amber{color:inherit}
 .chip{display:inline-block;margin:0 6px 4px 0;padding:1px 8px;border-radius:6px;background:var(--soft);color:var(--tone);font-size:13px}
 .chip.plain{background:var(--code);color:var(--ink)}
-.wide{max-width:none;overflow-x:auto}
-.wide svg{display:block;max-width:100%;height:auto}
+.broad{max-width:none;overflow-x:auto}
+.broad svg{display:block;max-width:100%;height:auto}
 .outliers li{padding:7px 0}
 `;
 
@@ -117,7 +117,7 @@ function heatMap({ report, say, language }: Page): string {
     maxRows: 60,
     maxColumns: 24,
   });
-  return section(say.heatMap, `<figure class="card wide">${svg}</figure>`);
+  return section(say.heatMap, `<figure class="card broad">${svg}</figure>`);
 }
 
 function changes({ report, say, words, language }: Page): string {
@@ -135,7 +135,7 @@ function changes({ report, say, words, language }: Page): string {
     `${say.changes}${words.colon}${since}`,
     rows.length === 0
       ? ''
-      : `<div class="card wide"><table>${rows.join('\n')}</table>${more > 0 ? `<p class="muted">${escapeHtml(say.more(more))}</p>` : ''}</div>`,
+      : `<div class="card broad"><table>${rows.join('\n')}</table>${more > 0 ? `<p class="muted">${escapeHtml(say.more(more))}</p>` : ''}</div>`,
   );
 }
 
@@ -237,7 +237,7 @@ function nodes({ report, say, words, language }: Page): string {
   const tableText =
     rows.length === 0
       ? ''
-      : `<div class="card wide"><table><tr>${columns.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr>
+      : `<div class="card broad"><table><tr>${columns.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr>
 ${rows.join('\n')}</table></div>`;
   const left = telling.length - rows.length;
   const notes = [...(left > 0 ? [say.more(left)] : []), ...(quiet > 0 ? [say.quiet(quiet)] : [])];
@@ -281,7 +281,7 @@ function normal({ report, say, language }: Page): string {
   const columns = [say.factColumn, say.valueColumn, say.sharedColumn, say.groupColumn];
   return section(
     say.normal,
-    `<details class="card"><summary>${escapeHtml(say.facts(report.normal.length))}</summary><div class="wide"><table><tr>${columns.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr>
+    `<details class="card"><summary>${escapeHtml(say.facts(report.normal.length))}</summary><div class="broad"><table><tr>${columns.map((name) => `<th>${escapeHtml(name)}</th>`).join('')}</tr>
 ${rows.join('\n')}</table></div></details>`,
   );
 }
