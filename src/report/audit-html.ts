@@ -44,6 +44,7 @@ th{text-align:left;font-weight:600;color:var(--muted);font-size:13px}
 th,td{padding:7px 14px 7px 0;border-top:1px solid var(--edge);vertical-align:top}
 tr:first-child th{border-top:0}
 td.name{font-weight:600}
+td:first-child .chip{white-space:nowrap}
 td.name,td.labels{overflow-wrap:normal;white-space:nowrap}
 .found td,.amber{color:inherit}
 .chip{display:inline-block;margin:0 6px 4px 0;padding:1px 8px;border-radius:6px;background:var(--soft);color:var(--tone);font-size:13px}
