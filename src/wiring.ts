@@ -196,6 +196,7 @@ export async function wire(
     const plan = await planAudit({ ...head, compareBy: config.audit.compareBy }, inventory, registries, {
       groups: config.groups,
       baseline: last,
+      cluster,
     });
     return { plan, last };
   };

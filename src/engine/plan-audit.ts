@@ -7,7 +7,9 @@ import { Budget, type Plan, type PlannedRule } from '../model/plan.ts';
 import type { Playbook } from '../model/playbook.ts';
 import { expect } from '../rules/expect.ts';
 import { selectNodes } from './audit-selector.ts';
+import { withClusterLabels } from './cluster-labels.ts';
 import type { Inventory } from './inventory.ts';
+import type { ClusterReader } from './ports.ts';
 import { alwaysCollected, type Registries } from './playbook-set.ts';
 
 export const defaultAuditPlaybook = 'node-audit';
@@ -30,12 +32,18 @@ export async function planAudit(
   asked: Omit<AuditHead, 'playbook'> & { readonly playbook?: string },
   inventory: Pick<Inventory, 'names' | 'find'>,
   { playbooks }: Pick<Registries, 'playbooks'>,
-  options: { readonly groups?: Readonly<Record<string, string>>; readonly baseline?: AuditBaseline | null } = {},
+  options: {
+    readonly groups?: Readonly<Record<string, string>>;
+    readonly baseline?: AuditBaseline | null;
+    /** Nodes are selected, and compared, by the labels that Kubernetes gives them as well. */
+    readonly cluster?: Pick<ClusterReader, 'nodes' | 'where'> | null;
+  } = {},
 ): Promise<AuditPlan> {
   const playbook = auditPlaybook(asked.playbook ?? defaultAuditPlaybook, playbooks);
   const found = await Promise.all(inventory.names().map((name) => inventory.find(name)));
-  const nodes = found.flatMap((node) => (node === null ? [] : [node]));
-  const selected = selectNodes(asked.selector, nodes, options.groups ?? {});
+  const known = found.flatMap((node) => (node === null ? [] : [node]));
+  const { nodes, trouble } = await withClusterLabels(known, options.cluster ?? null);
+  const selected = orSayWhatIsMissing(trouble, () => selectNodes(asked.selector, nodes, options.groups ?? {}));
   const { id, selector, startedAtMs, language, netcheck, compareBy } = asked;
   return {
     head: { id, playbook: playbook.id, selector, startedAtMs, language, netcheck, compareBy },
@@ -51,6 +59,17 @@ export async function planAudit(
       };
     }),
   };
+}
+
+/** A label that nobody has may be one of Kubernetes, which could not be asked. */
+function orSayWhatIsMissing<Value>(trouble: string | undefined, select: () => Value): Value {
+  try {
+    return select();
+  } catch (error) {
+    if (trouble === undefined || !(error instanceof NetcheckError)) throw error;
+    const hint = `${error.hint} Labels of Kubernetes are not known: the API could not be asked (${trouble}).`;
+    throw new NetcheckError(error.code, error.message, hint.trim(), { cause: error });
+  }
 }
 
 /** @throws NetcheckError `audit/no-playbook` */
