@@ -76,9 +76,9 @@ const commandsEn = `Commands:
     --json         one line per file                      --as wireshark   its verdicts in --packets
   netcheck parse KIND [FILE]       raw command output -> facts as JSON; netcheck parse --help lists the kinds
   netcheck replay RUN              a saved run (directory or .tar.gz) -> the same report
-  netcheck audit [PLAYBOOK] [--nodes SELECTOR]   what is risky on all nodes, which differ, what has changed since the last one
-    --nodes 'rack=r1,role!=db'   by label, name, glob or group; default all     --csv   one line per finding
-    --workers                    by the workers of REDIS_URL instead of this process
+  netcheck audit [PLAYBOOK]        all nodes at once: what is risky, which of them differ, what has changed since the last audit
+    --nodes 'rack=r1,role!=db'     by label, name, glob or group     --csv   one line per finding
+    --workers                      by the workers of REDIS_URL instead of this process
   netcheck playbooks [list|lint|show ID]
   netcheck rules [list|show ID|check DIR]
   netcheck doctor                  configuration, Redis, Slack, and every node: SSH, host key, sudo, tools
@@ -101,9 +101,9 @@ const commandsZh = `命令：
     --json         每个文件一行                           --as wireshark   --packets 采用 Wireshark 的判定
   netcheck parse 种类 [文件]       命令原始输出 -> 事实（JSON）；netcheck parse --help 列出种类
   netcheck replay 运行             已保存的运行（目录或 .tar.gz）-> 相同的报告
-  netcheck audit [PLAYBOOK] [--nodes 选择器]      巡检所有节点：有哪些隐患、谁与众不同、和上次比有什么变化
-    --nodes 'rack=r1,role!=db'   按标签、名称、通配符或分组；默认全部          --csv   每项发现一行
-    --workers                    由 REDIS_URL 上的 worker 完成，而不是本进程
+  netcheck audit [PLAYBOOK]        巡检所有节点：有哪些隐患、谁与众不同、和上次比有什么变化
+    --nodes 'rack=r1,role!=db'     按标签、名称、通配符或分组         --csv   每项发现一行
+    --workers                      由 REDIS_URL 上的 worker 完成，而不是本进程
   netcheck playbooks [list|lint|show ID]
   netcheck rules [list|show ID|check 目录]
   netcheck doctor                  检查配置、Redis、Slack 以及每个节点：SSH、主机密钥、sudo、工具
