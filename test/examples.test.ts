@@ -32,6 +32,17 @@ describe('the examples of docs/extending.md', () => {
     expect(registries.collectors.size).toBe(collectors.size + 1);
   });
 
+  it('audit a fleet with checks of a team after those of netcheck', () => {
+    const own = registries.playbooks.get('node-audit')?.audit;
+    const audit = registries.playbooks.get('house-audit')?.audit;
+    expect(audit?.rules.map(({ use }) => use)).toEqual(own?.rules.map(({ use }) => use));
+    const rule = (id: string) => audit?.rules.find(({ use }) => use === id)?.with;
+    expect(rule('keepalive-too-late')).toEqual({ middleboxes: [{ name: 'our load balancer', idleSec: 350 }] });
+    const facts = (rule('expect')?.['table'] as { readonly fact: string }[]).map(({ fact }) => fact);
+    expect(facts).toContain('sysctl:net.ipv4.tcp_timestamps');
+    expect(facts.slice(-2)).toEqual(['sysctl:net.ipv4.tcp_slow_start_after_idle', 'sysctl:net.core.somaxconn']);
+  });
+
   it('bring what a rule of netcheck itself has to bring', async () => {
     const { cases, problems } = await checkPlugins(path.join(examples, 'plugins'), { rules, collectors, parsers });
     expect(problems).toEqual([]);
