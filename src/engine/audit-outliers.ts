@@ -5,7 +5,7 @@ import type { AuditText } from './audit-wording.ts';
 
 /** A fact is normal where so large a share of a group has one value; a fleet of two halves has no outliers. */
 const normalShare = 0.75;
-/** Fewer nodes than this are no crowd to differ from. */
+/** Fewer nodes than this are no crowd to differ from; they are not compared with other groups, which may be meant to differ. */
 const smallestGroup = 4;
 /** Bounds of memory per fact and group: different values, and names kept of each. */
 const mostValues = 40;
@@ -72,7 +72,7 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
       const differs = new Map<string, string[]>();
       const risks = new Map<string, RiskyDifference[]>();
       for (const [fact, groups] of tallies)
-        for (const [group, tally] of withoutSmall(groups)) {
+        for (const [group, tally] of groups) {
           const usual = usualOf(tally);
           if (usual === undefined) continue;
           const [value, { count }] = usual;
@@ -119,25 +119,6 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
 /** `role=web`, `role=web,zone=a`; empty where a node has none of the labels. */
 export function groupOf(labels: Readonly<Record<string, string>>, compareBy: readonly string[]): string {
   return compareBy.flatMap((name) => (labels[name] === undefined ? [] : [`${name}=${labels[name]}`])).join(',');
-}
-
-/** Groups that are no crowd make one together: three database nodes are still part of the fleet. */
-function withoutSmall(groups: ReadonlyMap<string, Tally>): readonly (readonly [string, Tally])[] {
-  const large = [...groups].filter(([, { total }]) => total >= smallestGroup);
-  const small = [...groups].filter(([, { total }]) => total < smallestGroup);
-  if (small.length === 0) return large;
-  const rest: Tally = { total: 0, scattered: false, values: new Map() };
-  for (const [, tally] of small) {
-    rest.total += tally.total;
-    rest.scattered ||= tally.scattered;
-    for (const [value, { count, names }] of tally.values) {
-      const known = rest.values.get(value) ?? { count: 0, names: [] };
-      rest.values.set(value, { count: known.count + count, names: [...known.names, ...names].slice(0, mostNames) });
-    }
-  }
-  const name = small.length === 1 ? (small[0]?.[0] ?? '') : '';
-  // those without a label are a group already
-  return rest.total >= smallestGroup && !large.some(([group]) => group === name) ? [...large, [name, rest]] : large;
 }
 
 function usualOf({

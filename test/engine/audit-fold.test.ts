@@ -201,6 +201,18 @@ describe('outliers', () => {
       'mtu of ethernet is 9000 on 7 of 8 nodes with role=storage; 1400 on storage-0',
     );
   });
+  it('do not compare a role of which there are few with other roles', () => {
+    const nodes = [
+      ...Array.from({ length: 8 }, (_, n) =>
+        looked(`web-${n}`, { labels: { role: 'web' }, facts: { 'mtu of ethernet': '1500' } }),
+      ),
+      ...Array.from({ length: 3 }, (_, n) =>
+        looked(`db-${n}`, { labels: { role: 'db' }, facts: { 'mtu of ethernet': '1500' } }),
+      ),
+      looked('storage-1', { labels: { role: 'storage' }, facts: { 'mtu of ethernet': '9000' } }),
+    ];
+    expect(audited(nodes).report.outliers).toEqual([]);
+  });
   it('are not made of what is different everywhere', () => {
     const { report } = audited(fleet(200, (n) => ({ 'search domains': n > 100 ? `d${n}` : 'same' })));
     expect(report.outliers).toEqual([]);
