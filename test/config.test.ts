@@ -26,6 +26,18 @@ describe('netcheck.yaml', () => {
     expect(parseConfig('', 'netcheck.yaml').nodes).toEqual({});
   });
 
+  it('takes a group as a selector, or as a list that adds up', () => {
+    const { groups, audit } = parseConfig(
+      'groups: { edge: "role=web,rack!=r9", core: [node-1, db-*] }\n',
+      'netcheck.yaml',
+    );
+    expect(groups).toEqual({ edge: 'role=web,rack!=r9', core: 'node-1 db-*' });
+    expect(audit).toEqual({ concurrency: 32, compareBy: ['role'], keep: 30 });
+    expect(problemsOf('audit: { concurrency: 9999 }\n')).toEqual([
+      'netcheck.yaml:1:10: audit.concurrency: Too big: expected number to be <=512',
+    ]);
+  });
+
   it('gives every node the defaults of ssh, unless the node says otherwise', () => {
     const config = parseConfig(
       'ssh: { user: ops, sudo: true }\nnodes:\n  a: { address: 10.0.0.1 }\n  b: { address: 10.0.0.2, user: root, sudo: false }\n',
