@@ -45,7 +45,7 @@ th,td{padding:7px 14px 7px 0;border-top:1px solid var(--edge);vertical-align:top
 tr:first-child th{border-top:0}
 td.name{font-weight:600}
 td:first-child .chip{white-space:nowrap}
-td.name,td.labels{overflow-wrap:normal;white-space:nowrap}
+th,td.name,td.labels{overflow-wrap:normal;white-space:nowrap}
 .found td,.amber{color:inherit}
 .chip{display:inline-block;margin:0 6px 4px 0;padding:1px 8px;border-radius:6px;background:var(--soft);color:var(--tone);font-size:13px}
 .chip.plain{background:var(--code);color:var(--ink)}
@@ -223,7 +223,7 @@ function nodes({ report, say, words, language }: Page): string {
         : `<td class="warn">${text(node.why ?? '', language, 300)}</td>`,
       `<td>${chips(node.differs, 'plain')}</td>`,
       `<td class="muted">${node.outcome === 'looked' ? text(of('unknown', 'error').join(words.list), language, 400) : escapeHtml(say.everyCheck)}</td>`,
-      `<td class="muted">${text(node.kernel ?? '', language, 100)}</td>`,
+      `<td class="muted labels">${text(node.kernel ?? '', language, 100)}</td>`,
     ];
     return `<tr>${cells.join('')}</tr>`;
   });
