@@ -38,7 +38,8 @@ describe('the examples of docs/extending.md', () => {
     expect(audit?.rules.map(({ use }) => use)).toEqual(own?.rules.map(({ use }) => use));
     const rule = (id: string) => audit?.rules.find(({ use }) => use === id)?.with;
     expect(rule('keepalive-too-late')).toEqual({ middleboxes: [{ name: 'our load balancer', idleSec: 350 }] });
-    const facts = (rule('expect')?.['table'] as { readonly fact: string }[]).map(({ fact }) => fact);
+    const { table } = rule('expect') as { readonly table: readonly { readonly fact: string }[] };
+    const facts = table.map(({ fact }) => fact);
     expect(facts).toContain('sysctl:net.ipv4.tcp_timestamps');
     expect(facts.slice(-2)).toEqual(['sysctl:net.ipv4.tcp_slow_start_after_idle', 'sysctl:net.core.somaxconn']);
   });
