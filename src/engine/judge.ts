@@ -40,7 +40,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     verdict !== 'unknown' || path !== undefined || failures.failed > 0 || !joined.has(node);
   const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }))
     .filter(isOpen)
-    .map((finding) => withNotes(finding, record, say));
+    .map((finding) => withNotes(withNames(finding, plan), record, say));
   const unseen = [
     ...unseenNodes(knowledge, say),
     ...lostNodes(knowledge),
@@ -122,6 +122,25 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
       ...(record.phases === undefined ? {} : { phases: record.phases }),
     },
   };
+}
+
+/**
+ * Commands for a pod with the names of what made it, where they are known: rules know settings, not names, and write
+ * `NAMESPACE` and `deployment NAME`.
+ */
+function withNames(finding: Finding, { lookedUp = [] }: RunRecord['plan']): Finding {
+  const workload = lookedUp.find(({ place }) => place === finding.node)?.workload;
+  if (workload === undefined) return finding;
+  const named = (command: string): string =>
+    command
+      .replaceAll('-n NAMESPACE ', `-n ${workload.namespace} `)
+      .replaceAll(/\bdeployment NAME(?= |$)/g, `${workload.kind} ${workload.name}`);
+  const remedies = finding.remedies.map((remedy) =>
+    remedy.kind === 'kubernetes'
+      ? { ...remedy, commands: remedy.commands.map(named), undo: remedy.undo.map(named) }
+      : remedy,
+  );
+  return { ...finding, remedies };
 }
 
 /** A finding that accuses, with what the team has to say about its remedy after netcheck's own. */

@@ -1,7 +1,7 @@
 import type { ClusterEndpoint, ClusterPod, ClusterRead, ClusterService } from '../model/cluster.ts';
 import { NetcheckError } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
-import { podNetns, podPlace } from '../model/netns.ts';
+import { placeName, podNetns, podPlace } from '../model/netns.ts';
 import type { LookedUp } from '../model/plan.ts';
 import type { Symptom, Target } from '../model/symptom.ts';
 import { describeTarget } from './ask.ts';
@@ -183,7 +183,12 @@ async function placeOfPod(pod: ClusterPod, asked: string, options: KubernetesOpt
 
 async function inPod(
   node: InventoryNode,
-  { namespace, name, uid }: Pick<ClusterPod, 'namespace' | 'name' | 'uid'>,
+  {
+    namespace,
+    name,
+    uid,
+    workload = null,
+  }: Pick<ClusterPod, 'namespace' | 'name' | 'uid'> & Partial<Pick<ClusterPod, 'workload'>>,
   address: string | null,
   told: Omit<LookedUp, 'found'>,
   { namespaceOn }: KubernetesOptions,
@@ -212,10 +217,15 @@ async function inPod(
       told: { ...told, found: `${node.name}, in its own network (hostNetwork)` },
     };
   const own = canonicalAddress(address ?? there.address);
+  const label = podPlace(namespace, name);
   return {
-    place: { kind: 'node', node, address: own, netns, label: podPlace(namespace, name) },
+    place: { kind: 'node', node, address: own, netns, label },
     behind: [],
-    told: { ...told, found: `${own} on ${node.name}` },
+    told: {
+      ...told,
+      found: `${own} on ${node.name}`,
+      ...(workload === null ? {} : { place: placeName(node.name, label), workload }),
+    },
   };
 }
 

@@ -11,6 +11,15 @@ export interface ClusterPod {
   /** `Running`, `Pending`, `Succeeded`, `Failed`, `Unknown`. */
   readonly phase: string;
   readonly ready: boolean;
+  /** What made it and would make it again; null for a bare pod. */
+  readonly workload: Workload | null;
+}
+
+/** `deployment shop/cart`, as kubectl takes it. */
+export interface Workload {
+  readonly kind: 'deployment' | 'statefulset' | 'daemonset';
+  readonly namespace: string;
+  readonly name: string;
 }
 
 /** One address behind a Service, as an EndpointSlice has it. */

@@ -101,6 +101,9 @@ export const LookedUp = z.strictObject({
   by: z.enum(['api', 'nodes']),
   /** Why the API was of no use. */
   trouble: z.string().optional(),
+  /** The place that a pod is in this run, and what made the pod, for commands that change it: `deployment`. */
+  place: z.string().optional(),
+  workload: z.strictObject({ kind: z.string(), namespace: z.string(), name: z.string() }).optional(),
 });
 export type LookedUp = z.infer<typeof LookedUp>;
 

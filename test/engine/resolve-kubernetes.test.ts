@@ -30,6 +30,7 @@ const pod = (name: string, changes: Partial<ClusterPod> = {}): ClusterPod => ({
   hostNetwork: false,
   phase: 'Running',
   ready: true,
+  workload: null,
   ...changes,
 });
 const service: ClusterService = {
@@ -143,6 +144,12 @@ describe('a pod', () => {
     expect(made.steps.filter(({ collector }) => collector === 'netns')).toEqual([
       { node: 'node-2@shop.cart-1', collector: 'netns', params: { name: `pod${uid}` } },
     ]);
+  });
+
+  it('is remembered with what made it, so that commands of remedies can name it', async () => {
+    const workload = { kind: 'statefulset', namespace: 'shop', name: 'cart' } as const;
+    const made = await plan('pod shop/cart-1 port 8080', { pods: [pod('cart-1', { workload })] });
+    expect(made.lookedUp?.[0]).toMatchObject({ place: 'node-2@shop.cart-1', workload });
   });
 
   it('may be where it fails from', async () => {

@@ -7,6 +7,7 @@ import type {
   ClusterPod,
   ClusterRead,
   ClusterService,
+  Workload,
 } from '../../model/cluster.ts';
 import type { KubeClient } from './kube-client.ts';
 import {
@@ -197,7 +198,27 @@ function podOf({ metadata, spec, status }: z.infer<typeof PodObject>): ClusterPo
     hostNetwork: spec?.hostNetwork ?? false,
     phase: status?.phase ?? 'Unknown',
     ready: (status?.conditions ?? []).some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+    workload: workloadOf(metadata),
   };
+}
+
+/** A ReplicaSet of a Deployment has its name and the hash that its pods carry as a label. */
+function workloadOf({ namespace, labels, ownerReferences }: z.infer<typeof PodObject>['metadata']): Workload | null {
+  const owner = (ownerReferences ?? []).find(({ controller }) => controller === true);
+  switch (owner?.kind) {
+    case 'ReplicaSet': {
+      const ending = `-${labels?.['pod-template-hash'] ?? ''}`;
+      return ending !== '-' && owner.name.endsWith(ending)
+        ? { kind: 'deployment', namespace, name: owner.name.slice(0, -ending.length) }
+        : null;
+    }
+    case 'StatefulSet':
+      return { kind: 'statefulset', namespace, name: owner.name };
+    case 'DaemonSet':
+      return { kind: 'daemonset', namespace, name: owner.name };
+    default:
+      return null;
+  }
 }
 
 function serviceOf({ metadata, spec, status }: z.infer<typeof ServiceObject>): ClusterService {

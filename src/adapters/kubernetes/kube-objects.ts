@@ -11,6 +11,9 @@ const Meta = z.object({
   namespace: z.string().default('default'),
   uid: z.string().default(''),
   labels,
+  ownerReferences: z
+    .array(z.object({ kind: z.string(), name: z.string(), controller: z.boolean().nullish() }))
+    .nullish(),
 });
 
 export const PodObject = z.object({

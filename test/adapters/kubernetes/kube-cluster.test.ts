@@ -15,7 +15,13 @@ import {
 const uid = '0c6dbb0a-4f1e-4a0e-9a58-2d1c7f3b4e61';
 const pod = (name: string, status: Record<string, unknown>, spec: Record<string, unknown> = {}): ApiObject => ({
   kind: 'Pod',
-  metadata: { name, namespace: 'shop', uid, labels: { app: 'cart' } },
+  metadata: {
+    name,
+    namespace: 'shop',
+    uid,
+    labels: { app: 'cart', 'pod-template-hash': '7d9f' },
+    ownerReferences: [{ kind: 'ReplicaSet', name: 'cart-7d9f', controller: true }],
+  },
   spec: { nodeName: 'node-2', ...spec },
   status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }], ...status },
 });
@@ -128,6 +134,7 @@ describe('a Kubernetes cluster through its API', () => {
       hostNetwork: false,
       phase: 'Running',
       ready: true,
+      workload: { kind: 'deployment', namespace: 'shop', name: 'cart' },
     };
     expect(await cluster.pods('cart-1', 'shop')).toEqual({ how: 'read', value: [found] });
     expect(await cluster.pods('cart-1', null)).toEqual({ how: 'read', value: [found] });
