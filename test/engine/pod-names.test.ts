@@ -29,6 +29,7 @@ describe('remedies for a pod that was looked up', () => {
     expect(commands).toEqual([
       expect.stringMatching(/^kubectl -n shop patch deployment web -p '\{.*somaxconn.*\}'$/),
       'kubectl -n shop rollout undo deployment web',
+      'kubectl -n shop scale deployment web --replicas=COUNT',
     ]);
   });
 

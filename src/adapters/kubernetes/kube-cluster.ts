@@ -205,7 +205,8 @@ function podOf({ metadata, spec, status }: z.infer<typeof PodObject>): ClusterPo
 /** A ReplicaSet of a Deployment has its name and the hash that its pods carry as a label. */
 function workloadOf({ namespace, labels, ownerReferences }: z.infer<typeof PodObject>['metadata']): Workload | null {
   const owner = (ownerReferences ?? []).find(({ controller }) => controller === true);
-  switch (owner?.kind) {
+  if (owner === undefined) return null;
+  switch (owner.kind) {
     case 'ReplicaSet': {
       const ending = `-${labels?.['pod-template-hash'] ?? ''}`;
       return ending !== '-' && owner.name.endsWith(ending)
