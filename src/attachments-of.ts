@@ -2,8 +2,13 @@ import { packRun } from './adapters/files/pack-run.ts';
 import { readOutputs } from './adapters/files/read-outputs.ts';
 import { rasteriseSvg } from './adapters/picture/rasterise-svg.ts';
 import type { Attachment } from './engine/ports.ts';
+import type { AuditReport } from './model/audit-report.ts';
 import type { Language } from './model/language.ts';
 import type { Report } from './model/report.ts';
+import { renderAuditHtml } from './report/audit-html.ts';
+import { auditHeatMap } from './report/audit-view.ts';
+import { auditWords } from './report/audit-words.ts';
+import { renderHeatMapSvg } from './report/heat-map-svg.ts';
 import { renderHtml } from './report/html.ts';
 import { renderLadderSvg } from './report/ladder-svg.ts';
 
@@ -13,16 +18,22 @@ const maxAttachmentBytes = 20 * 1024 * 1024;
 /** Threads are read on phones: a picture that is longer is shown too small to read. The page has more. */
 const maxPictureSteps = 24;
 
-const titles: Readonly<Record<Language, Readonly<Record<'ladder' | 'report' | 'bundle', string>>>> = {
+const titles: Readonly<
+  Record<Language, Readonly<Record<'ladder' | 'report' | 'bundle' | 'heatMap' | 'audit', string>>>
+> = {
   en: {
     ladder: 'Packets of one connection, time down',
     report: 'The whole report as a page',
     bundle: 'Everything that was seen; netcheck replay reads it',
+    heatMap: 'Nodes and checks of the audit',
+    audit: 'The whole audit as a page',
   },
   zh: {
     ladder: '一次连接的报文，时间自上而下',
     report: '完整的报告网页',
     bundle: '全部证据，可用 netcheck replay 重放',
+    heatMap: '巡检的节点与检查项',
+    audit: '完整的巡检网页',
   },
 };
 
@@ -40,7 +51,7 @@ export async function attachmentsOf(
 ): Promise<readonly Attachment[]> {
   const { ladder } = report;
   const { id } = report.run;
-  const say = titles[language];
+  const attempt = attempting(language, onLoss);
   const made = await Promise.all([
     ladder === undefined
       ? null
@@ -54,20 +65,45 @@ export async function attachmentsOf(
     attempt('bundle', `netcheck-${id}.tar.gz`, () => packRun(directory)),
   ]);
   return made.filter((one) => one !== null);
+}
 
-  async function attempt(
-    what: keyof typeof say,
+/** What goes with the post of an audit: nodes and checks as a picture, the audit as a page. */
+export async function auditAttachmentsOf(
+  report: AuditReport,
+  language: Language,
+  onLoss: (sentence: string) => void,
+): Promise<readonly Attachment[]> {
+  const { id } = report.audit;
+  const attempt = attempting(language, onLoss);
+  const made = await Promise.all([
+    report.counts.looked === 0 || report.checks.length === 0
+      ? null
+      : attempt('heatMap', `netcheck-${id}.png`, () => {
+          const map = auditHeatMap(report, auditWords[language].heatMap);
+          return rasteriseSvg(renderHeatMapSvg(map, { theme: 'light', language }));
+        }),
+    attempt('audit', `netcheck-${id}.html`, async () =>
+      new TextEncoder().encode(renderAuditHtml(report, { language })),
+    ),
+  ]);
+  return made.filter((one) => one !== null);
+}
+
+/** Makes one file; null where it cannot be made, or is too large. */
+function attempting(language: Language, onLoss: (sentence: string) => void) {
+  return async (
+    what: keyof (typeof titles)[Language],
     name: string,
     make: () => Promise<Uint8Array | null>,
-  ): Promise<Attachment | null> {
+  ): Promise<Attachment | null> => {
     try {
       const bytes = await make();
       if (bytes === null) return null;
-      if (bytes.length <= maxAttachmentBytes) return { name, title: say[what], bytes };
+      if (bytes.length <= maxAttachmentBytes) return { name, title: titles[language][what], bytes };
       onLoss(`${name} is not attached: it has ${bytes.length} bytes, and ${maxAttachmentBytes} is the most`);
     } catch (error) {
       onLoss(`${name} could not be made: ${error instanceof Error ? error.message : String(error)}`);
     }
     return null;
-  }
+  };
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { AccessCheck } from './check-access.ts';
 import { dataDirectory } from './config.ts';
 import { firingsAfter } from './cron.ts';
-import type { Firing, KeyValue, NodeSlots, SchedulePosts } from './engine/ports.ts';
+import type { Attachment, Firing, KeyValue, NodeSlots, SchedulePosts } from './engine/ports.ts';
 import {
   isLoud,
   isQuiet,
@@ -13,6 +13,7 @@ import {
   stateAfter,
   stateAfterFailure,
 } from './engine/schedule-news.ts';
+import { attachmentsOf, auditAttachmentsOf } from './attachments-of.ts';
 import { failureOf } from './handle-run.ts';
 import type { AccessPlan } from './access.ts';
 import { NetcheckError } from './model/errors.ts';
@@ -95,15 +96,19 @@ async function lookAndTell(
   const words = { name, language, timeZone };
   const atMs = desk.now();
   const root = last?.root !== undefined && atMs - last.root.atMs < threadMs ? last.root : undefined;
-  const tell = async (message: SchedulePost, isLoudOne: boolean): Promise<ScheduleState['root']> => {
+  const tell = async (
+    message: SchedulePost,
+    isLoudOne: boolean,
+    attachments?: Looked['attachments'],
+  ): Promise<ScheduleState['root']> => {
     const threadTs = isLoudOne ? undefined : root?.ts;
-    const ts = await desk.posts.post({ id: postId, channel, threadTs, message });
+    const ts = await desk.posts.post({ id: postId, channel, threadTs, message, attachments });
     return threadTs === undefined ? { ts, atMs } : root;
   };
 
-  let look: ScheduleLook;
+  let looked: Looked;
   try {
-    look = await lookOnce(schedule, firing, last, memory, signal, desk);
+    looked = await lookOnce(schedule, firing, last, memory, signal, desk);
   } catch (error) {
     // A process that is stopping hands the firing to another one.
     if (signal.aborted) throw error;
@@ -114,9 +119,15 @@ async function lookAndTell(
   if (signal.aborted) throw new Error('stopped in the middle');
   // After failures alone there is nothing to compare with.
   const compared = last === null || last.nodes === 0 ? null : last;
-  const news = { ...newsOf(look, compared), isAfterFailure: last?.failure !== undefined };
-  const told = isQuiet(news) ? root : await tell(renderScheduleNews(news, words), isLoud(news));
+  const news = { ...newsOf(looked.look, compared), isAfterFailure: last?.failure !== undefined };
+  const told = isQuiet(news) ? root : await tell(renderScheduleNews(news, words), isLoud(news), looked.attachments);
   return stateAfter(news, last, { firing: firing.id, atMs, root: told });
+}
+
+/** What was seen, and the files that show it to people. */
+interface Looked {
+  readonly look: ScheduleLook;
+  readonly attachments: () => Promise<readonly Attachment[]>;
 }
 
 /** Looks once, as the schedule itself: what it may do is in `access`, as for everybody. */
@@ -126,8 +137,8 @@ async function lookOnce(
   last: ScheduleState | null,
   memory: Memory,
   signal: AbortSignal,
-  { wiring, access, slots }: ScheduleDesk,
-): Promise<ScheduleLook> {
+  { wiring, access, slots, log }: ScheduleDesk,
+): Promise<Looked> {
   const { name, what, channel, language } = schedule;
   const user = `schedule:${name}`;
   const id = `schedule-${name}-${firing.dueMs}`;
@@ -140,6 +151,7 @@ async function lookOnce(
   };
   const common = { id, language, signal, onProgress: () => undefined, slots, askedBy: user };
   if (what.kind === 'ask') {
+    const directory = path.join(dataDirectory(wiring.loaded), 'runs', id);
     const plan = await wiring.plan(what.text);
     await mayLook('ask', plan, what.text);
     const report = await wiring.run(plan, {
@@ -149,15 +161,19 @@ async function lookOnce(
         return (await access.refuse({ user, channel, action: 'ask', plan: joined }, language)) === undefined;
       },
       thread: { channel },
-      sink: createRunDirectory(path.join(dataDirectory(wiring.loaded), 'runs', id)),
+      sink: createRunDirectory(directory),
     });
-    return lookOfReport(report, last === null || last.nodes === 0 ? null : last);
+    return {
+      look: lookOfReport(report, last === null || last.nodes === 0 ? null : last),
+      attachments: () => attachmentsOf(report, directory, language, log),
+    };
   }
   const { playbook, selector } = what;
   const { plan } = await wiring.planAudit({ playbook, selector, id }, language, memory.baselines);
   const nodes = plan.jobs.map(({ node, labels }) => ({ node: { name: node, labels } }));
   await mayLook('audit', { playbooks: [playbook], nodes }, `audit ${playbook} ${selector}`.trim());
-  return lookOfAudit(await wiring.audit({ playbook, selector }, { ...common, baselines: memory.baselines }));
+  const report = await wiring.audit({ playbook, selector }, { ...common, baselines: memory.baselines });
+  return { look: lookOfAudit(report), attachments: () => auditAttachmentsOf(report, language, log) };
 }
 
 async function summarise(

@@ -42,7 +42,7 @@ export async function takeSchedules(
     access,
     store: queue.patientStore,
     slots: queue.slots({ perNode: config.workers.runsPerNode }),
-    posts: createSchedulePosts({ outbox: sender.outbox, calls: sender.calls, store: queue.patientStore }),
+    posts: createSchedulePosts({ outbox: sender.outbox, calls: sender.calls, store: queue.patientStore, log }),
     now: Date.now,
     log,
   };

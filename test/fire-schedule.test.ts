@@ -4,13 +4,16 @@ import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createOutbox } from '../src/adapters/slack/outbox.ts';
 import { createSchedulePosts } from '../src/adapters/slack/schedule-posts.ts';
+import { createAuditFold } from '../src/engine/audit-fold.ts';
 import { createAccessCheck } from '../src/check-access.ts';
 import { parseConfig } from '../src/config.ts';
-import type { Firing, NodeSlots } from '../src/engine/ports.ts';
+import type { AuditBaselines, Firing, NodeSlots } from '../src/engine/ports.ts';
 import { fireSchedule, type ScheduleDesk } from '../src/fire-schedule.ts';
 import type { AuditRecord } from '../src/model/audit-log-record.ts';
 import { NetcheckError } from '../src/model/errors.ts';
 import type { Plan } from '../src/model/plan.ts';
+import type { AuditReport } from '../src/model/audit-report.ts';
+import { auditFingerprint } from '../src/model/fingerprint.ts';
 import type { Finding, Report } from '../src/model/report.ts';
 import { schedulesOf } from '../src/schedules.ts';
 import { memoryStore } from './fakes/slack/memory-ports.ts';
@@ -66,7 +69,7 @@ function reportOf(found: readonly string[]): Report {
 
 function desk(access = ''): ScheduleDesk {
   const config = parseConfig(
-    `${access}\nschedules:\n  - { name: nightly, cron: "0 6 * * *", timeZone: Asia/Shanghai, ask: node-50 port 1301, channel: C0NET }\n`,
+    `${access}\nschedules:\n  - { name: nightly, cron: "0 6 * * *", timeZone: Asia/Shanghai, ask: node-50 port 1301, channel: C0NET }\n  - { name: fleet, cron: "0 7 * * *", timeZone: UTC, audit: node-audit, channel: C0NET }\n`,
     'netcheck.yaml',
   );
   const calls = worldCalls(world, { latencyMs: 0, timeoutMs: 5 });
@@ -84,8 +87,11 @@ function desk(access = ''): ScheduleDesk {
         return reportOf(troubles);
       },
       writeLog: async (record) => void records.push(record),
-      planAudit: () => Promise.reject(new Error('no audit here')),
-      audit: () => Promise.reject(new Error('no audit here')),
+      planAudit: async () =>
+        ({ plan: { jobs: [{ node: 'node-50', labels: {} }] } }) as unknown as Awaited<
+          ReturnType<ScheduleDesk['wiring']['planAudit']>
+        >,
+      audit: async (_asked, { baselines }) => auditOf(troubles instanceof Error ? [] : troubles, baselines),
     },
     access: createAccessCheck(config.access, undefined),
     store,
@@ -94,6 +100,47 @@ function desk(access = ''): ScheduleDesk {
     now: () => nowMs,
     log: (line) => void log.push(line),
   };
+}
+
+/** An audit of one node with these troubles. */
+async function auditOf(found: readonly string[], baselines: AuditBaselines | undefined): Promise<AuditReport> {
+  const startedAtMs = nowMs;
+  const head = {
+    id: `a${nowMs}`,
+    playbook: 'node-audit',
+    selector: '',
+    startedAtMs,
+    language: 'en',
+    netcheck: '0',
+  } as const;
+  const fold = createAuditFold({ ...head, compareBy: [] }, (await baselines?.last(head)) ?? null);
+  const node = 'node-50';
+  fold.addNode({
+    node,
+    labels: {},
+    outcome: 'looked',
+    startedAtMs,
+    tookMs: 20,
+    checks: Object.fromEntries(
+      rules.map((rule) => [rule, { rule, title: rule, verdict: found.includes(rule) ? 'likely' : 'ruledOut' }]),
+    ),
+    findings: found.map((rule) => ({
+      rule,
+      verdict: 'likely',
+      node,
+      title: rule,
+      because: [],
+      remedies: [],
+      missing: [],
+      check: rule,
+      fingerprint: auditFingerprint(rule, node),
+    })),
+    facts: {},
+    unknown: [],
+  });
+  const { report, baseline } = fold.finish(nowMs + 20);
+  await baselines?.keep(baseline);
+  return report;
 }
 
 let day = 0;
@@ -128,6 +175,25 @@ describe('a schedule', () => {
     expect(posts()).toHaveLength(3);
     expect(runs).toBe(6);
     expect(posts().flatMap(({ pings }) => pings)).toEqual([]);
+  });
+
+  it('shows an audit as a picture of nodes and checks and as a page below its post, once; quiet ones show nothing', async () => {
+    const filesOf = () =>
+      posts().flatMap(({ files, threadTs }) => files.map(({ name }) => [name.replace(/.*\./, ''), threadTs]));
+    troubles = ['tw-recycle'];
+    const one = firing('fleet');
+    await fire(one);
+    const root = posts()[0];
+    expect(root?.text).toContain('fleet: first look: 1 trouble on 1 of 1 node');
+    expect(filesOf()).toEqual([
+      ['png', root?.ts],
+      ['html', root?.ts],
+    ]);
+    await fire(one);
+    await fire(firing('fleet'));
+    expect(posts()).toHaveLength(2);
+    expect(filesOf()).toHaveLength(2);
+    expect(log).toEqual([]);
   });
 
   it('posts once where the same firing comes again: after it was done, and after a crash before it was recorded', async () => {

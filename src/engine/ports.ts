@@ -376,5 +376,7 @@ export interface SchedulePosts {
     /** A reply to this message; where it is gone, a message of its own. */
     readonly threadTs?: string | undefined;
     readonly message: { readonly text: string; readonly blocks: readonly unknown[] };
+    /** Makes the files that go below it; asked at most once, when it is there. What goes wrong with them harms nothing. */
+    readonly attachments?: (() => Promise<readonly Attachment[]>) | undefined;
   }): Promise<string>;
 }

@@ -1,11 +1,12 @@
-import type { KeyValue, SchedulePosts } from '../../engine/ports.ts';
+import type { Attachment, KeyValue, SchedulePosts } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
+import { attachFiles } from './attach-files.ts';
 import { answerOf } from './claim.ts';
 import { clipMrkdwn, fitBlocks, maxPlainChars, maxTextChars, plainTextOf } from './fit-blocks.ts';
 import { withoutMentions, withoutMentionsInText } from './mrkdwn.ts';
 import type { Outbox, Sent } from './outbox.ts';
 import { refusalOf } from './refusals.ts';
-import { keepMs } from './run-keys.ts';
+import { attachedKey, keepMs } from './run-keys.ts';
 import { blockIdOf, findRunMessage, metadataOf } from './run-messages.ts';
 import type { SlackCalls } from './slack-calls.ts';
 
@@ -14,6 +15,7 @@ export interface SchedulePostsOptions {
   /** For looking whether a post is there already. */
   readonly calls: SlackCalls;
   readonly store: KeyValue;
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** What Slack says where the message that is replied to is gone. */
@@ -22,10 +24,31 @@ const threadIsGone = new Set(['thread_not_found', 'message_not_found', 'cannot_r
 const lookBackS = 2 * 3600;
 
 /** Posts of schedules, each once. */
-export function createSchedulePosts({ outbox, calls, store }: SchedulePostsOptions): SchedulePosts {
+export function createSchedulePosts({
+  outbox,
+  calls,
+  store,
+  log = () => undefined,
+}: SchedulePostsOptions): SchedulePosts {
+  /** Once per post: a process that dies in the middle leaves them out rather than there twice. */
+  async function attach(
+    id: string,
+    place: { readonly channel: string; readonly threadTs: string },
+    make: () => Promise<readonly Attachment[]>,
+  ): Promise<void> {
+    const first = await answerOf(() => store.setOnce(attachedKey(id), 'taken', { ttlMs: keepMs }));
+    if (!first.answered || !first.value) return;
+    try {
+      const why = await attachFiles(calls, { ...place, files: await make(), comment: '' });
+      if (why !== null) log(`slack: the files of post ${id} could not be attached: ${why}`);
+    } catch (error) {
+      log(`slack: the files of post ${id} could not be made: ${String(error)}`);
+    }
+  }
+
   const keyOf = (id: string): string => `netcheck:schedule-post:${id}`;
   return {
-    async post({ id, channel, threadTs, message }) {
+    async post({ id, channel, threadTs, message, attachments }) {
       const known = await answerOf(() => store.get(keyOf(id)));
       if (known.answered && known.value !== null) return known.value;
       const blocks = fitBlocks(withoutMentions(marked(message.blocks, id)), [], 'en');
@@ -54,6 +77,7 @@ export function createSchedulePosts({ outbox, calls, store }: SchedulePostsOptio
       }
       const { ts } = sent;
       await answerOf(() => store.set(keyOf(id), ts, { ttlMs: keepMs }));
+      if (attachments !== undefined) await attach(id, { channel, threadTs: threadTs ?? ts }, attachments);
       return ts;
     },
   };
