@@ -87,7 +87,11 @@ export async function collect(
   };
 
   phase('connect');
-  const ownPorts = { ...ports, slots: oneSlotPerNode(ports.slots), shared: createSharedResults() };
+  const ownPorts = {
+    ...ports,
+    slots: oneSlotPerNode(ports.slots),
+    shared: createSharedResults(plan.nodes.map(({ node }) => node.name)),
+  };
   /** Servers that any node sends the target's traffic on to: the nodes that they live on see only those. */
   let behind: readonly Endpoint[] = [];
   const opening = await Promise.allSettled(

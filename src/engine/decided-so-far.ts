@@ -17,8 +17,9 @@ export interface SoFar {
   readonly isPending: (collector: Collector) => boolean;
 }
 
-/** More capture than this is not read again and again while it grows, bytes. */
+/** More than this is not read again and again while it grows, bytes: of captures, and of everything together. */
 const mostCaptureBytes = 4 * 1024 * 1024;
+const mostBytes = 12 * 1024 * 1024;
 /** A look in the middle takes at most one part in so many of the time. */
 const shareOfTime = 20;
 
@@ -76,11 +77,10 @@ export function createEarlyTeller(
     const startedAtMs = now();
     if (told || startedAtMs < notBeforeMs) return;
     const soFar = take();
-    const captured = soFar.evidence.reduce(
-      (sum, { entry, stdout }) => sum + (entry.kind === 'pcap' ? stdout.length : 0),
-      0,
-    );
-    if (captured > mostCaptureBytes) return;
+    const bytesOf = (evidence: readonly Evidence[]): number =>
+      evidence.reduce((sum, { stdout, stderr }) => sum + stdout.length + stderr.length, 0);
+    if (bytesOf(soFar.evidence.filter(({ entry }) => entry.kind === 'pcap')) > mostCaptureBytes) return;
+    if (bytesOf(soFar.evidence) > mostBytes) return;
     let decided: readonly Finding[];
     try {
       decided = decidedSoFar(recordOf(soFar), soFar, registries);

@@ -23,7 +23,7 @@ function numbered(): { readonly run: () => Promise<CommandResult>; readonly ran:
 
 test('places of one node share what is the same command in the same phase', async () => {
   const { run, ran } = numbered();
-  const shared = createSharedResults();
+  const shared = createSharedResults(['node-2', 'node-2@app', 'node-3']);
   const [own, pod] = await Promise.all([shared('node-2', uptime, run), shared('node-2@app', uptime, run)]);
   expect(ran()).toBe(1);
   expect(pod).toBe(own);
@@ -36,8 +36,20 @@ test.each([
   ['the same place once more', 'node-2', uptime],
 ] as const)('not shared: %s', async (_what, place, command) => {
   const { run, ran } = numbered();
-  const shared = createSharedResults();
+  const shared = createSharedResults(['node-2', 'node-2@app', 'node-3']);
   const first = await shared('node-2', uptime, run);
   expect(await shared(place, command, run)).not.toBe(first);
   expect(ran()).toBe(2);
+});
+
+test('nothing is kept for a node that is looked at in one place only, or once every place has it', async () => {
+  const { run, ran } = numbered();
+  const alone = createSharedResults(['node-2', 'node-3@app']);
+  await alone('node-2', uptime, run);
+  await alone('node-2@late', uptime, run);
+  expect(ran()).toBe(2);
+  const both = createSharedResults(['node-2', 'node-2@app']);
+  await Promise.all([both('node-2', uptime, run), both('node-2@app', uptime, run)]);
+  await both('node-2@late', uptime, run);
+  expect(ran()).toBe(4);
 });
