@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
 import { helpText } from './help.ts';
-import { exitStatusOf, NetcheckError } from './model/errors.ts';
+import { NetcheckError, exitStatusOf, sentencesOf } from './model/errors.ts';
 import { languages } from './model/language.ts';
 import { version } from './version.ts';
 
@@ -101,9 +101,12 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** What went wrong, for a person: the sentence, then what to do. Stack traces are for our own faults only. */
 function report(error: unknown): number {
-  if (error instanceof NetcheckError)
-    process.stderr.write(`netcheck: ${shown(error.message)}\n${error.hint === '' ? '' : `${shown(error.hint)}\n`}`);
-  else
+  if (error instanceof NetcheckError) {
+    // what the options are is not known where reading them failed
+    const wantsChinese = /(?:^| )--lang[ =]zh(?: |$)/.test(process.argv.join(' '));
+    const { message, hint } = sentencesOf(error, wantsChinese ? 'zh' : 'en');
+    process.stderr.write(`netcheck: ${shown(message)}\n${hint === '' ? '' : `${shown(hint)}\n`}`);
+  } else
     process.stderr.write(
       `netcheck: our own fault, please report it: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );

@@ -112,7 +112,7 @@ async function lookAndTell(
   } catch (error) {
     // A process that is stopping hands the firing to another one.
     if (signal.aborted) throw error;
-    const why = failureOf(error);
+    const why = failureOf(error, language);
     const told = last?.failure === why.message ? root : await tell(renderScheduleFailure(why, words), true);
     return stateAfterFailure(why.message, last, { firing: firing.id, atMs, root: told });
   }

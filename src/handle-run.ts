@@ -9,8 +9,9 @@ import { dataDirectory } from './config.ts';
 import { contextOf } from './earlier-runs.ts';
 import { type Ending, pastRunOf } from './engine/past-run-of.ts';
 import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
-import { NetcheckError } from './model/errors.ts';
+import { NetcheckError, sentencesOf } from './model/errors.ts';
 import type { InventoryNode } from './model/inventory.ts';
+import type { Language } from './model/language.ts';
 import type { Plan } from './model/plan.ts';
 import { createRunDirectory, type Wiring } from './wiring.ts';
 
@@ -64,7 +65,7 @@ export async function handleRun(
   const ending = ((): Ending => {
     if (stopped?.why === 'cancelled') return { how: 'cancelled', message: stopped.by, hint: '', plan };
     if ('report' in outcome) return { how: 'finished', report: outcome.report };
-    return { how: 'failed', ...failureOf(outcome.error), plan };
+    return { how: 'failed', ...failureOf(outcome.error, request.language), plan };
   })();
   // `wiring.run` writes the end of what it began.
   if (ending.how === 'failed' && plan === undefined) await logLost(request, ending.message, wiring);
@@ -164,19 +165,29 @@ function say(sentence: string): void {
   process.stderr.write(`netcheck: ${sentence}\n`);
 }
 
+const ownFault = {
+  en: {
+    message: 'netcheck itself failed on this run.',
+    hint: 'The log of the worker has the details. Re-check runs it again.',
+  },
+  zh: { message: '这次运行中 netcheck 自身出错。', hint: 'worker 的日志里有详情。“重新检查”会再运行一次。' },
+} as const;
+
 /** What the thread says where there is no report. Details of our own faults are for the log, not for a channel. */
-export function failureOf(error: unknown): {
+export function failureOf(
+  error: unknown,
+  language: Language,
+): {
   readonly message: string;
   readonly hint: string;
   readonly cancelled: boolean;
 } {
-  if (error instanceof NetcheckError) return { message: error.message, hint: error.hint, cancelled: false };
+  if (error instanceof NetcheckError) return { ...sentencesOf(error, language), cancelled: false };
   process.stderr.write(
     `netcheck: our own fault: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
   );
   return {
-    message: 'netcheck itself failed on this run.',
-    hint: 'The log of the worker has the details. Re-check runs it again.',
+    ...ownFault[language],
     cancelled: false,
   };
 }

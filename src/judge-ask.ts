@@ -6,7 +6,7 @@ import { inventoryNodes } from './config.ts';
 import { closestNames } from './engine/inventory.ts';
 import { planKey } from './engine/plan-key.ts';
 import type { AccessAction } from './model/access-action.ts';
-import { NetcheckError } from './model/errors.ts';
+import { NetcheckError, sentencesOf } from './model/errors.ts';
 import type { Language } from './model/language.ts';
 import { assumptionLines } from './report/assumptions.ts';
 import type { Wiring } from './wiring.ts';
@@ -94,10 +94,10 @@ async function withoutOtherNodes(
   access: AccessCheck,
   loaded: LoadedConfig,
 ): Promise<Refusal> {
-  const { message, hint } = error;
+  const { message, hint } = sentencesOf(error, asker.language);
   if (error.code !== 'ask/unknown-node' || loaded.config.access === undefined) return { message, hint };
   const visible = await access.visible(asker, inventoryNodes(loaded));
-  const wanted = /"([^"]*)"/u.exec(message)?.[1] ?? '';
+  const wanted = /"([^"]*)"/u.exec(error.message)?.[1] ?? '';
   const close = closestNames(
     wanted,
     visible.map(({ name }) => name),

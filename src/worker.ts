@@ -114,7 +114,7 @@ export async function startWorker(
     async (request, lost) => {
       const why =
         lost.why === 'threw'
-          ? failureOf(lost.error)
+          ? failureOf(lost.error, request.language)
           : {
               message: `The worker died ${lost.times} times in the middle of this run.`,
               hint: 'Look at the log and the memory of the workers; Re-check runs it again.',

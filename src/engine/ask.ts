@@ -10,6 +10,7 @@ export const maxAskCharacters = 1000;
 const grammar =
   '<node|address|pod ns/name> [netns <pid|name|container>] port <N> [from <node>] [via <node>] [udp] [size <bytes>] [for 20s] [playbook <id>] [symptom words]';
 const example = 'For example: node-50 port 1301 from node-12';
+const exampleZh = '例如：node-50 port 1301 from node-12';
 
 const kubernetesKinds: Readonly<Record<string, 'pod' | 'svc' | 'deploy' | 'nodeport' | 'ingress'>> = {
   pod: 'pod',
@@ -53,6 +54,12 @@ export function parseAsk(text: string): Symptom {
       'ask/too-long',
       `The question has ${text.length} characters; at most ${maxAskCharacters} are read.`,
       `Ask like this: ${grammar}`,
+      {
+        zh: {
+          message: `问题有 ${text.length} 个字符，最多读取 ${maxAskCharacters} 个。`,
+          hint: `请这样问：${grammar}`,
+        },
+      },
     );
   const clean = unmangle(text);
   const tokens = new TokenReader(clean);
@@ -62,6 +69,7 @@ export function parseAsk(text: string): Symptom {
       'ask/empty',
       'There is no target in the question.',
       `Ask like this: ${grammar}. ${example}`,
+      { zh: { message: '问题里没有目标。', hint: `请这样问：${grammar}。${exampleZh}` } },
     );
 
   const first = readTarget(tokens);
@@ -109,6 +117,12 @@ export function parseAsk(text: string): Symptom {
             'ask/unknown-playbook',
             `"playbook" needs the id of a playbook${playbook === undefined ? '' : `, and "${shown(playbook)}" is none`}.`,
             'netcheck playbooks lists them.',
+            {
+              zh: {
+                message: `"playbook" 后面要写剧本的 id${playbook === undefined ? '' : `，"${shown(playbook)}" 不是`}。`,
+                hint: 'netcheck playbooks 会列出所有剧本。',
+              },
+            },
           );
         break;
       }
@@ -125,6 +139,12 @@ export function parseAsk(text: string): Symptom {
       'ask/no-port',
       `Which port of ${describeTarget(first.target)}? The question names none.`,
       `Add "port <number>". ${example}`,
+      {
+        zh: {
+          message: `${describeTarget(first.target)} 的哪个端口？问题里没有写。`,
+          hint: `请加上 "port <端口号>"。${exampleZh}`,
+        },
+      },
     );
   return Symptom.parse({
     text: clean,
@@ -222,6 +242,12 @@ function readTarget(tokens: TokenReader): { target: Target; port?: number } {
       'ask/bad-name',
       `"netns" belongs behind the name of a node, not behind ${describeTarget(target)}.`,
       'For example: node-50 netns 4321 port 1301',
+      {
+        zh: {
+          message: `"netns" 要写在节点名之后，不能写在 ${describeTarget(target)} 之后。`,
+          hint: '例如：node-50 netns 4321 port 1301',
+        },
+      },
     );
   const netns = NetnsName.safeParse(name);
   if (!netns.success)
@@ -231,6 +257,15 @@ function readTarget(tokens: TokenReader): { target: Target; port?: number } {
         ? 'The network namespace after "netns" is missing.'
         : `"${shown(name)}" is not a network namespace: give a pid, a name of "ip netns" or a container id.`,
       'For example: node-50 netns 4321 port 1301',
+      {
+        zh: {
+          message:
+            name === undefined
+              ? '"netns" 之后缺少网络命名空间。'
+              : `"${shown(name)}" 不是网络命名空间：请给出 pid、"ip netns" 的名字或容器 id。`,
+          hint: '例如：node-50 netns 4321 port 1301',
+        },
+      },
     );
   return { target: { ...target, netns: netns.data }, ...port };
 }
@@ -242,6 +277,7 @@ function readPlainTarget(tokens: TokenReader): { target: Target; port?: number }
       'ask/bad-name',
       'A name or an address is missing at the end of the question.',
       `Ask like this: ${grammar}`,
+      { zh: { message: '问题末尾缺少名字或地址。', hint: `请这样问：${grammar}` } },
     );
   const object = kubernetesKinds[token.toLowerCase()];
   const name = tokens.peek();
@@ -262,12 +298,19 @@ function readPlainTarget(tokens: TokenReader): { target: Target; port?: number }
       'ask/bad-name',
       `"${shown(host)}" is not an IPv4 address (four numbers from 0 to 255).`,
       example,
+      { zh: { message: `"${shown(host)}" 不是 IPv4 地址（四个 0 到 255 的数）。`, hint: exampleZh } },
     );
   if (!NodeName.safeParse(host).success)
     throw new NetcheckError(
       'ask/bad-name',
       `"${shown(host)}" is not a name of a node: names have only letters, digits, ".", "-" and "_".`,
       `Nothing was run. Ask like this: ${grammar}`,
+      {
+        zh: {
+          message: `"${shown(host)}" 不是节点名：节点名只能有字母、数字、"."、"-" 和 "_"。`,
+          hint: `没有执行任何操作。请这样问：${grammar}`,
+        },
+      },
     );
   return { target: { kind: 'node', node: host }, ...port };
 }
@@ -288,6 +331,12 @@ function readKubernetes(
       'ask/bad-name',
       `"${shown(text)}" is not the name of a ${object}: write ${object} namespace/name.`,
       'For example: pod shop/cart-7d9f port 8080',
+      {
+        zh: {
+          message: `"${shown(text)}" 不是 ${object} 的名字：请写 ${object} 命名空间/名字。`,
+          hint: '例如：pod shop/cart-7d9f port 8080',
+        },
+      },
     );
   return {
     target: { kind: 'kubernetes', object, name: match[3], ...(match[1] === undefined ? {} : { namespace: match[1] }) },
@@ -308,6 +357,12 @@ function readPort(text: string | undefined): number {
       ? 'The port number is missing.'
       : `"${shown(text)}" is not a port: ports are numbers from 1 to 65535.`,
     example,
+    {
+      zh: {
+        message: text === undefined ? '缺少端口号。' : `"${shown(text)}" 不是端口：端口是 1 到 65535 的数。`,
+        hint: exampleZh,
+      },
+    },
   );
 }
 
@@ -321,6 +376,12 @@ function readSize(text: string | undefined): number {
       ? 'The number of bytes after "size" is missing.'
       : `"${shown(text)}" is not a size: sizes are bytes from 1 to 65507.`,
     'For example: node-50 port 1301 size 1400',
+    {
+      zh: {
+        message: text === undefined ? '"size" 之后缺少字节数。' : `"${shown(text)}" 不是大小：大小是 1 到 65507 字节。`,
+        hint: '例如：node-50 port 1301 size 1400',
+      },
+    },
   );
 }
 
@@ -335,6 +396,12 @@ function readDuration(text: string | undefined): number | undefined {
     'ask/bad-duration',
     `"${shown(text ?? '')}" is not a time that can be watched: from 1s to 300s.`,
     'For example: node-50 port 1301 for 20s',
+    {
+      zh: {
+        message: `"${shown(text ?? '')}" 不是可以观察的时长：从 1s 到 300s。`,
+        hint: '例如：node-50 port 1301 for 20s',
+      },
+    },
   );
 }
 

@@ -44,12 +44,24 @@ export async function resolveTarget(target: Target, inventory: Inventory): Promi
           'ask/external-address',
           `${target.address} means this machine on every machine, so it does not say which node is meant.`,
           'Ask with the name of the node, for example: node-50 port 1301',
+          {
+            zh: {
+              message: `${target.address} 在每台机器上都指它自己，无法知道是哪个节点。`,
+              hint: '请用节点名来问，例如：node-50 port 1301',
+            },
+          },
         );
       if (inventory.externalAllowed) return { kind: 'external', address };
       throw new NetcheckError(
         'ask/external-address',
         `No node of the inventory owns ${target.address}.`,
         'Add it to the "serves" of its node, or set targets.external: true to allow addresses that no node owns.',
+        {
+          zh: {
+            message: `清单中没有节点拥有 ${target.address}。`,
+            hint: '请把它加到所属节点的 "serves"，或设置 targets.external: true 以允许不属于任何节点的地址。',
+          },
+        },
       );
     }
     case 'kubernetes':
@@ -57,6 +69,12 @@ export async function resolveTarget(target: Target, inventory: Inventory): Promi
         'ask/no-kubernetes',
         `"${describeTarget(target)}" cannot be looked up: netcheck has no access to Kubernetes here.`,
         'Ask with the node and the port instead, for example: node-50 port 1301',
+        {
+          zh: {
+            message: `无法查询 "${describeTarget(target)}"：这里的 netcheck 无法访问 Kubernetes。`,
+            hint: '请改用节点和端口来问，例如：node-50 port 1301',
+          },
+        },
       );
   }
 }
@@ -71,6 +89,17 @@ function unknownNode(name: string, inventory: Inventory): NetcheckError {
       : inventory.names().length === 0
         ? 'The inventory is empty: list the nodes in netcheck.yaml, or set sshConfig: true.'
         : `The inventory has ${listed(inventory.names())}.`,
+    {
+      zh: {
+        message: `清单中没有节点 "${name}"。`,
+        hint:
+          close.length > 0
+            ? `是不是 ${close.join('、')}？`
+            : inventory.names().length === 0
+              ? '清单是空的：请在 netcheck.yaml 中列出节点，或设置 sshConfig: true。'
+              : `清单中有 ${inventory.names().slice(0, 5).join('、')}${inventory.names().length > 5 ? ` 等 ${inventory.names().length} 个节点` : ''}。`,
+      },
+    },
   );
 }
 

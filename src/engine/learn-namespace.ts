@@ -32,6 +32,12 @@ export async function learnNamespace(
       'ask/no-namespace',
       `The network namespace "${netns}" on ${node.name} cannot be asked about: ${why}.`,
       'Give the pid of a process in it, a name of "ip netns", or a container id of that node.',
+      {
+        zh: {
+          message: `无法查询 ${node.name} 上的网络命名空间 "${netns}"：${why}。`,
+          hint: '请给出其中一个进程的 pid、"ip netns" 的名字，或该节点上的容器 id。',
+        },
+      },
     );
   try {
     const connected = await transport.connect(node, { signal });

@@ -85,6 +85,12 @@ export async function makePlan(
           'ask/external-address',
           `No node of the inventory owns ${resolved.address}, so nothing can be read there.`,
           'After "via" name a node that netcheck can log in to, or leave "via" out.',
+          {
+            zh: {
+              message: `清单中没有节点拥有 ${resolved.address}，那里什么也读不到。`,
+              hint: '"via" 之后请写 netcheck 能登录的节点，或去掉 "via"。',
+            },
+          },
         );
       if (role === 'client' && !externalClients.includes(resolved.address)) externalClients.push(resolved.address);
       return;
@@ -134,6 +140,12 @@ export async function makePlan(
         'ask/same-node',
         `${node.name} cannot be both the target and where it fails from.`,
         'Name another node after "from"; what a node sends to itself never leaves it.',
+        {
+          zh: {
+            message: `${node.name} 不能既是目标又是访问失败的一方。`,
+            hint: '"from" 之后请写另一个节点：节点发给自己的报文不会离开它。',
+          },
+        },
       );
 
   const steps = stepsOfAll(nodes, whole.collect);
@@ -207,6 +219,12 @@ function noNamespaces(node: InventoryNode, netns: string): never {
     'ask/no-namespace',
     `Network namespaces cannot be looked up here, so "${netns}" on ${node.name} cannot be asked about.`,
     'Ask with the node and the port instead.',
+    {
+      zh: {
+        message: `这里无法查询网络命名空间，因此不能问 ${node.name} 上的 "${netns}"。`,
+        hint: '请改用节点和端口来问。',
+      },
+    },
   );
 }
 

@@ -40,6 +40,12 @@ export function choosePlaybooks(symptom: Symptom, playbooks: ReadonlyMap<string,
       'ask/unknown-playbook',
       `There is no playbook "${symptom.playbook}".`,
       `There are: ${[...playbooks.keys()].sort().join(', ')}.`,
+      {
+        zh: {
+          message: `没有剧本 "${symptom.playbook}"。`,
+          hint: `现有：${[...playbooks.keys()].sort().join('、')}。`,
+        },
+      },
     );
   }
   const text = symptom.text.toLowerCase();

@@ -1,5 +1,5 @@
 import type { ClusterEndpoint, ClusterPod, ClusterRead, ClusterService } from '../model/cluster.ts';
-import { NetcheckError } from '../model/errors.ts';
+import { NetcheckError, sentencesOf } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import { placeName, podNetns, podPlace } from '../model/netns.ts';
 import type { LookedUp } from '../model/plan.ts';
@@ -119,6 +119,12 @@ async function resolvePod(target: KubernetesTarget, options: KubernetesOptions):
       'ask/no-kubernetes',
       `"${asked}" was not found: Kubernetes cannot be asked (${trouble}), and none of the nodes that could be asked has it.`,
       'Ask with the node and the container instead, for example: node-50 netns 4321 port 1301',
+      {
+        zh: {
+          message: `没有找到 "${asked}"：无法查询 Kubernetes（${trouble}），能问到的节点上也都没有它。`,
+          hint: '请改用节点和容器来问，例如：node-50 netns 4321 port 1301',
+        },
+      },
     );
   if (more.some(({ namespace }) => namespace !== first.namespace))
     throw ambiguous(
@@ -135,7 +141,7 @@ async function resolvePod(target: KubernetesTarget, options: KubernetesOptions):
       refusals.push(error);
     }
   }
-  throw refusals[0] ?? new NetcheckError('ask/no-kubernetes', `"${asked}" was not found.`, 'Ask with its node.');
+  throw refusals[0] ?? new Error('a pod that was found was not looked at');
 }
 
 async function resolveDeployment(target: KubernetesTarget, options: KubernetesOptions): Promise<FoundObject> {
@@ -150,6 +156,12 @@ async function resolveDeployment(target: KubernetesTarget, options: KubernetesOp
       'ask/unknown-object',
       `${describeTarget(target)} has ${pods.length === 0 ? 'no pod' : 'no pod that runs'}.`,
       'kubectl describe says why; there is no network to look at before a pod runs.',
+      {
+        zh: {
+          message: `${describeTarget(target)} ${pods.length === 0 ? '没有 Pod' : '没有在运行的 Pod'}。`,
+          hint: 'kubectl describe 会说明原因；Pod 运行之前没有网络可看。',
+        },
+      },
     );
   const which =
     living.length === 1 ? 'its only pod' : `one of its ${living.length} pods${pod.ready ? '' : ', not ready'}`;
@@ -163,6 +175,12 @@ async function placeOfPod(pod: ClusterPod, asked: string, options: KubernetesOpt
       'ask/unknown-object',
       `Pod ${namespace}/${name} is not on any node (${pod.phase}).`,
       'kubectl describe says why it is not scheduled.',
+      {
+        zh: {
+          message: `Pod ${namespace}/${name} 不在任何节点上（${pod.phase}）。`,
+          hint: 'kubectl describe 会说明为什么没有被调度。',
+        },
+      },
     );
   const node = await inventoryNode(nodeName, options);
   if (node === null)
@@ -170,6 +188,12 @@ async function placeOfPod(pod: ClusterPod, asked: string, options: KubernetesOpt
       'ask/unknown-node',
       `Pod ${namespace}/${name} runs on ${nodeName}, which is not in the inventory.`,
       `Add ${nodeName} to "nodes" in netcheck.yaml, so that netcheck can log in to it.`,
+      {
+        zh: {
+          message: `Pod ${namespace}/${name} 运行在 ${nodeName} 上，清单中没有这个节点。`,
+          hint: `请把 ${nodeName} 加到 netcheck.yaml 的 "nodes"，让 netcheck 能登录它。`,
+        },
+      },
     );
   const address = pod.addresses[0];
   if (pod.hostNetwork)
@@ -199,6 +223,12 @@ async function inPod(
       'ask/no-namespace',
       `Pod ${namespace}/${name} on ${node.name} has no uid that its processes could be found by.`,
       'Ask with the node and a process of the pod instead, for example: node-50 netns 4321 port 1301',
+      {
+        zh: {
+          message: `${node.name} 上的 Pod ${namespace}/${name} 没有可以用来找到其进程的 uid。`,
+          hint: '请改用节点和 Pod 的一个进程来问，例如：node-50 netns 4321 port 1301',
+        },
+      },
     );
   const there = await namespaceOn(node, netns).catch((error: unknown) => {
     if (!(error instanceof NetcheckError)) throw error;
@@ -208,6 +238,14 @@ async function inPod(
         ? `Kubernetes says that pod ${namespace}/${name} runs on ${node.name}, and no process of it was found there: ${error.message}`
         : error.message,
       told.by === 'api' ? 'Its answer may be old, or the pod has just ended: ask again.' : error.hint,
+      told.by === 'api'
+        ? {
+            zh: {
+              message: `Kubernetes 说 Pod ${namespace}/${name} 运行在 ${node.name} 上，但那里没有找到它的进程：${sentencesOf(error, 'zh').message}`,
+              hint: '它的回答可能已过时，或者 Pod 刚刚结束：请再问一次。',
+            },
+          }
+        : { zh: sentencesOf(error, 'zh') },
     );
   });
   if (there.isOwn)
@@ -244,6 +282,12 @@ async function throughService(
       'ask/unknown-object',
       `${asked} is only another name (ExternalName): it has no address in the cluster.`,
       'Ask with the name that it stands for.',
+      {
+        zh: {
+          message: `${asked} 只是另一个名字（ExternalName），在集群里没有地址。`,
+          hint: '请用它所代表的名字来问。',
+        },
+      },
     );
   const servicePort = service.ports.find((one) => one.port === port && one.protocol === protocol);
   if (servicePort === undefined)
@@ -251,6 +295,12 @@ async function throughService(
       'ask/bad-port',
       `${asked} has no ${protocol} port ${port}.`,
       `It has ${service.ports.map((one) => `${one.port}${one.protocol === 'tcp' ? '' : `/${one.protocol}`}`).join(', ') || 'no port at all'}.`,
+      {
+        zh: {
+          message: `${asked} 没有 ${protocol} 端口 ${port}。`,
+          hint: `它有 ${service.ports.map((one) => `${one.port}${one.protocol === 'tcp' ? '' : `/${one.protocol}`}`).join('、') || '零个端口'}。`,
+        },
+      },
     );
   const endpoints = valueOf(await cluster.endpoints(service, servicePort.name), target, cluster);
   const address = askedAddress ?? service.addresses[0];
@@ -277,6 +327,12 @@ async function headless(
       'ask/unknown-object',
       `${asked} has no address of its own (headless), and no pod behind it.`,
       'kubectl get endpointslices says what it selects.',
+      {
+        zh: {
+          message: `${asked} 没有自己的地址（headless），后面也没有 Pod。`,
+          hint: 'kubectl get endpointslices 会显示它选中了什么。',
+        },
+      },
     );
   const pod = await resolvePod({ kind: 'kubernetes', object: 'pod', namespace, name }, options);
   return { ...pod, told: { ...pod.told, asked: `${asked} (headless; pod ${first.pod})` } };
@@ -295,6 +351,12 @@ async function resolveNodePort(
       'ask/unknown-object',
       `No Service has ${protocol} NodePort ${port}.`,
       'kubectl get svc -A lists them; for a port that a process of the node has, ask with the node.',
+      {
+        zh: {
+          message: `没有 Service 使用 ${protocol} NodePort ${port}。`,
+          hint: 'kubectl get svc -A 会列出它们；如果端口属于节点上的进程，请用节点来问。',
+        },
+      },
     );
   const asked = `nodeport ${port} (svc ${service.namespace}/${service.name})`;
   const name = service.ports.find((one) => one.nodePort === port)?.name ?? '';
@@ -314,6 +376,12 @@ async function resolveNodePort(
       'ask/unknown-node',
       `${asked}: none of its nodes is in the inventory.`,
       'Add the Kubernetes nodes to "nodes" in netcheck.yaml.',
+      {
+        zh: {
+          message: `${asked}：它的节点都不在清单中。`,
+          hint: '请把 Kubernetes 的节点加到 netcheck.yaml 的 "nodes"。',
+        },
+      },
     );
   return {
     place: { kind: 'node', node, address: node.target ?? node.address },
@@ -331,6 +399,7 @@ async function resolveIngress(target: KubernetesTarget, options: KubernetesOptio
       'ask/unknown-object',
       `No Ingress has the host ${target.name}.`,
       'kubectl get ingress -A lists them.',
+      { zh: { message: `没有 Ingress 使用主机名 ${target.name}。`, hint: 'kubectl get ingress -A 会列出它们。' } },
     );
   const asked = `ingress ${target.name} (${one.namespace}/${one.name})`;
   const address = one.addresses[0];
@@ -339,6 +408,12 @@ async function resolveIngress(target: KubernetesTarget, options: KubernetesOptio
       'ask/unknown-object',
       `${asked} tells no address that it is reached at.`,
       'Ask with the address of its load balancer, or the NodePort of its controller.',
+      {
+        zh: {
+          message: `${asked} 没有写明它的访问地址。`,
+          hint: '请用它的负载均衡地址，或其控制器的 NodePort 来问。',
+        },
+      },
     );
   const owner = await options.inventory.ownerOf(canonicalAddress(address));
   return {
@@ -385,6 +460,12 @@ function clusterFor(target: KubernetesTarget, { cluster }: KubernetesOptions): C
     'ask/no-kubernetes',
     `"${describeTarget(target)}" cannot be looked up: netcheck has no access to Kubernetes here.`,
     `${insteadOf(target)} Or give netcheck a kubeconfig: "kubernetes" in netcheck.yaml.`,
+    {
+      zh: {
+        message: `无法查询 "${describeTarget(target)}"：这里的 netcheck 无法访问 Kubernetes。`,
+        hint: `${insteadOfZh(target)} 或者在 netcheck.yaml 的 "kubernetes" 中给出 kubeconfig。`,
+      },
+    },
   );
 }
 
@@ -396,6 +477,12 @@ function valueOf<T>(read: ClusterRead<T>, target: KubernetesTarget, cluster: Clu
     read.why === 'forbidden'
       ? 'deploy/ has the role that netcheck needs (get and list, nothing else).'
       : insteadOf(target),
+    {
+      zh: {
+        message: `无法查询 "${describeTarget(target)}"：${cluster.where}：${read.message}。`,
+        hint: read.why === 'forbidden' ? 'deploy/ 中有 netcheck 需要的角色（只有 get 和 list）。' : insteadOfZh(target),
+      },
+    },
   );
 }
 
@@ -413,6 +500,19 @@ function insteadOf({ object, name }: KubernetesTarget): string {
   }
 }
 
+function insteadOfZh({ object, name }: KubernetesTarget): string {
+  switch (object) {
+    case 'svc':
+    case 'ingress':
+      return '请改用它的地址和端口来问，例如：10.96.0.44 port 80';
+    case 'nodeport':
+      return `请改用节点来问，例如：node-50 port ${name}`;
+    case 'pod':
+    case 'deploy':
+      return '请改用节点和容器来问，例如：node-50 netns 4321 port 1301';
+  }
+}
+
 function theOnly<T extends { readonly namespace: string; readonly name: string }>(
   found: readonly T[],
   target: KubernetesTarget,
@@ -423,6 +523,7 @@ function theOnly<T extends { readonly namespace: string; readonly name: string }
       'ask/unknown-object',
       `There is no ${describeTarget(target)}.`,
       'Write it as namespace/name; kubectl get lists them.',
+      { zh: { message: `没有 ${describeTarget(target)}。`, hint: '请写成 命名空间/名字；kubectl get 会列出它们。' } },
     );
   if (more.length > 0)
     throw ambiguous(
@@ -437,6 +538,12 @@ function ambiguous(target: KubernetesTarget, found: readonly string[]): Netcheck
     'ask/unknown-object',
     `There are several "${describeTarget(target)}".`,
     `Say which: ${[...new Set(found)].slice(0, 5).join(', ')}.`,
+    {
+      zh: {
+        message: `有多个 "${describeTarget(target)}"。`,
+        hint: `请说明是哪一个：${[...new Set(found)].slice(0, 5).join('、')}。`,
+      },
+    },
   );
 }
 
@@ -455,5 +562,14 @@ async function noSuch(target: KubernetesTarget, cluster: ClusterReader): Promise
     meant.length > 0
       ? `It is a Deployment: ask "deploy ${target.namespace === undefined ? '' : `${target.namespace}/`}${target.name}", or one of its pods: ${meant.join(', ')}.`
       : 'Write it as namespace/name; kubectl get lists them.',
+    {
+      zh: {
+        message: `没有 ${describeTarget(target)}。`,
+        hint:
+          meant.length > 0
+            ? `它是 Deployment：请问 "deploy ${target.namespace === undefined ? '' : `${target.namespace}/`}${target.name}"，或它的某个 Pod：${meant.join('、')}。`
+            : '请写成 命名空间/名字；kubectl get 会列出它们。',
+      },
+    },
   );
 }

@@ -38,17 +38,22 @@ export async function settleAddress(address: string, lookup: Lookup | undefined)
 export async function settleTarget(node: string, address: string, lookup: Lookup | undefined): Promise<string> {
   const settled = await settleAddress(address, lookup);
   const hint = `Give ${node} a "target" in netcheck.yaml: the IP address that is to be diagnosed.`;
+  const inChinese = (message: string) => ({
+    zh: { message, hint: `请在 netcheck.yaml 中给 ${node} 一个 "target"：要诊断的 IP 地址。` },
+  });
   if (settled === undefined)
     throw new NetcheckError(
       'ask/bad-name',
       `${node} is at "${address.slice(0, 60)}", and that name has no address here.`,
       hint,
+      inChinese(`${node} 的地址是 "${address.slice(0, 60)}"，这个名字在这里没有地址。`),
     );
   if (settled !== canonicalAddress(address) && isOnEveryNode(settled))
     throw new NetcheckError(
       'ask/bad-name',
       `${node} is at "${address.slice(0, 60)}", and here that name means ${settled}, which is this machine.`,
       hint,
+      inChinese(`${node} 的地址是 "${address.slice(0, 60)}"，这个名字在这里指 ${settled}，也就是本机。`),
     );
   return settled;
 }

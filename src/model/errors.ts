@@ -1,3 +1,5 @@
+import type { Language } from './language.ts';
+
 /**
  * Every error that netcheck throws on purpose. The world misbehaving (a node that is down, a refused key,
  * a tool that is missing) is data in the evidence, never one of these.
@@ -45,16 +47,30 @@ export type ErrorCode =
   | 'slack/unreachable'
   | 'fault/internal';
 
+/** The same two sentences in another language. */
+export interface TwoSentences {
+  readonly message: string;
+  readonly hint: string;
+}
+
 /** What the person sees is `message` (what is wrong, where) and `hint` (what to do); `cause` is for the log. */
 export class NetcheckError extends Error {
   readonly code: ErrorCode;
   readonly hint: string;
-  constructor(code: ErrorCode, message: string, hint: string, options?: { cause?: unknown }) {
+  /** In Chinese: what people may be told because of what they asked. */
+  readonly zh: TwoSentences | undefined;
+  constructor(code: ErrorCode, message: string, hint: string, options?: { cause?: unknown; zh?: TwoSentences }) {
     super(message, options);
     this.name = 'NetcheckError';
     this.code = code;
     this.hint = hint;
+    this.zh = options?.zh;
   }
+}
+
+/** What is wrong and what to do, in a person's language where there are words for it. */
+export function sentencesOf({ message, hint, zh }: NetcheckError, language: Language): TwoSentences {
+  return language === 'zh' && zh !== undefined ? zh : { message, hint };
 }
 
 /** The process exit status that belongs to an error (design section 2): 64 usage, 70 our own fault. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { KeyValue, RunQueue, RunRequest } from '../../engine/ports.ts';
-import { NetcheckError } from '../../model/errors.ts';
+import { NetcheckError, sentencesOf } from '../../model/errors.ts';
 import type { Interpretation, OpenPoint } from '../../model/interpretation.ts';
 import type { Language } from '../../model/language.ts';
 import { askBack } from './ask-back.ts';
@@ -221,7 +221,7 @@ async function judge({ ask, log }: StartRunOptions, text: string, asker: Asker):
   try {
     return await ask(text, asker);
   } catch (error) {
-    if (error instanceof NetcheckError) return { ok: false, message: error.message, hint: error.hint };
+    if (error instanceof NetcheckError) return { ok: false, ...sentencesOf(error, asker.language) };
     log(`slack: judging an ask failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return { ok: false, ...wordingIn(asker.language).ourFault };
   }

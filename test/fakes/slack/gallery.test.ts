@@ -38,7 +38,7 @@ describe('every message that netcheck sends in Slack', () => {
         if (type !== 'mrkdwn') continue;
         for (const [, inside = ''] of proseOf(text).matchAll(/<([^>]*)>/gu))
           expect(inside.replace(/^!date\^\d+\^\{[^|<>]*\|[^|<>]+$/u, '@U0'), title).toMatch(
-            /^[@#][UC]0\w*$|^https:\/\/(?:practice\.)?slack\.com\/archives\/[A-Z0-9]+\/p\d+\|[^|<>]+$/u,
+            /^[@#][UC]0\w*$|^https:\/\/(?:(?:practice\.)?slack\.com\/archives\/[A-Z0-9]+\/p\d+|(?:prometheus|runbooks)\.example\.com\/[\w./?=-]+)\|[^|<>]+$/u,
           );
         expect(text.match(/```/gu)?.length ?? 0, title).toSatisfy((count: number) => count % 2 === 0);
         // Slack wants a space or an ASCII mark after emphasis, also in Chinese: what it does not take stands there as it is.

@@ -18,6 +18,7 @@ import { newStatus, reduceStatus } from '../../../src/report/run-status.ts';
 import { renderSlackReport } from '../../../src/report/slack-blocks.ts';
 import { rules } from '../../../src/rules/index.ts';
 import { frontExhibits } from './gallery-front.ts';
+import { postExhibits } from './gallery-posts.ts';
 import { memoryStore } from './memory-ports.ts';
 import type { Exhibit } from './render-html.ts';
 import { type FakeMessage, SlackWorld } from './slack-world.ts';
@@ -219,7 +220,7 @@ export async function exhibits({ pictures }: { readonly pictures: boolean }): Pr
   const shown: Exhibit[] = [];
   for (const language of languages) {
     shown.push(...stagesIn(language), ...(await endingsIn(language)), ...(await withEarlierRuns(language)));
-    shown.push(...(await frontExhibits(language)));
+    shown.push(...(await frontExhibits(language)), ...postExhibits(language));
     for (const name of shownCases) shown.push(await answerTo(name, language, pictures));
   }
   return shown;
