@@ -204,9 +204,11 @@ async function resolvePlace(
   if (asked.kind === 'kubernetes' && cluster !== undefined) return resolveKubernetes(asked, question, cluster);
   if (asked.kind === 'address' && cluster !== undefined && cluster.cluster !== null) {
     const address = canonicalAddress(asked.address);
-    const isStrange = (await inventory.ownerOf(address)) === null && !isOnEveryNode(address);
+    // asks the nodes themselves where the inventory does not know: once is enough
+    const owner = await inventory.ownerOf(address);
+    const isStrange = owner === null && !isOnEveryNode(address);
     const found = isStrange ? await resolveClusterAddress(address, question, cluster) : undefined;
-    if (found !== undefined) return found;
+    return found ?? resolveTarget(asked, { ...inventory, ownerOf: async () => owner });
   }
   const resolved = await resolveTarget(asked, inventory);
   if (asked.kind !== 'node' || asked.netns === undefined || resolved.kind !== 'node') return resolved;

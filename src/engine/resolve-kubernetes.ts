@@ -1,6 +1,7 @@
 import type { ClusterEndpoint, ClusterPod, ClusterRead, ClusterService } from '../model/cluster.ts';
 import { NetcheckError, sentencesOf } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
+import type { Language } from '../model/language.ts';
 import { placeName, podNetns, podPlace } from '../model/netns.ts';
 import type { LookedUp } from '../model/plan.ts';
 import type { Symptom, Target } from '../model/symptom.ts';
@@ -459,11 +460,11 @@ function clusterFor(target: KubernetesTarget, { cluster }: KubernetesOptions): C
   throw new NetcheckError(
     'ask/no-kubernetes',
     `"${describeTarget(target)}" cannot be looked up: netcheck has no access to Kubernetes here.`,
-    `${insteadOf(target)} Or give netcheck a kubeconfig: "kubernetes" in netcheck.yaml.`,
+    `${insteadOf(target).en} Or give netcheck a kubeconfig: "kubernetes" in netcheck.yaml.`,
     {
       zh: {
         message: `无法查询 "${describeTarget(target)}"：这里的 netcheck 无法访问 Kubernetes。`,
-        hint: `${insteadOfZh(target)} 或者在 netcheck.yaml 的 "kubernetes" 中给出 kubeconfig。`,
+        hint: `${insteadOf(target).zh} 或者在 netcheck.yaml 的 "kubernetes" 中给出 kubeconfig。`,
       },
     },
   );
@@ -476,40 +477,37 @@ function valueOf<T>(read: ClusterRead<T>, target: KubernetesTarget, cluster: Clu
     `"${describeTarget(target)}" cannot be looked up: ${cluster.where}: ${read.message}.`,
     read.why === 'forbidden'
       ? 'deploy/ has the role that netcheck needs (get and list, nothing else).'
-      : insteadOf(target),
+      : insteadOf(target).en,
     {
       zh: {
         message: `无法查询 "${describeTarget(target)}"：${cluster.where}：${read.message}。`,
-        hint: read.why === 'forbidden' ? 'deploy/ 中有 netcheck 需要的角色（只有 get 和 list）。' : insteadOfZh(target),
+        hint:
+          read.why === 'forbidden' ? 'deploy/ 中有 netcheck 需要的角色（只有 get 和 list）。' : insteadOf(target).zh,
       },
     },
   );
 }
 
 /** How to ask the same without Kubernetes. */
-function insteadOf({ object, name }: KubernetesTarget): string {
+function insteadOf({ object, name }: KubernetesTarget): Readonly<Record<Language, string>> {
   switch (object) {
     case 'svc':
     case 'ingress':
-      return 'Ask with its address and port instead, for example: 10.96.0.44 port 80';
+      return {
+        en: 'Ask with its address and port instead, for example: 10.96.0.44 port 80',
+        zh: '请改用它的地址和端口来问，例如：10.96.0.44 port 80',
+      };
     case 'nodeport':
-      return `Ask with a node instead, for example: node-50 port ${name}`;
+      return {
+        en: `Ask with a node instead, for example: node-50 port ${name}`,
+        zh: `请改用节点来问，例如：node-50 port ${name}`,
+      };
     case 'pod':
     case 'deploy':
-      return 'Ask with the node and the container instead, for example: node-50 netns 4321 port 1301';
-  }
-}
-
-function insteadOfZh({ object, name }: KubernetesTarget): string {
-  switch (object) {
-    case 'svc':
-    case 'ingress':
-      return '请改用它的地址和端口来问，例如：10.96.0.44 port 80';
-    case 'nodeport':
-      return `请改用节点来问，例如：node-50 port ${name}`;
-    case 'pod':
-    case 'deploy':
-      return '请改用节点和容器来问，例如：node-50 netns 4321 port 1301';
+      return {
+        en: 'Ask with the node and the container instead, for example: node-50 netns 4321 port 1301',
+        zh: '请改用节点和容器来问，例如：node-50 netns 4321 port 1301',
+      };
   }
 }
 

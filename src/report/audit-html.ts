@@ -1,7 +1,7 @@
 import type { AuditReport } from '../model/audit-report.ts';
 import type { Language } from '../model/language.ts';
 import type { Remedy } from '../model/report.ts';
-import type { ReportVerdict, Verdict } from '../model/verdict.ts';
+import type { Verdict } from '../model/verdict.ts';
 import {
   auditCommand,
   auditHeatMap,
@@ -20,16 +20,9 @@ import { renderHeatMapSvg } from './heat-map-svg.ts';
 import { htmlHead } from './html-head.ts';
 import { htmlStyle } from './html-style.ts';
 import { remediesInOrder } from './report-view.ts';
+import { verdictSign } from './verdict-sign.ts';
 import { visible } from './visible-report.ts';
 import { type Wording, wording } from './wording.ts';
-
-const mark: Readonly<Partial<Record<Verdict | ReportVerdict, string>>> = {
-  found: '✗',
-  clear: '✓',
-  inconclusive: '?',
-  confirmed: '✗',
-  likely: '!',
-};
 
 /** Bounds of the page; the JSON has everything. */
 const nodesPerFinding = 50;
@@ -102,7 +95,7 @@ function head({ report, words, say, language }: Page): string {
     ['netcheck', audit.netcheck],
   ];
   return `<header class="verdict ${report.verdict}">
-<p class="badge"><span aria-hidden="true">${mark[report.verdict] ?? ''}</span> ${escapeHtml(words.verdict[report.verdict])}</p>
+<p class="badge"><span aria-hidden="true">${verdictSign[report.verdict]}</span> ${escapeHtml(words.verdict[report.verdict])}</p>
 <h1>${text(report.headline, language, 400)}</h1>
 <p class="asked">${text(audit.selector === '' ? say.allNodes : audit.selector, language, 300)} · ${escapeHtml(say.nodesLooked(report.counts))}</p>
 <p class="means">${escapeHtml(say.verdictMeans[report.verdict])}</p>
@@ -160,7 +153,7 @@ function findingCard({ check, title, verdict, findings: list }: FindingGroup, pa
   const remedies = first === undefined ? [] : remediesInOrder(first);
   const shown = list.slice(0, nodesPerFinding);
   return `<article class="card ${verdict}">
-<p class="tag ${verdict}"><span aria-hidden="true">${mark[verdict] ?? ''}</span> ${escapeHtml(words.finding[verdict])}</p>
+<p class="tag ${verdict}"><span aria-hidden="true">${verdictSign[verdict]}</span> ${escapeHtml(words.finding[verdict])}</p>
 <h3>${text(title, language)}</h3>
 <p class="where"><code>${text(check, language, 200)}</code> · ${escapeHtml(say.onNodes(list.length))}</p>
 <ul class="because">

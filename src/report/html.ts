@@ -1,7 +1,6 @@
 import type { EvidenceEntry } from '../model/evidence.ts';
 import type { Language } from '../model/language.ts';
 import type { Because, Finding, Remedy, Report } from '../model/report.ts';
-import type { ReportVerdict, Verdict } from '../model/verdict.ts';
 import { cutText } from './cut-text.ts';
 import { durationText, shortDuration } from './duration-text.ts';
 import { escapeHtml } from './escape-html.ts';
@@ -14,6 +13,7 @@ import { sizeText } from './size-text.ts';
 import { pathSection, pathStyle } from './html-path.ts';
 import { symptomText } from './symptom-text.ts';
 import { unseenText } from './unseen-text.ts';
+import { verdictSign } from './verdict-sign.ts';
 import { visibleReport } from './visible-report.ts';
 import { wording, type Wording } from './wording.ts';
 import { copyScript, copyScriptHash, copyStyle } from './html-copy.ts';
@@ -23,18 +23,6 @@ import { htmlHead } from './html-head.ts';
 import { timelineCard, timelineStyle } from './html-timeline.ts';
 import { runTimeline } from './run-timeline.ts';
 import { playbooksText } from './playbooks-text.ts';
-
-const mark: Readonly<Record<Verdict | ReportVerdict, string>> = {
-  found: '✗',
-  clear: '✓',
-  inconclusive: '?',
-  confirmed: '✗',
-  likely: '!',
-  ruledOut: '✓',
-  notApplicable: '–',
-  unknown: '?',
-  error: '!',
-};
 
 /** Characters of one sentence that are shown; the report itself keeps all of it. */
 const sentenceCharacters = 1000;
@@ -108,7 +96,7 @@ function verdictSection({ report, words, language }: Page): string {
     ['netcheck', report.run.netcheck],
   ];
   return `<header class="verdict ${report.verdict}">
-<p class="badge"><span aria-hidden="true">${mark[report.verdict]}</span> ${escapeHtml(words.verdict[report.verdict])}</p>
+<p class="badge"><span aria-hidden="true">${verdictSign[report.verdict]}</span> ${escapeHtml(words.verdict[report.verdict])}</p>
 <h1>${say(report.headline, language, 400)}</h1>
 <p class="asked">${[symptomText(report.symptom, language), ...(report.resolved ?? [])].map((text) => say(text, language)).join('<br>')}</p>
 <p class="means">${escapeHtml(words.verdictMeans[report.verdict])}</p>
@@ -134,7 +122,7 @@ function causeCard(finding: Finding, page: Page): string {
   const { words, language } = page;
   const remedies = remediesInOrder(finding);
   return `<article class="card ${finding.verdict}">
-<p class="tag ${finding.verdict}"><span aria-hidden="true">${mark[finding.verdict]}</span> ${escapeHtml(words.finding[finding.verdict])}</p>
+<p class="tag ${finding.verdict}"><span aria-hidden="true">${verdictSign[finding.verdict]}</span> ${escapeHtml(words.finding[finding.verdict])}</p>
 <h3>${say(finding.title, language)}</h3>
 <p class="where"><code>${say(finding.rule, language, 100)}</code> · ${say(findingPlace(finding), language, 200)}</p>
 <ul class="because">
@@ -239,7 +227,7 @@ ${
 function checkItem(finding: Finding, page: Page): string {
   const { language } = page;
   const [first] = finding.because;
-  return `<li class="${finding.verdict}"><span class="mark" aria-hidden="true">${mark[finding.verdict]}</span><div><b>${say(finding.title, language, 300)}</b> <span class="muted">· ${say(findingPlace(finding), language, 200)}</span>${
+  return `<li class="${finding.verdict}"><span class="mark" aria-hidden="true">${verdictSign[finding.verdict]}</span><div><b>${say(finding.title, language, 300)}</b> <span class="muted">· ${say(findingPlace(finding), language, 200)}</span>${
     first === undefined ? '' : `<br>${say(first.text, language)} ${evidenceLink(first, page)}`
   }</div></li>`;
 }

@@ -7,7 +7,8 @@ import { NetcheckError } from '../../model/errors.ts';
 import { type AuditFlowJob, stepOf, unpackEnd } from './audit-job.ts';
 import type { AuditNames } from './audit-names.ts';
 import type { QueueLog } from './queue-log.ts';
-import { queueDown, type RedisPlace } from './redis-client.ts';
+import type { RedisPlace } from './redis-client.ts';
+import { createRedisGuard } from './redis-guard.ts';
 
 /** Messages of a channel may be lost while a connection is; the end is looked for this often as well. */
 const lookEveryMs = 1_000;
@@ -31,14 +32,7 @@ export function createAuditQueue(
   });
   queue.on('error', (error) => options.log('warn', `audits: ${error.message}`));
 
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (client.status !== 'ready') throw queueDown(place, new Error('the connection is lost'));
-    try {
-      return await work();
-    } catch (error) {
-      throw error instanceof NetcheckError ? error : queueDown(place, error);
-    }
-  };
+  const guarded = createRedisGuard(place, client);
 
   return {
     submit: (request) =>

@@ -5,7 +5,8 @@ import * as z from 'zod';
 import type { OpenRuns, RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import { createOpenRuns, noteOpen } from './open-runs.ts';
-import { queueDown, type RedisPlace } from './redis-client.ts';
+import type { RedisPlace } from './redis-client.ts';
+import { createRedisGuard } from './redis-guard.ts';
 import type { QueueLog } from './queue-log.ts';
 import { requestOf, type RunJob } from './run-job.ts';
 import { readServerFacts } from './server-facts.ts';
@@ -72,15 +73,7 @@ export function createBullQueue(
   });
   queue.on('error', (error) => options.log('warn', `queue: ${error.message}`));
 
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    // BullMQ waits for a connection before it sends anything; the person who asked must not.
-    if (client.status !== 'ready') throw queueDown(place, new Error('the connection is lost'));
-    try {
-      return await work();
-    } catch (error) {
-      throw error instanceof NetcheckError ? error : queueDown(place, error);
-    }
-  };
+  const guarded = createRedisGuard(place, client);
 
   return {
     submit: (request) =>

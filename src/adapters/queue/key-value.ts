@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { KeyValue } from '../../engine/ports.ts';
-import { queueDown, type RedisPlace } from './redis-client.ts';
+import type { RedisPlace } from './redis-client.ts';
+import { createRedisGuard } from './redis-guard.ts';
 
 /** The values carry who wrote them, so that a command that is sent again after a lost connection knows its own. */
 const writerLength = 37;
@@ -18,13 +19,7 @@ return 0`;
 export function createKeyValue(client: Redis, place: RedisPlace, prefix: string): KeyValue {
   const keyOf = (key: string): string => `${prefix}:store:${key}`;
   const millis = (ttlMs: number): number => Math.max(1, Math.ceil(ttlMs));
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw queueDown(place, error);
-    }
-  };
+  const guarded = createRedisGuard(place);
   return {
     get: (key) => guarded(async () => (await client.get(keyOf(key)))?.slice(writerLength) ?? null),
     set: (key, value, { ttlMs }) =>

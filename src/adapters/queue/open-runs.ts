@@ -1,9 +1,9 @@
 import type { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { OpenRun, OpenRuns, RunRequest } from '../../engine/ports.ts';
-import { NetcheckError } from '../../model/errors.ts';
 import type { QueueNames } from './bull-queue.ts';
-import { queueDown, type RedisPlace } from './redis-client.ts';
+import type { RedisPlace } from './redis-client.ts';
+import { createRedisGuard } from './redis-guard.ts';
 import { readRequest, type RunJob } from './run-job.ts';
 
 /** More than this nobody looks after; the oldest are forgotten first. */
@@ -42,14 +42,7 @@ export async function noteClosed(client: Redis, names: QueueNames, runId: string
 
 /** The runs that were asked for and are not known to have ended, with what the queue knows of each. */
 export function createOpenRuns(client: Redis, place: RedisPlace, names: QueueNames, queue: Queue<RunJob>): OpenRuns {
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (client.status !== 'ready') throw queueDown(place, new Error('the connection is lost'));
-    try {
-      return await work();
-    } catch (error) {
-      throw error instanceof NetcheckError ? error : queueDown(place, error);
-    }
-  };
+  const guarded = createRedisGuard(place, client);
 
   const stateOf = async (runId: string): Promise<OpenRun['state']> => {
     if ((await client.exists(names.answeredKey(runId))) === 1) return 'answered';

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { RunHistory } from '../../engine/ports.ts';
-import { NetcheckError } from '../../model/errors.ts';
 import { PastRun } from '../../model/past-run.ts';
-import { queueDown, type RedisPlace } from './redis-client.ts';
+import type { RedisPlace } from './redis-client.ts';
+import { createRedisGuard } from './redis-guard.ts';
 
 /** Bounds of what is remembered. */
 export interface HistoryBounds {
@@ -63,13 +63,7 @@ export function createRedisHistory(
   const prefix = `${installation}:history`;
   const runs = `${prefix}:runs`;
   const ended = `${prefix}:ended`;
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      throw error instanceof NetcheckError ? error : queueDown(place, error);
-    }
-  };
+  const guarded = createRedisGuard(place);
   /** Ids of an index, newest first. */
   const newest = (index: string, limit: number): Promise<string[]> =>
     client.zrevrangebyscore(index, '+inf', Date.now() - maxAgeMs, 'LIMIT', 0, limit);
