@@ -91,7 +91,8 @@ export function createBullQueue(
         // First: a run that is noted and not queued is found by who looks after open runs.
         await noteOpen(client, names, request);
         await queue.add('run', { submission, request }, { jobId: request.id });
-        const kept = await queue.getJob(request.id);
+        // It is queued by now: who asked is not to be told "not started" because this last look fails.
+        const kept = await queue.getJob(request.id).catch(() => undefined);
         return kept === undefined || kept.data.submission === submission ? 'queued' : 'duplicate';
       }),
 

@@ -167,14 +167,23 @@ export async function startLoopbackSshd(options: LoopbackSshdOptions = {}): Prom
   };
 }
 
-/** A port of 127.0.0.1 on which nothing listens right now. */
+/**
+ * A port on which nothing listens right now, on no address. It is not one of those that Linux gives to connections
+ * (32768 and up): between the look and the use of it, one of them may become the near end of somebody's connection.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, () => resolve(true));
+    });
+    if (!free) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 function answers(port: number): Promise<boolean> {

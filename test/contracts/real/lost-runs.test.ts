@@ -26,8 +26,8 @@ async function world(): Promise<BotWorld> {
 }
 const queued = (here: BotWorld) =>
   here.redis.until(
-    (client) => client.zcard('{netcheck}:open'),
-    (open) => open === 1,
+    (client) => client.llen('{netcheck}:runs:wait'),
+    (waiting) => waiting === 1,
   );
 
 describe.skipIf(missing !== undefined).concurrent(`runs that were lost${because}`, () => {
