@@ -33,10 +33,10 @@ export async function collectNode(
       planned,
       registries.parsers,
       ports,
-      wall.signal,
       () => undefined,
       clock,
       () => [],
+      { signal: wall.signal },
     );
     if (!('session' in opened))
       return { plan, evidence: [opened.unreachable], clockOffsetsMs: {}, ended, phases: clock.spans() };

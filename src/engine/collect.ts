@@ -16,9 +16,12 @@ import { withoutTranslatedLegs } from '../rules/translated-legs.ts';
 import { createLearner, withServers } from './learn.ts';
 import { deferred, evidenceFile, NodeSession, type RunningCapture, type SessionPorts } from './node-session.ts';
 import type { SoFar } from './decided-so-far.ts';
+import { createDoors, type Knock } from './doors.ts';
+import { GivenUp } from './given-up.ts';
 import { createPhaseClock, type PhaseClock } from './phase-clock.ts';
-import type { NodeSlots, NodeTransport, OnProgress } from './ports.ts';
+import type { NodeSlots, NodeTransport, OnProgress, OnReach } from './ports.ts';
 import { createSharedResults } from './shared-results.ts';
+import { createTentativeSink, type TentativeSink } from './tentative-sink.ts';
 
 export interface CollectPorts extends SessionPorts {
   readonly transport: NodeTransport;
@@ -87,24 +90,50 @@ export async function collect(
   };
 
   phase('connect');
-  const ownPorts = {
+  const places = asked.nodes.map(({ node }) => node.name);
+  let shared = createSharedResults(places);
+  const ownPorts: CollectPorts = {
     ...ports,
     slots: oneSlotPerNode(ports.slots),
-    shared: createSharedResults(plan.nodes.map(({ node }) => node.name)),
+    shared: (...one) => shared(...one),
   };
   /** Servers that any node sends the target's traffic on to: the nodes that they live on see only those. */
   let behind: readonly Endpoint[] = [];
-  const opening = await Promise.allSettled(
-    plan.nodes.map((planned) =>
-      open(runId, plan, planned, registries.parsers, ownPorts, whole, onProgress, clock, () => behind),
-    ),
+  const cameIn = new Set<number>();
+  const everybodyKnocked = deferred();
+  const doors = createDoors(
+    asked.nodes.map((planned, index) => ({
+      where: `${planned.node.name} (${planned.node.address})`,
+      enter: async (knock: Knock): Promise<Arrived> => {
+        const sink = createTentativeSink(ports.sink);
+        const own = { ...ownPorts, sink: { ...ports.sink, write: sink.write } };
+        const one = await open(runId, asked, planned, registries.parsers, own, onProgress, clock, () => behind, knock);
+        if (!('session' in one)) return { ...one, sink };
+        connected.push(one);
+        cameIn.add(index);
+        doors.ring();
+        await everybodyKnocked.promise;
+        const looked = clock.beginOn(one.session.name, 'look');
+        const came = await lookAround(one.session, registries);
+        looked();
+        return { ...one, sink, came };
+      },
+    })),
+    { signal: whole, now: ports.now },
   );
-  const opened: Opened[] = opening.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  const connected: Connected[] = opened.flatMap((one) => ('session' in one ? [one] : []));
-  let sessions: readonly NodeSession[] = [];
+  let connected: Connected[] = [];
+  let opened: Opened[] = [];
   let ended: Collected['ended'] = 'complete';
-  try {
-    for (const one of opening) if (one.status === 'rejected') throw one.reason;
+
+  /** Everything from the first look on, with the nodes that are there. */
+  const gather = async (
+    came: readonly NodeSession[],
+    { signal: going, tentative }: { readonly signal: AbortSignal; readonly tentative: TentativeSink[] | undefined },
+  ): Promise<void> => {
+    plan = asked;
+    shared = createSharedResults(places);
+    let sessions = came;
+    for (const session of sessions) session.goOn(going);
     const each = (
       inPhase: 'once' | 'before' | 'after',
       chosen: (one: Collector) => boolean,
@@ -127,6 +156,8 @@ export async function collect(
     const readNow = new Set<Collector['when']>(['capture']);
     const soFar = (...read: readonly Collector['when'][]): void => {
       for (const when of read) readNow.add(when);
+      // what is told must hold, whoever comes late
+      if (tentative !== undefined) return;
       tellSoFar(() => ({
         plan,
         evidence: opened.flatMap((one) => ('session' in one ? one.session.evidenceSoFar() : [one.unreachable])),
@@ -137,34 +168,18 @@ export async function collect(
     /** A node that nobody asked about joins where it can be had at once; where it cannot, the run goes on without it. */
     const join = async (planned: PlannedNode): Promise<readonly NodeSession[]> => {
       const { parsers } = registries;
-      const one = await open(
-        runId,
-        plan,
-        planned,
-        parsers,
-        ownPorts,
-        whole,
-        onProgress,
-        clock,
-        () => behind,
-        joinWithinMs,
-      );
+      const sink = createTentativeSink(ports.sink);
+      if (tentative !== undefined) sink.hold();
+      tentative?.push(sink);
+      const own = { ...ownPorts, sink: { ...ports.sink, write: sink.write } };
+      const knock = { signal: going, patienceMs: joinWithinMs };
+      const one = await open(runId, plan, planned, parsers, own, onProgress, clock, () => behind, knock);
       opened.push(one);
       if (!('session' in one)) return [];
       connected.push(one);
       return (await lookAround(one.session, registries)) ? [one.session] : [];
     };
 
-    phase('look');
-    const looked = await Promise.all(
-      connected.map(async ({ session }) => {
-        const looked = clock.beginOn(session.name, 'look');
-        const came = await lookAround(session, registries);
-        looked();
-        return came ? [session] : [];
-      }),
-    );
-    sessions = looked.flat();
     const first = async (steps: Plan['steps']): Promise<void> => {
       await Promise.all([
         each('once', ({ when }) => when === 'once', { steps, late: [false] }),
@@ -199,22 +214,76 @@ export async function collect(
     }
     soFar('once');
     phase('capture');
-    const captures = await startCaptures(plan, sessions, registries.collectors, clock, whole);
+    const captures = await startCaptures(plan, sessions, registries.collectors, clock, going);
     phase('before');
     await each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true);
     phase('probe');
-    ended = await window(plan, sessions, captures, registries.collectors, { signal: whole, onProgress, soFar });
+    ended = await window(plan, sessions, captures, registries.collectors, { signal: going, onProgress, soFar });
     phase('after');
     await each('after', ({ when }) => when === 'delta');
     soFar('probe', 'delta');
     await each('once', ({ when }) => when === 'active' || when === 'last');
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
+  };
+
+  try {
+    await doors.when(() => doors.all.every((door, index) => cameIn.has(index) || door.isDone || door.isSilent));
+    phase('look');
+    everybodyKnocked.resolve();
+    for (;;) {
+      await doors.everyoneWhoAnswers();
+      const arrived = doors.all.flatMap(({ value }) => (value === undefined ? [] : [value]));
+      const silent = doors.all.filter(({ isSilent }) => isSilent);
+      const sessions = arrived.flatMap((one) => ('session' in one && one.came === true ? [one.session] : []));
+      opened = [...arrived];
+      behind = [];
+      if (silent.length === 0) {
+        await gather(sessions, { signal: whole, tentative: undefined });
+        break;
+      }
+      if (sessions.length === 0) {
+        await doors.when(() => !silent.every(({ isSilent }) => isSilent));
+        continue;
+      }
+      // Others wait for nothing but a node that shows no sign of life: they do their part meanwhile. If it turns out to
+      // live, all of that is done again with it: where packets were lost is seen only by who listened from the beginning.
+      const trial = createDeadline(null, whole);
+      const lives = (): boolean => silent.some(({ hasAnswered }) => hasAnswered);
+      const answers = doors.when(lives);
+      answers.then(
+        () => trial.abort('answered'),
+        (error: unknown) => trial.abort(error),
+      );
+      const sinks = arrived.map(({ sink }) => sink);
+      for (const sink of sinks) sink.hold();
+      const entries = new Map(sessions.map((session) => [session, session.evidence.length]));
+      const already = new Set(connected);
+      await gather(sessions, { signal: trial.signal, tentative: sinks });
+      await doors.when(
+        () => whole.aborted || lives() || silent.every(({ isSilent, isOverdue }) => isOverdue || !isSilent),
+      );
+      trial.clear();
+      if (!lives() || whole.aborted) {
+        for (const door of silent) if (door.isSilent) door.giveUp();
+        await doors.settled();
+        for (const sink of sinks) await sink.keep();
+        opened.push(...silent.flatMap(({ value }) => (value === undefined ? [] : [value])));
+        break;
+      }
+      for (const sink of sinks) sink.drop();
+      for (const [session, length] of entries) session.rewind(length);
+      const joined = connected.filter((one) => !already.has(one));
+      await Promise.all(joined.map(close));
+      connected = connected.filter((one) => !joined.includes(one));
+    }
     if (whole.aborted) ended = signal.aborted ? 'cancelled' : 'budget';
   } finally {
     // Whatever still runs when one of our own parts has failed is ended before the connections go back to their pool.
     wall.clear();
     wall.abort('cancelled');
-    await Promise.all(connected.map(async ({ session, release }) => Promise.allSettled([session.close(), release()])));
+    everybodyKnocked.resolve();
+    await doors.settled();
+    await Promise.all(connected.map(close));
   }
   return {
     plan,
@@ -233,18 +302,32 @@ export interface Connected {
 
 type Opened = Connected | { readonly unreachable: Evidence };
 
+/** One that has come in; `came`: it was looked at, and may be used. */
+type Arrived = Opened & { readonly sink: TentativeSink; readonly came?: boolean };
+
+async function close({ session, release }: Connected): Promise<void> {
+  await Promise.allSettled([session.close(), release()]);
+}
+
 export async function open(
   runId: string,
   plan: Plan,
   planned: PlannedNode,
   parsers: ReadonlyMap<string, Parser>,
   ports: CollectPorts,
-  signal: AbortSignal,
   onProgress: OnProgress,
   clock: PhaseClock,
   behind: () => readonly Endpoint[],
-  /** How long it may wait for its turn on the node. */
-  patienceMs = plan.budget.wallMs / 2,
+  {
+    signal,
+    onReach,
+    patienceMs = plan.budget.wallMs / 2,
+  }: {
+    readonly signal: AbortSignal;
+    readonly onReach?: OnReach;
+    /** How long it may wait for its turn on the node. */
+    readonly patienceMs?: number;
+  },
 ): Promise<Opened> {
   const { node } = planned;
   const unreachable = async (exit: Exit, why: string): Promise<Opened> => {
@@ -289,7 +372,13 @@ export async function open(
   let connected: Awaited<ReturnType<NodeTransport['connect']>>;
   try {
     // The places of one node share its connection: the transport knows it by its name.
-    connected = await ports.transport.connect({ ...node, name: nodeOfPlace(node.name) }, { signal });
+    connected = await ports.transport.connect(
+      { ...node, name: nodeOfPlace(node.name) },
+      {
+        signal,
+        ...(onReach === undefined ? {} : { onReach }),
+      },
+    );
   } catch (error) {
     await release();
     throw error;
@@ -298,7 +387,9 @@ export async function open(
   }
   if (!connected.ok) {
     await release();
-    return unreachable(connected.exit, connected.exit.message);
+    const reason: unknown = signal.reason;
+    const exit = reason instanceof GivenUp ? reason.exit : connected.exit;
+    return unreachable(exit, 'message' in exit ? exit.message : connected.exit.message);
   }
   onProgress({ type: 'connected', node: node.name });
   const { targetAddress, symptom } = plan;

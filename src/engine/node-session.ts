@@ -9,6 +9,7 @@ import { createListeningWatch } from '../packets/tcpdump-stderr.ts';
 import { createDeadline } from '../model/deadline.ts';
 import { inNamespace } from './in-namespace.ts';
 import { chooseCommand } from './choose-command.ts';
+import { GivenUp } from './given-up.ts';
 import type { CommandResult, EvidenceSink, NodeConnection } from './ports.ts';
 import type { SharedResults } from './shared-results.ts';
 
@@ -49,7 +50,7 @@ export class NodeSession {
   netns: Netns | undefined;
   readonly #connection: NodeConnection;
   readonly #ports: SessionPorts;
-  readonly #signal: AbortSignal;
+  #signal: AbortSignal;
   readonly #context: () => CollectContext;
   readonly #capturing = new Set<() => Evidence>();
   #count = 0;
@@ -75,6 +76,17 @@ export class NodeSession {
   /** What is known here by now that later commands are made from. */
   get learned(): Learned {
     return this.#context().learned;
+  }
+
+  /** From here on commands belong to another part of the run. */
+  goOn(signal: AbortSignal): void {
+    this.#signal = signal;
+  }
+
+  /** Forgets what came after the first `entries` of its evidence. */
+  rewind(entries: number): void {
+    this.evidence.length = entries;
+    this.#count = entries;
   }
 
   /** What has come back by now; of captures that still run what they have seen, as of captures that were cut short. */
@@ -212,11 +224,13 @@ export class NodeSession {
     const isShared = shared !== undefined && onStdout === undefined;
     const result = await (isShared ? shared(this.name, { argv: command.argv, phase }, run) : run());
     const { redact } = this.#ports;
-    const cut = result.exit.how === 'tooMuchOutput';
+    const { reason } = this.#signal as { readonly reason: unknown };
+    const exit = reason instanceof GivenUp && result.exit.how === 'stopped' ? reason.exit : result.exit;
+    const cut = exit.how === 'tooMuchOutput';
     const kept = (bytes: Uint8Array): Uint8Array => redact(cut ? bytes.slice(0, keptOfCutBytes) : bytes);
     await this.#record(
       { ...entry, startedAtMs: result.startedAtMs, endedAtMs: result.endedAtMs },
-      result.exit,
+      exit,
       kept(result.stdout),
       kept(result.stderr),
     );

@@ -47,12 +47,22 @@ export interface NodeConnection {
   close(): Promise<void>;
 }
 
+/** How far the way to a node has been gone. */
+export type OnReach = (state: 'knocking' | 'answered') => void;
+
 /** Opens connections: SSH in production, a script in tests. */
 export interface NodeTransport {
   /** Resolves to the reason where the node cannot be used; rejects only for faults of netcheck itself. */
   connect(
     node: InventoryNode,
-    options: { readonly signal: AbortSignal },
+    options: {
+      readonly signal: AbortSignal;
+      /**
+       * `knocking`: the node itself has been asked (not its jump host, nor who else waits for it) and has not answered;
+       * `answered`: it has shown a sign of life. Absent: nobody wants to know.
+       */
+      readonly onReach?: OnReach;
+    },
   ): Promise<
     | { readonly ok: true; readonly connection: NodeConnection }
     | { readonly ok: false; readonly exit: Extract<Exit, { how: 'notStarted' }> }

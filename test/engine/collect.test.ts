@@ -3,7 +3,7 @@ import { createMemorySink } from '../../src/adapters/files/memory-sink.ts';
 import { collectors } from '../../src/collectors/index.ts';
 import { type Collected, collect } from '../../src/engine/collect.ts';
 import { judge } from '../../src/engine/judge.ts';
-import type { EvidenceSink, NodeSlots, NodeTransport, ProgressEvent } from '../../src/engine/ports.ts';
+import type { EvidenceSink, NodeSlots, NodeTransport, OnReach, ProgressEvent } from '../../src/engine/ports.ts';
 import type { Exit } from '../../src/model/evidence.ts';
 import { InventoryNode } from '../../src/model/inventory.ts';
 import { Budget, Plan, type Role } from '../../src/model/plan.ts';
@@ -406,6 +406,133 @@ describe('a run in a world that misbehaves', () => {
     expect(ran.events).toContainEqual({ type: 'waiting', node: 'node-12' });
     expect(exitOf(collected, 'node-12', 'connect')).toMatchObject({ how: 'notStarted', why: 'budget' });
     expect(exitOf(collected, 'node-50', 'proc-net-snmp')).toEqual({ how: 'exited', code: 0 });
+  });
+});
+
+describe('a node that shows no sign of life', () => {
+  type Connecting = (onReach: OnReach, signal: AbortSignal) => Promise<boolean>;
+  const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const whenAborted = (signal: AbortSignal): Promise<void> =>
+    new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  const lateTo = (scripts: Readonly<Record<string, Script>>, connecting: Connecting) => {
+    const sink = createMemorySink();
+    const there = createScriptedTransport([
+      {
+        name: 'node-50',
+        replies: [
+          [isLook, { stdout: seen }],
+          [['tcpdump'], { stderr: listening, hang: true }],
+          [['cat'], { stdout: 'Tcp: A\nTcp: 1\n' }],
+        ],
+      },
+    ]);
+    const usual: { transport?: NodeTransport } = {};
+    const ran = run(scripts, {
+      sink,
+      connect: async (node, options) => {
+        if (node.name !== 'node-50')
+          return usual.transport?.connect(node, options) ?? Promise.reject(new Error('none'));
+        const exit = { how: 'notStarted', why: 'budget', message: 'node-50: given up' } as const;
+        return (await connecting(options.onReach ?? (() => undefined), options.signal))
+          ? there.connect(node, options)
+          : { ok: false, exit };
+      },
+    });
+    usual.transport = ran.transport;
+    return { ...ran, sink };
+  };
+  const at = (events: readonly ProgressEvent[], phase: string): readonly number[] =>
+    events.flatMap((event) => (event.type === 'phase' && event.phase === phase ? [event.atMs] : []));
+
+  it('is given up while the others do their part, not before and not after', async () => {
+    const beganAtMs = Date.now();
+    const { done, events, started, open, sink } = lateTo({ 'node-50': {}, 'node-12': {} }, async (onReach, signal) => {
+      onReach('knocking');
+      await whenAborted(signal);
+      return false;
+    });
+    const collected = await done;
+    expect(at(events, 'probe')[0]).toBeLessThan(beganAtMs + 1000);
+    expect(Date.now() - beganAtMs).toBeGreaterThanOrEqual(3200);
+    expect(Date.now() - beganAtMs).toBeLessThan(4000);
+    expect(exitOf(collected, 'node-50', 'connect')).toMatchObject({
+      how: 'notStarted',
+      why: 'timeout',
+      message: expect.stringMatching(/^node-50 \(10\.0\.0\.1\) showed no sign of life for 3\.\d s/) as string,
+    });
+    expect(started.filter((one) => one === 'node-12 probe')).toHaveLength(1);
+    expect(collected.ended).toBe('complete');
+    // what was read meanwhile is written as if there had been no doubt
+    const index = sink.files().find(({ path }) => path === 'evidence/node-12/index.json');
+    const written = JSON.parse(Buffer.from(index?.bytes ?? []).toString()) as { id: string }[];
+    expect(written).toEqual(
+      collected.evidence.filter(({ entry }) => entry.node === 'node-12').map(({ entry }) => entry),
+    );
+    expect(open).toEqual({ connections: 0, slots: 0 });
+  });
+
+  it('is waited for when it answers late, and everybody begins again with it', async () => {
+    const { done, events, started, open, middles, sink } = lateTo(
+      { 'node-50': {}, 'node-12': { probe: { stdout: [attempt(1), attempt(2)], delayMs: 1500 } } },
+      async (onReach) => {
+        onReach('knocking');
+        await pause(1200);
+        onReach('answered');
+        // a login that takes longer than silence may
+        await pause(5000);
+        return true;
+      },
+    );
+    const collected = await done;
+    expect(started.filter((one) => one === 'node-12 probe')).toHaveLength(2);
+    const probes = collected.evidence.filter(({ entry }) => entry.collector === 'tcp-probe');
+    expect(probes).toHaveLength(1);
+    expect(probes[0]?.entry.exit).toEqual({ how: 'exited', code: 0 });
+    expect(started.indexOf('node-12 tcpdump')).toBeGreaterThan(-1);
+    expect(exitOf(collected, 'node-50', 'proc-net-snmp')).toEqual({ how: 'exited', code: 0 });
+    expect(at(events, 'probe')).toHaveLength(2);
+    expect((at(events, 'probe')[1] ?? 0) - (at(events, 'probe')[0] ?? 0)).toBeGreaterThanOrEqual(5000);
+    const ids = collected.evidence
+      .filter(({ entry }) => entry.node === 'node-12')
+      .map(({ entry }) => entry.id.slice(0, 2));
+    expect([...ids].sort()).toEqual(ids.map((_id, index) => String(index + 1).padStart(2, '0')));
+    const files = sink
+      .files()
+      .filter(({ path }) => path.startsWith('evidence/node-12/') && path.includes('tcp-probe.out'));
+    expect(files).toHaveLength(1);
+    // nothing is told of what was read without it
+    expect(middles.every(({ pending }) => pending.length > 0)).toBe(true);
+    expect(middles.filter(({ pending }) => pending.includes('probe') && pending.includes('delta'))).not.toHaveLength(0);
+    expect(open).toEqual({ connections: 0, slots: 0 });
+  });
+
+  it('alone is waited for as long as the transport does', async () => {
+    const beganAtMs = Date.now();
+    const { done } = lateTo({ 'node-50': {} }, async (onReach) => {
+      onReach('knocking');
+      await pause(8000);
+      return false;
+    });
+    expect(exitOf(await done, 'node-50', 'connect')).toMatchObject({ message: 'node-50: given up' });
+    expect(Date.now() - beganAtMs).toBeGreaterThanOrEqual(8000);
+  });
+
+  it('keeps what the others read when the run is cancelled meanwhile', async () => {
+    const ran = lateTo(
+      { 'node-50': {}, 'node-12': { probe: { stdout: attempt(1), hang: true } } },
+      async (onReach, signal) => {
+        onReach('knocking');
+        await whenAborted(signal);
+        return false;
+      },
+    );
+    await vi.advanceTimersByTimeAsync(1500);
+    ran.stop.abort('cancelled');
+    const collected = await ran.done;
+    expect(collected.ended).toBe('cancelled');
+    expect(exitOf(collected, 'node-12', 'proc-net-snmp')).toEqual({ how: 'exited', code: 0 });
+    expect(exitOf(collected, 'node-50', 'connect')).toMatchObject({ how: 'notStarted' });
+    expect(ran.open).toEqual({ connections: 0, slots: 0 });
   });
 });
 

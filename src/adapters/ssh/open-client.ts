@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Duplex } from 'node:stream';
 import { type Config, NodeSSH } from 'node-ssh';
 import type { Algorithms, AnyAuthMethod, AuthHandlerMiddleware, Client } from 'ssh2';
+import type { OnReach } from '../../engine/ports.ts';
 import type { Exit } from '../../model/evidence.ts';
 import type { InventoryNode } from '../../model/inventory.ts';
 import { createCachedReader } from './cached-file.ts';
@@ -41,6 +42,8 @@ export interface OpenClientOptions {
   /** Bounds handshakes in flight. */
   readonly gate: Pick<Gate, 'enter'>;
   readonly signal: AbortSignal;
+  /** The machine itself is asked to connect; it has answered on TCP. */
+  readonly onReach: OnReach;
 }
 
 /** A server that drops connections under load (sshd_config(5), MaxStartups) is asked this often. */
@@ -100,8 +103,10 @@ export async function openClient(
     let leave: (() => void) | undefined;
     try {
       leave = await options.gate.enter(options.signal);
+      options.onReach('knocking');
       const stream = await through?.(options.signal);
       if (stream && 'how' in stream) return stream;
+      if (stream) options.onReach('answered');
       const shown: { key?: Buffer; verdict?: HostKeyVerdict } = {};
       const result = await handshake(
         {
@@ -119,6 +124,7 @@ export async function openClient(
           authHandler: loginAttempts([{ type: 'none', username: loginUser(hop) }, ...identities.attempts]),
         },
         options.signal,
+        () => options.onReach('answered'),
       );
       if (result.ok) return result.open;
       if (options.signal.aborted) return cancelled(hop);
@@ -164,7 +170,7 @@ type Handshake =
   | { readonly ok: true; readonly open: OpenClient }
   | { readonly ok: false; readonly trouble: ConnectTrouble };
 
-async function handshake(config: Config, signal: AbortSignal): Promise<Handshake> {
+async function handshake(config: Config, signal: AbortSignal, onAnswer: () => void): Promise<Handshake> {
   const lost = new AbortController();
   // Every command on this connection listens, those that wait for a channel too.
   setMaxListeners(0, lost.signal);
@@ -200,6 +206,7 @@ async function handshake(config: Config, signal: AbortSignal): Promise<Handshake
   });
   client?.on('connect', () => {
     if (stage === 'connecting') stage = 'connected';
+    onAnswer();
   });
   client?.on('handshake', () => {
     stage = 'negotiated';

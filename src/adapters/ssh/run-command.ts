@@ -35,6 +35,8 @@ export interface RunTarget {
   readonly channels: Gate;
   /** `node-12 (10.0.0.12:22)`, for messages. */
   readonly where: string;
+  /** Called whenever the node has opened a channel. */
+  readonly onOpened?: (() => void) | undefined;
 }
 
 /** What is sent to the node's shell, and within which bounds. */
@@ -137,7 +139,9 @@ type Opened =
 async function openChannel(target: RunTarget, deadline: AbortSignal): Promise<Opened> {
   for (const retryMs of [...channelRetryMs, undefined]) {
     try {
-      return { ok: true, channel: await requestExec(target.client, deadline) };
+      const channel = await requestExec(target.client, deadline);
+      target.onOpened?.();
+      return { ok: true, channel };
     } catch (error) {
       if (deadline.aborted) break;
       const refused = error instanceof Error && 'reason' in error && error.reason === 2;

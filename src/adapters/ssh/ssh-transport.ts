@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
-import type { NodeConnection, NodeTransport } from '../../engine/ports.ts';
+import type { NodeConnection, NodeTransport, OnReach } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import { createDeadline } from '../../model/deadline.ts';
 import type { InventoryNode } from '../../model/inventory.ts';
@@ -55,8 +55,35 @@ const connectsAtOnce = 64;
 interface Pooled {
   readonly opening: Promise<Opened | NotStarted>;
   readonly giveUp: AbortController;
+  readonly reach: Reach;
+  readonly isOpen: () => boolean;
   users: number;
   idleTimer?: NodeJS.Timeout;
+}
+
+/** How far a connection that is being opened has come, for all who wait for it. */
+interface Reach {
+  readonly say: OnReach;
+  /** Tells what is known and what comes. @returns a function that ends it */
+  tell(listener: OnReach): () => void;
+}
+
+function createReach(): Reach {
+  let last: Parameters<OnReach>[0] | undefined;
+  const listeners = new Set<OnReach>();
+  return {
+    say: (state) => {
+      // one that was dropped after it had answered is alive
+      if (last === 'answered' || last === state) return;
+      last = state;
+      for (const listener of listeners) listener(state);
+    },
+    tell: (listener) => {
+      if (last !== undefined) listener(last);
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
 }
 
 /** One user's place on a pooled connection. */
@@ -116,8 +143,11 @@ export function createSshTransport(options: SshOptions): NodeTransport {
   };
 
   const open = (key: string, hops: readonly InventoryNode[]): Pooled => {
+    let opened = false;
     const giveUp = new AbortController();
-    const opening = openHop(hops, giveUp.signal).then((result) => {
+    const reach = createReach();
+    const opening = openHop(hops, giveUp.signal, reach.say).then((result) => {
+      opened = true;
       const forget = (): void => {
         if (pool.get(key) === pooled) pool.delete(key);
       };
@@ -128,7 +158,7 @@ export function createSshTransport(options: SshOptions): NodeTransport {
     });
     // Every user awaits it; when all have gone, a failure is nobody's concern.
     opening.catch(() => pool.delete(key));
-    const pooled: Pooled = { opening, giveUp, users: 0 };
+    const pooled: Pooled = { opening, giveUp, reach, isOpen: () => opened, users: 0 };
     pool.set(key, pooled);
     return pooled;
   };
@@ -145,7 +175,11 @@ export function createSshTransport(options: SshOptions): NodeTransport {
     );
   };
 
-  const openHop = async (hops: readonly InventoryNode[], signal: AbortSignal): Promise<Opened | NotStarted> => {
+  const openHop = async (
+    hops: readonly InventoryNode[],
+    signal: AbortSignal,
+    onReach: OnReach,
+  ): Promise<Opened | NotStarted> => {
     const hop = hops.at(-1);
     if (!hop) throw new NetcheckError('fault/internal', 'a connection without a node', 'report this as a bug');
     const before = hops.slice(0, -1);
@@ -170,6 +204,7 @@ export function createSshTransport(options: SshOptions): NodeTransport {
           keepaliveCountMax: options.keepaliveCountMax ?? 3,
           gate: gates.of(`${hop.address} ${hop.port}${before.map(({ name }) => ` ${name}`).join('')}`),
           signal,
+          onReach,
         },
       );
       if ('how' in result) {
@@ -188,13 +223,18 @@ export function createSshTransport(options: SshOptions): NodeTransport {
   };
 
   return {
-    async connect(node, { signal }) {
+    async connect(node, { signal, onReach = () => undefined }) {
       if (closed) throw new NetcheckError('fault/internal', 'the SSH transport is closed', 'report this as a bug');
       expectManyListeners(signal);
       const path = await jumpPath(node, findNode);
       if (!path.ok) return { ok: false, exit: { how: 'notStarted', why: 'unreachable', message: path.message } };
       const { key, pooled, leave } = acquire(path.hops);
+      // That it once was open proves nothing: such a node has answered when it has opened a channel.
+      const wasOpen = pooled.isOpen();
+      const stopTelling = wasOpen ? () => undefined : pooled.reach.tell(onReach);
+      if (wasOpen) onReach('knocking');
       const result = await whicheverFirst(pooled.opening, signal);
+      stopTelling();
       if (result === 'aborted') {
         leave();
         // Nobody else waits for it.
@@ -206,7 +246,7 @@ export function createSshTransport(options: SshOptions): NodeTransport {
         clearTimeout(pooled.idleTimer);
         return { ok: false, exit: result };
       }
-      return { ok: true, connection: createConnection(node, result, leave) };
+      return { ok: true, connection: createConnection(node, result, leave, () => onReach('answered')) };
     },
     async close() {
       closed = true;
@@ -222,8 +262,13 @@ function expectManyListeners(signal: AbortSignal): void {
   setMaxListeners(0, signal);
 }
 
-function createConnection(node: InventoryNode, { open, channels }: Opened, leave: () => void): NodeConnection {
-  const target = { client: open.client, lost: open.lost, channels, where: describeHop(node) };
+function createConnection(
+  node: InventoryNode,
+  { open, channels }: Opened,
+  leave: () => void,
+  onOpened: () => void,
+): NodeConnection {
+  const target = { client: open.client, lost: open.lost, channels, where: describeHop(node), onOpened };
   const batch = createBatch(target);
   return {
     run: (command, runOptions) => {

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { NodeTransport } from '../../../src/engine/ports.ts';
+import type { InventoryNode } from '../../../src/model/inventory.ts';
 import { cleanUp, connectTo, forever, nodeAt, refusal, run, startServer, transportTo } from './bench.ts';
 
 describe('limits of servers', () => {
@@ -151,6 +153,53 @@ describe('jump hosts', () => {
     const transport = transportTo(bastion, { connectTimeoutMs: 700, findNode: () => bastionNode });
     const exit = await refusal(transport, nodeAt(silent, { name: 'inner', jump: 'bastion' }));
     expect(exit).toMatchObject({ why: 'timeout', message: expect.stringContaining('inner') });
+  });
+});
+
+describe('how far the way to a node has been gone', () => {
+  const statesOf = async (transport: NodeTransport, node: InventoryNode) => {
+    const states: string[] = [];
+    const connected = await transport.connect(node, { signal: forever, onReach: (state) => states.push(state) });
+    return { states, connected };
+  };
+
+  it('is told: the node is asked, the node has answered', async () => {
+    const server = await startServer();
+    expect((await statesOf(transportTo(server), nodeAt(server))).states).toEqual(['knocking', 'answered']);
+  });
+
+  it('counts an answer on TCP, also where nothing follows, and tells all who wait', async () => {
+    const server = await startServer({ onSocket: () => 'handled' });
+    const transport = transportTo(server, { connectTimeoutMs: 300 });
+    const both = await Promise.all([1, 2].map(() => statesOf(transport, nodeAt(server))));
+    expect(both.map(({ states }) => states)).toEqual([
+      ['knocking', 'answered'],
+      ['knocking', 'answered'],
+    ]);
+  });
+
+  it('takes a connection that was open for no sign of life: a channel is one', async () => {
+    const server = await startServer();
+    const transport = transportTo(server);
+    const first = await connectTo(transport, nodeAt(server));
+    await first.close();
+    const { states, connected } = await statesOf(transport, nodeAt(server));
+    expect(states).toEqual(['knocking']);
+    if (!connected.ok) throw new Error(connected.exit.message);
+    await run(connected.connection, ['true']);
+    expect(states).toEqual(['knocking', 'answered']);
+    expect(server.connections()).toBe(1);
+  });
+
+  it('counts nothing before its jump host has let us through', async () => {
+    const bastion = await startServer({ onSocket: () => 'handled' });
+    const transport = transportTo(bastion, {
+      connectTimeoutMs: 300,
+      findNode: () => nodeAt(bastion, { name: 'bastion' }),
+    });
+    const { states, connected } = await statesOf(transport, nodeAt(bastion, { name: 'inner', jump: 'bastion' }));
+    expect(connected.ok).toBe(false);
+    expect(states).toEqual([]);
   });
 });
 
