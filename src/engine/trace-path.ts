@@ -2,10 +2,17 @@ import type { Capture, Connection, Facts } from '../model/facts.ts';
 import { nodeOfPlace } from '../model/netns.ts';
 import type { Plan, PlannedNode } from '../model/plan.ts';
 import type { Path, PathHop } from '../model/report.ts';
-import { wasSentOn } from '../rules/handshakes.ts';
+import { endpointText } from '../rules/endpoint-text.ts';
+import { synsIn, wasSentOn } from '../rules/handshakes.ts';
 import { sameAddress } from '../rules/ip-address.ts';
+import { isEndpoint } from '../rules/ipvs-service.ts';
 import { findIn } from '../rules/join-captures.ts';
+import { countersThatMoved } from './hop-counters.ts';
+import { deviceOf, forwardingOf, routeOf, usedDevices } from './hop-devices.ts';
+import { firewallOf } from './hop-firewall.ts';
+import { endpointOf, type Leaving, leavingOf, translationsAt } from './hop-translations.ts';
 import type { NodeKnowledge } from './parse.ts';
+import { isAnswered, type Seen, type SeenAt } from './seen-at.ts';
 
 /**
  * The way of the connects from one client to the target, hop by hop: which devices they used, who translated them, and
@@ -26,37 +33,62 @@ export function tracePath(
   const [chosen] = clients.toSorted((a, b) => Number(b.failed) - Number(a.failed));
   if (chosen === undefined) return undefined;
   const { client, connects, failed } = chosen;
-  const way = hopsOf(client, plan);
-  const hops = way.map((planned): Hop => {
+  const seenAt = hopsOf(client, plan).map((planned): SeenAt => {
     const { name } = planned.node;
     const facts = factsOf(name);
-    const { capture } = facts;
     const aheadMs = (clockOffsetsMs[name] ?? 0) - (clockOffsetsMs[client.node.name] ?? 0);
-    const seen =
-      capture === undefined
-        ? []
-        : connects.map((one) =>
-            name === client.node.name ? [one] : findIn(capture, one, aheadMs).map(({ connection }) => connection),
-          );
-    const all = seen.flat();
+    const { capture } = facts;
+    const seen = connects.map((one) =>
+      name === client.node.name
+        ? [one]
+        : capture === undefined
+          ? []
+          : findIn(capture, one, aheadMs).map(({ connection }) => connection),
+    );
     const role = planned === client ? 'client' : planned.roles.includes('target') ? 'target' : 'forwarder';
-    const forwarding = facts.sysctl?.['net.ipv4.ip_forward']?.value;
+    return { planned, facts, role, seen, whyMissing: (fact) => knowledge.get(name)?.whyMissing(fact) ?? '' };
+  });
+  let before: Leaving = {
+    servers: [{ address: plan.targetAddress, port: plan.symptom.port }],
+    clients: connects.slice(0, 1).map(({ client: { address } }) => address),
+  };
+  const hops = seenAt.map((here, index): Hop => {
+    const { planned, facts, role, seen } = here;
+    const { capture } = facts;
+    const all = seen.flat();
+    const arriving = before;
+    const translations =
+      role === 'client' || all.length === 0 ? [] : translationsAt(facts, all, arriving, plan.symptom.protocol);
+    before = leavingOf(all, arriving);
+    const devices = { ...deviceOf('in', all, facts), ...deviceOf('out', all, facts) };
+    const route = role === 'client' ? undefined : routeOf(here, before);
+    const isOnTheWay = role === 'forwarder' || translations.some(({ what }) => what === 'destination');
+    const forwards = isOnTheWay ? forwardingOf(facts, plan.targetAddress) : undefined;
+    const counters = countersThatMoved(facts, usedDevices(devices, facts));
     const hop: PathHop = {
-      node: name,
+      node: planned.node.name,
       role,
-      ...deviceOf('in', all, facts),
-      ...deviceOf('out', all, facts),
-      ...(role === 'forwarder' && (forwarding === '0' || forwarding === '1') ? { forwards: forwarding === '1' } : {}),
+      ...devices,
+      ...(forwards === undefined ? {} : { forwards }),
+      ...(route === undefined ? {} : { route }),
+      firewall: firewallOf(here, seenAt[index - 1], arriving, translations, devices.in?.device ?? null, plan),
       ...translationOf(all, plan),
+      ...(translations.length === 0 ? {} : { translations: [...translations] }),
+      ...(counters.length === 0 ? {} : { counters: [...counters] }),
       ...(capture === undefined
         ? {}
         : {
+            syns: synsIn(all.filter(({ server }) => arriving.servers.some((one) => isEndpoint(one, server)))),
             connects: countOf(seen, ({ syns }) => syns.length > 0),
             ...(all.some(hasDirections) ? { sentOn: countOf(seen, wasSentOn) } : {}),
             answers: countOf(seen, isAnswered),
           }),
     };
-    return { hop, complete: capture !== undefined && capture.listening && capture.droppedByKernel === 0 };
+    const isOwn = (text: string): boolean =>
+      facts.addresses?.some(({ address }) => sameAddress(address, endpointOf(text)?.address ?? '')) ?? true;
+    const isService = translations.some(({ what, to }) => what === 'destination' && to.length > 0 && !to.some(isOwn));
+    const hasToSendOn = role === 'forwarder' || isService;
+    return { hop, hasToSendOn, complete: capture !== undefined && capture.listening && capture.droppedByKernel === 0 };
   });
   if (hops.filter(({ hop }) => hop.connects !== undefined).length < 2) return undefined;
   const endsAt = failed ? endOf(hops, connects) : undefined;
@@ -71,6 +103,8 @@ export function tracePath(
 /** A hop, and whether what its capture does not show was not there. */
 interface Hop {
   readonly hop: PathHop;
+  /** The connects are not for itself: it stands in between, or has the address of a Service with servers elsewhere. */
+  readonly hasToSendOn: boolean;
   readonly complete: boolean;
 }
 
@@ -105,35 +139,12 @@ function hopsOf(client: PlannedNode, { nodes }: Plan): readonly PlannedNode[] {
   return [client, ...first, ...middle, ...last, ...(target === undefined ? [] : [target])];
 }
 
-type Seen = readonly (readonly Connection[])[];
-
 function countOf(seen: Seen, is: (connection: Connection) => boolean): number {
   return seen.filter((sightings) => sightings.some(is)).length;
 }
 
-function isAnswered({ synAcks, resets }: Connection): boolean {
-  return synAcks.length > 0 || resets.some(({ from, answersSyn }) => from === 'server' && answersSyn);
-}
-
 function hasDirections({ syns }: Connection): boolean {
   return syns.some(({ sightings }) => sightings.some(({ direction }) => direction !== 'other'));
-}
-
-/** The device of the first SYN that tells one; bare where the packets were in a tunnel as well. */
-function deviceOf(
-  direction: 'in' | 'out',
-  connections: readonly Connection[],
-  { links = [] }: Facts,
-): { readonly in?: NonNullable<PathHop['in']>; readonly out?: NonNullable<PathHop['out']> } {
-  const sightings = connections
-    .flatMap(({ syns }) => syns.flatMap((syn) => syn.sightings))
-    .filter((one) => one.direction === direction && one.inTunnel === undefined);
-  // the first place that a packet comes in by, the last that it goes out by: a bridge and its port see it both
-  const [index] = (direction === 'in' ? sightings : sightings.toReversed()).flatMap(({ interfaceIndex }) =>
-    interfaceIndex === null ? [] : [interfaceIndex],
-  );
-  const link = links.find((one) => one.index === index);
-  return link === undefined ? {} : { [direction]: { device: link.name, mtu: link.mtu } };
 }
 
 /** Another address or port than the one that was asked about: the first of several. */
@@ -145,8 +156,7 @@ function translationOf(
     ({ server }) => server.port !== symptom.port || !sameAddress(server.address, targetAddress),
   );
   if (other === undefined) return {};
-  const { address, port } = other.server;
-  return { translatedTo: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}` };
+  return { translatedTo: endpointText(other.server) };
 }
 
 /** Where connects that all have the same fate stop. Undefined where they differ, or where a place cannot be believed. */
@@ -161,8 +171,8 @@ function endOf(hops: readonly Hop[], connects: readonly Connection[]): Path['end
     if (last === undefined || last.hop.role === 'client') return undefined;
     return { node: last.hop.node, how: isThrough(last.hop) ? 'refusedBeyond' : 'refused' };
   }
-  for (const [index, { hop, complete }] of seen.entries()) {
-    if (hop.role === 'forwarder' && hop.sentOn === 0 && complete && (hop.connects ?? 0) > 0)
+  for (const [index, { hop, complete, hasToSendOn }] of seen.entries()) {
+    if (hasToSendOn && hop.sentOn === 0 && complete && (hop.connects ?? 0) > 0)
       return hop.answers === 0 ? { node: hop.node, how: 'inside' } : undefined;
     const next = seen[index + 1];
     if (next !== undefined && next.hop.connects === 0)

@@ -107,7 +107,65 @@ export const Ladder = z.strictObject({
 });
 export type Ladder = z.infer<typeof Ladder>;
 
-const PathDevice = z.strictObject({ device: z.string(), mtu: z.number().int().optional() });
+const PathDevice = z.strictObject({
+  device: z.string(),
+  mtu: z.number().int().optional(),
+  /** `veth`, `bridge`, `vxlan`, `ipip`, `geneve`, `wireguard` …, where it is known. */
+  type: z.string().optional(),
+  /** The bridge that it is a port of. */
+  bridge: z.string().optional(),
+  /** What packets are put into behind this device, and where that goes: the other end of a tunnel. */
+  tunnel: z.strictObject({ kind: z.string(), to: z.string().optional() }).optional(),
+});
+
+/** The place in the evidence that a statement about a hop stands on. */
+const readAt = { evidence: z.string().optional(), line: z.number().int().min(1).optional() };
+
+/**
+ * What the firewall of a hop does with the connects, or with their answers.
+ *
+ * `accepts`: they were seen behind it, or no rule that was read takes them away. `drops`, `rejects`: the rule that is named
+ * takes them, and counted them. `mayDrop`, `mayReject`: it may be that rule (no counter, or a match that was not understood).
+ * `notReached`: nothing came here. `notSeen`: its rules could not be read, `why` says for what reason.
+ */
+export const HopFirewall = z.strictObject({
+  verdict: z.enum(['accepts', 'drops', 'rejects', 'mayDrop', 'mayReject', 'notReached', 'notSeen']),
+  of: z.enum(['connects', 'answers']),
+  /** What tells: packets that were seen behind it, or the rules. */
+  by: z.enum(['packets', 'rules']).optional(),
+  /** The rule or policy that decides, where one was found. */
+  tool: z.string().optional(),
+  table: z.string().optional(),
+  chain: z.string().optional(),
+  rule: z.string().optional(),
+  /** How far its counter moved in the window; absent where it has none. */
+  packets: z.number().int().optional(),
+  why: z.string().optional(),
+  ...readAt,
+});
+export type HopFirewall = z.infer<typeof HopFirewall>;
+
+/** An address that a hop puts in the place of another. */
+export const HopTranslation = z.strictObject({
+  what: z.enum(['destination', 'source']),
+  from: z.string(),
+  /** What was put in its place; of what was not seen: what may be. The first of them. */
+  to: z.array(z.string()),
+  /** How many there are besides. */
+  more: z.number().int().optional(),
+  /** Who does it; absent where nothing that was read tells. */
+  by: z.enum(['ipvs', 'iptables', 'nftables', 'conntrack']).optional(),
+  /** The Service, as kube-proxy's rules name it: `shop/cart:http`. */
+  service: z.string().optional(),
+  /** Whether packets were seen with the new address. */
+  seen: z.boolean(),
+  ...readAt,
+});
+export type HopTranslation = z.infer<typeof HopTranslation>;
+
+/** A counter of losses or errors that rose while the connects were made. */
+export const HopCounter = z.strictObject({ name: z.string(), by: z.number().int(), ...readAt });
+export type HopCounter = z.infer<typeof HopCounter>;
 
 /** One place on the way, and what was seen of the connects there. A number that is absent is not known. */
 export const PathHop = z.strictObject({
@@ -116,10 +174,20 @@ export const PathHop = z.strictObject({
   /** Devices that the SYNs were seen to come in by and to go out by. */
   in: PathDevice.optional(),
   out: PathDevice.optional(),
-  /** Whether the node passes packets on that are not for itself (net.ipv4.ip_forward). */
+  /** Whether the node passes packets on that are not for itself (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding). */
   forwards: z.boolean().optional(),
+  /** What its routing table says of the way on. `verdict` as `ip route get` answers: `ok`, `no-route-to-host` … */
+  route: z
+    .strictObject({ verdict: z.string(), device: z.string().optional(), via: z.string().optional(), ...readAt })
+    .optional(),
+  firewall: HopFirewall.optional(),
   /** Where the connects went instead of the address that was asked for: `10.244.2.7:8080`. */
   translatedTo: z.string().optional(),
+  translations: z.array(HopTranslation).optional(),
+  /** Those that rose most first. */
+  counters: z.array(HopCounter).optional(),
+  /** SYNs that were seen here, repeated ones included. */
+  syns: z.number().int().optional(),
   /** Connects of which a SYN was seen here, of which one was seen going on, and of which an answer was seen. */
   connects: z.number().int().optional(),
   sentOn: z.number().int().optional(),
