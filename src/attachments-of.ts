@@ -11,6 +11,7 @@ import { auditWords } from './report/audit-words.ts';
 import { renderHeatMapSvg } from './report/heat-map-svg.ts';
 import { renderHtml } from './report/html.ts';
 import { renderLadderSvg } from './report/ladder-svg.ts';
+import { renderPathSvg } from './report/path-svg.ts';
 
 /** A file that is larger is not attached; the saved run has it all. */
 const maxAttachmentBytes = 20 * 1024 * 1024;
@@ -19,10 +20,11 @@ const maxAttachmentBytes = 20 * 1024 * 1024;
 const maxPictureSteps = 24;
 
 const titles: Readonly<
-  Record<Language, Readonly<Record<'ladder' | 'report' | 'bundle' | 'heatMap' | 'audit', string>>>
+  Record<Language, Readonly<Record<'ladder' | 'path' | 'report' | 'bundle' | 'heatMap' | 'audit', string>>>
 > = {
   en: {
     ladder: 'Packets of one connection, time down',
+    path: 'The way of the packets, hop by hop',
     report: 'The whole report as a page',
     bundle: 'Everything that was seen; netcheck replay reads it',
     heatMap: 'Nodes and checks of the audit',
@@ -30,6 +32,7 @@ const titles: Readonly<
   },
   zh: {
     ladder: '一次连接的报文，时间自上而下',
+    path: '报文的路径，逐跳展示',
     report: '完整的报告网页',
     bundle: '全部证据，可用 netcheck replay 重放',
     heatMap: '巡检的节点与检查项',
@@ -38,7 +41,7 @@ const titles: Readonly<
 };
 
 /**
- * What goes with an answer in a thread: the packet ladder as a picture, the report as a page, the run as a bundle.
+ * What goes with an answer in a thread: the packet ladder and the way as pictures, the report as a page, the run as a bundle.
  *
  * @param directory where the run was saved
  * @param onLoss told of each that could not be made, in a sentence; the others are given all the same
@@ -49,7 +52,7 @@ export async function attachmentsOf(
   language: Language,
   onLoss: (sentence: string) => void,
 ): Promise<readonly Attachment[]> {
-  const { ladder } = report;
+  const { ladder, path } = report;
   const { id } = report.run;
   const attempt = attempting(language, onLoss);
   const made = await Promise.all([
@@ -57,6 +60,12 @@ export async function attachmentsOf(
       ? null
       : attempt('ladder', `netcheck-${id}.png`, () =>
           rasteriseSvg(renderLadderSvg(ladder, { language, theme: 'light', narrow: true, maxSteps: maxPictureSteps })),
+        ),
+    // two hops stand in the answer already
+    path === undefined || path.hops.length < 3
+      ? null
+      : attempt('path', `netcheck-${id}-path.png`, () =>
+          rasteriseSvg(renderPathSvg(path, { language, theme: 'light', narrow: true })),
         ),
     attempt('report', `netcheck-${id}.html`, async () => {
       const outputs = await readOutputs(directory, report.evidence);

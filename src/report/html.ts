@@ -71,7 +71,7 @@ export function renderHtml(reportGiven: Report, options: HtmlOptions = {}): stri
 <main>
 ${verdictSection(page)}
 ${causeSection(page)}
-${pathSection(report, language)}
+${pathSection(report, language, (at) => evidenceLink(at, page))}
 ${ladderSection(page)}
 ${report.verdict === 'inconclusive' ? unseen : ''}
 ${ruledOutSection(page)}

@@ -3,6 +3,7 @@ import type { Ladder, LadderMark } from '../model/report.ts';
 import { durationText, shortDuration } from './duration-text.ts';
 import { escapeHtml } from './escape-html.ts';
 import { ladderTime, ladderTrouble, shortenedSteps } from './ladder-steps.ts';
+import { type PictureColours, pictureColours } from './picture-colours.ts';
 import { pcapWording } from './pcap-wording.ts';
 import { stringWidth } from './string-width.ts';
 import { truncateToWidth } from './truncate-to-width.ts';
@@ -22,37 +23,6 @@ export interface LadderSvgOptions {
   /** Drawn for a phone: the same in half the width. Default false. */
   readonly narrow?: boolean;
 }
-
-/**
- * Colours after Okabe and Ito (2008), told apart with every common kind of colour blindness; darker or lighter where
- * text stands on the ground. Shape says the same: what dies is dashed or ends in a cross, and a word stands beside it.
- */
-const light = {
-  ground: '#ffffff',
-  ink: '#1f2933',
-  muted: '#66727f',
-  lane: '#b8c2cc',
-  box: '#f1f4f7',
-  dies: '#c23b00',
-  'dies-soft': '#fbe6dc',
-  lives: '#0072b2',
-  again: '#966400',
-  hole: '#93347f',
-  'on-dies': '#ffffff',
-};
-const dark: typeof light = {
-  ground: '#14191f',
-  ink: '#e4e9ee',
-  muted: '#93a1af',
-  lane: '#4a5662',
-  box: '#212932',
-  dies: '#ff8a57',
-  'dies-soft': '#3b2018',
-  lives: '#63bdf0',
-  again: '#efb643',
-  hole: '#e39bd3',
-  'on-dies': '#2a1006',
-};
 
 /** Measures of one drawing, px. */
 interface Geometry {
@@ -485,15 +455,16 @@ function lined(content: string, columns: number, most: number): string[] {
 
 function style(theme: 'light' | 'dark' | 'auto'): string {
   const rules = styleRules();
-  if (theme === 'auto') return `${variables(light)}@media(prefers-color-scheme:dark){${variables(dark)}}${rules}`;
-  const colours: Readonly<Record<string, string>> = theme === 'dark' ? dark : light;
+  if (theme === 'auto')
+    return `${variables(pictureColours.light)}@media(prefers-color-scheme:dark){${variables(pictureColours.dark)}}${rules}`;
+  const colours: Readonly<Record<string, string>> = pictureColours[theme];
   // With colours that never change, what makes pictures of it need not know variables. A picture stands on a ground of
   // its own among messages that may be dark: an edge shows where it ends.
   const edge = '.ladder .g{stroke:var(--l-lane)}';
   return (rules + edge).replace(/var\(--l-([a-z-]+)\)/g, (whole, name: string) => colours[name] ?? whole);
 }
 
-function variables(colours: typeof light): string {
+function variables(colours: PictureColours): string {
   return `.ladder{${Object.entries(colours)
     .map(([name, value]) => `--l-${name}:${value}`)
     .join(';')}}`;

@@ -1,6 +1,5 @@
 import type { Language } from '../model/language.ts';
-import type { Path, PathHop } from '../model/report.ts';
-import { wording } from './wording.ts';
+import type { Path } from '../model/report.ts';
 
 type End = NonNullable<Path['endsAt']>['how'];
 
@@ -8,9 +7,8 @@ interface PathWords {
   readonly title: string;
   readonly about: (connects: number, failed: boolean) => string;
   readonly ends: Readonly<Record<End, (node: string, before: string) => string>>;
-  readonly notForwarding: string;
-  readonly columns: readonly [string, string, string, string, string];
-  readonly notCaptured: string;
+  /** The statements about hops, with where they were read. */
+  readonly details: string;
 }
 
 const en: PathWords = {
@@ -26,9 +24,7 @@ const en: PathWords = {
     refusedBeyond: (node) => `${node} sent them on, and a refusal came back`,
     answersLost: (node) => `they are answered, and the answers do not come to ${node}`,
   },
-  notForwarding: 'forwarding off',
-  columns: ['in', 'out', 'SYN in', 'SYN on', 'answers'],
-  notCaptured: 'no capture',
+  details: 'Where this was read',
 };
 
 const zh: PathWords = {
@@ -43,9 +39,7 @@ const zh: PathWords = {
     refusedBeyond: (node) => `${node} 已转发出去，回来的是拒绝`,
     answersLost: (node) => `有应答，但应答没有到达 ${node}`,
   },
-  notForwarding: '转发关闭',
-  columns: ['入', '出', 'SYN 到达', 'SYN 转出', '应答'],
-  notCaptured: '未抓包',
+  details: '以上各项读自哪里',
 };
 
 export const pathWords: Readonly<Record<Language, PathWords>> = { en, zh };
@@ -75,24 +69,4 @@ export function pathLine({ hops, endsAt }: Path): string {
     })
     .concat(endsAt === undefined || endsAt.how === 'inside' || endsAt.how === 'before' ? [] : ['✗'])
     .join(' ');
-}
-
-/** One row of the way: name, role, devices, and the numbers that are known. */
-export function hopCells(hop: PathHop, language: Language): readonly string[] {
-  const words = pathWords[language];
-  const device = (one: PathHop['in']): string =>
-    one === undefined ? '' : `${one.device}${one.mtu === undefined ? '' : ` mtu ${one.mtu}`}`;
-  const notes = [
-    hop.forwards === false ? words.notForwarding : '',
-    hop.translatedTo === undefined ? '' : `→ ${hop.translatedTo}`,
-  ].filter((note) => note !== '');
-  return [
-    hop.node,
-    [wording[language].role[hop.role], ...notes].join(wording[language].list),
-    device(hop.in),
-    device(hop.out),
-    hop.connects === undefined ? words.notCaptured : String(hop.connects),
-    hop.role === 'client' ? '' : (hop.sentOn?.toString() ?? ''),
-    hop.answers?.toString() ?? '',
-  ];
 }

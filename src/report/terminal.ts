@@ -1,5 +1,5 @@
 import type { Language } from '../model/language.ts';
-import type { Finding, Path, Report } from '../model/report.ts';
+import type { Finding, Report } from '../model/report.ts';
 import type { ReportVerdict, Verdict } from '../model/verdict.ts';
 import type { Style } from './ansi.ts';
 import { cutText } from './cut-text.ts';
@@ -7,7 +7,8 @@ import { durationText } from './duration-text.ts';
 import { renderLadderText } from './ladder-text.ts';
 import { remedyLines } from './remedy-lines.ts';
 import { evidenceText, findingPlace, remediesInOrder, reportView } from './report-view.ts';
-import { endSentence, hopCells, isTelling, pathWords } from './path-text.ts';
+import { renderPathLines } from './path-lines.ts';
+import { endSentence, isTelling, pathWords } from './path-text.ts';
 import { symptomText } from './symptom-text.ts';
 import { renderTable } from './table.ts';
 import { TextPage } from './text-page.ts';
@@ -77,7 +78,7 @@ export function renderTerminal(reportGiven: Report, options: TerminalOptions = {
   if (isTelling(report.path)) {
     const { path } = report;
     page.section(pathWords[language].title, pathWords[language].about(path.connects, path.failed));
-    page.raw(pathRows(path, page));
+    page.raw(renderPathLines(path, { width: page.width, colour: page.colour, language }));
     const end = endSentence(path, language);
     if (end !== undefined) page.text(`✗ ${end}`, { indent: 2, lead: '✗', leadStyle: ['red'] });
   }
@@ -168,28 +169,6 @@ function short(page: TextPage, finding: Finding): void {
     leadStyle: [],
     mark: findingStyle[finding.verdict],
   });
-}
-
-function pathRows(path: Path, page: TextPage): string[] {
-  const { words, language } = page;
-  const table = renderTable(
-    [
-      { header: words.node },
-      { header: words.roleColumn },
-      ...pathWords[language].columns.map((header, index) =>
-        index < 2 ? { header } : { header, align: 'right' as const },
-      ),
-    ],
-    path.hops.map((hop) => {
-      const [name = '', ...rest] = hopCells(hop, language);
-      return [
-        { text: name, style: hop.node === path.endsAt?.node ? (['bold', 'red'] as const) : (['bold'] as const) },
-        ...rest,
-      ];
-    }),
-    { width: page.width, colour: page.colour, indent: 2 },
-  );
-  return table.split('\n');
 }
 
 function nodeLines(report: Report, page: TextPage): string[] {
