@@ -4,7 +4,7 @@ import { collectors } from '../src/collectors/index.ts';
 import { readPlaybooks } from '../src/load-playbooks.ts';
 import type { Playbook } from '../src/model/playbook.ts';
 import { unlearned } from '../src/engine/explain.ts';
-import { exampleParams } from '../src/engine/privileged-commands.ts';
+import { exampleParams } from '../src/engine/command-shapes.ts';
 import type { CollectContext, Collector, Command } from '../src/model/command.ts';
 import { Budget } from '../src/model/plan.ts';
 import { parsers } from '../src/parsers/index.ts';

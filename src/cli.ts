@@ -20,6 +20,7 @@ const options = {
   flow: { type: 'string' },
   svg: { type: 'string' },
   'no-worker': { type: 'boolean' },
+  wrapper: { type: 'boolean' },
   node: { type: 'string' },
   user: { type: 'string' },
   since: { type: 'string' },
@@ -80,6 +81,8 @@ export async function main(args: readonly string[]): Promise<number> {
       return (await import('./commands/rules.ts')).rules(rest, values);
     case 'sudoers':
       return (await import('./commands/sudoers.ts')).sudoers(rest, values);
+    case 'gate':
+      return (await import('./commands/gate.ts')).gate(rest, values);
     case 'doctor':
       return (await import('./commands/doctor.ts')).doctor(rest, values);
     case 'log':

@@ -85,6 +85,8 @@ const commandsEn = `Commands:
   netcheck log                     who asked what, what ran on which node, what came of it: the audit log
     --node N  --user U  --since 24h|7d|2026-11-21  --limit N    --run ID   every command of one run    --json   its lines
   netcheck sudoers [USER]          the least-privilege sudoers file that the collectors need
+    --wrapper      the script behind it: captures and namespaces as root, each word of a command looked at
+  netcheck gate [USER]             the forced command for authorized_keys: the SSH key can run nothing else
   netcheck bot [--no-worker]       Slack front (with a worker) | netcheck worker: one more worker process
 
 Options:
@@ -110,6 +112,8 @@ const commandsZh = `命令：
   netcheck log                     审计日志：谁问了什么，在哪个节点上运行了什么，结果如何
     --node 节点  --user 用户  --since 24h|7d|2026-11-21  --limit N    --run 编号   一次运行的全部命令    --json   原始行
   netcheck sudoers [用户]          采集所需的最小权限 sudoers 文件
+    --wrapper      与之配套的脚本：以 root 抓包、进入命名空间，逐词检查命令
+  netcheck gate [用户]             authorized_keys 用的强制命令：该 SSH 密钥只能运行采集命令
   netcheck bot [--no-worker]       Slack 前端（含工作进程） | netcheck worker：再加一个工作进程
 
 选项：

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { faultProblems, readFaults } from '../docs/faults-page.ts';
 import { collectors } from '../src/collectors/index.ts';
-import { exampleParams } from '../src/engine/privileged-commands.ts';
+import { exampleParams } from '../src/engine/command-shapes.ts';
 import { readPlaybooks } from '../src/load-playbooks.ts';
 import type { Command } from '../src/model/command.ts';
 import { parsers } from '../src/parsers/index.ts';

@@ -1,12 +1,11 @@
 import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
 
-const Key = z
-  .string()
-  .regex(
-    /^[a-z0-9_-]+(?:\.(?:[A-Za-z0-9_/@-]+|\{device\}))+$/,
-    'a sysctl key such as net.ipv4.ip_forward or net.ipv4.conf.{device}.rp_filter',
-  );
+const Key = z.string().regex(
+  // a slash stands for a dot of the file: two of them would lead out of /proc/sys
+  /^[a-z0-9_-]+(?:\.(?:[A-Za-z0-9_@-]+(?:\/[A-Za-z0-9_@-]+)*|\{device\}))+$/,
+  'a sysctl key such as net.ipv4.ip_forward or net.ipv4.conf.{device}.rp_filter',
+);
 /** Keys in one command once devices are filled in. */
 const mostKeys = 400;
 

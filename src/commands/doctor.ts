@@ -1,3 +1,4 @@
+import { rootWrapper } from '../adapters/ssh/root-wrapper.ts';
 import type { Options } from '../cli.ts';
 import { collectors } from '../collectors/index.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
@@ -314,27 +315,37 @@ async function checkRoot(
       detail: 'no root: captures, firewall and IPVS will be unknown',
       todo: `sudo: true for ${node.name}, and netcheck sudoers on the node`,
     };
-  const refused: string[] = [];
-  for (const { tool, args, isPattern } of privilegedCommands(collectors, node.user ?? 'netcheck')) {
-    if (isPattern || features.tools[tool] === null) continue;
+  const allows = async (argv: readonly string[]): Promise<boolean> => {
     const { exit } = await connection.run(
       {
-        argv: ['sudo', '-n', '-k', '-l', '--', tool, ...args.split(' ')],
+        argv: ['sudo', '-n', '-k', '-l', '--', ...argv],
         privilege: 'none',
         timeoutMs: 5000,
         maxBytes: 65_536,
       },
       { signal },
     );
-    if (exit.how !== 'exited' || exit.code !== 0) refused.push(tool);
-  }
-  return refused.length === 0
-    ? { what, state: 'ok', detail: 'sudo allows what is needed', todo: '' }
+    return exit.how === 'exited' && exit.code === 0;
+  };
+  // a file that is not there is refused as well
+  if (await allows([rootWrapper])) return { what, state: 'ok', detail: 'sudo allows what is needed', todo: '' };
+  const refused: string[] = [];
+  for (const { tool, args } of privilegedCommands(collectors))
+    if (features.tools[tool] !== null && !(await allows([tool, ...args]))) refused.push(tool);
+  if (refused.length > 0)
+    return {
+      what,
+      state: 'failed',
+      detail: `sudo refuses ${[...new Set(refused)].join(', ')}`,
+      todo: 'install what netcheck sudoers prints',
+    };
+  return (await allows(['tcpdump', '-i', 'any', '-nn']))
+    ? { what, state: 'ok', detail: 'sudo allows what is needed, and more than that', todo: '' }
     : {
         what,
-        state: 'failed',
-        detail: `sudo refuses ${[...new Set(refused)].join(', ')}`,
-        todo: 'install what netcheck sudoers prints',
+        state: 'warning',
+        detail: 'sudo allows no captures and no namespaces of pods',
+        todo: `install what netcheck sudoers --wrapper prints as ${rootWrapper}`,
       };
 }
 

@@ -13,8 +13,11 @@ const mostAddressed = 8;
 const mostBeyond = 8;
 /** What resolvers have used of a search list for decades (resolv.conf(5)); each domain costs a few questions. */
 const mostDomains = 6;
-/** What the kernel takes for the name of a device (dev_valid_name, net/core/dev.c), without what shells look at. */
-const deviceName = /^[A-Za-z0-9_.:-]{1,15}$/;
+/**
+ * What the kernel takes for the name of a device (dev_valid_name, net/core/dev.c), without what shells look at, what
+ * programs take for an option and what leads to another directory.
+ */
+const deviceName = /^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,14}$/;
 const ipvsKinds = ['ipvsadm', 'proc-net-ip-vs', 'ipvsadm-connections', 'proc-net-ip-vs-conn'] as const;
 const firewallKinds = ['iptables-save', 'ip6tables-save', 'nft-json'] as const;
 

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { quoteArgv } from '../../src/adapters/ssh/quote-argv.ts';
 import { filterOf } from '../../src/collectors/capture.ts';
 import { collectors } from '../../src/collectors/index.ts';
-import { privilegedCommands } from '../../src/engine/privileged-commands.ts';
+import { commandShapes } from '../../src/engine/command-shapes.ts';
 import { mostServers, nothingLearned } from '../../src/model/command.ts';
 import type { Endpoint } from '../../src/model/facts.ts';
 import type { Role } from '../../src/model/plan.ts';
@@ -47,27 +48,24 @@ describe('the filter of a capture', () => {
     ['most servers', filter(['target'], most)],
     ['IPv6', filter(['client'], [{ address: 'fd00:10:244::5', port: 8080 }], 'fd00::50')],
   ] as const;
-  const patterns = privilegedCommands(collectors, 'netcheck')
-    .filter(({ tool, isPattern }) => tool === 'tcpdump' && isPattern)
-    .map(({ args }) => new RegExp(args));
+  const patterns = commandShapes(collectors, { loginUser: 'netcheck' })
+    .filter(({ tool }) => tool === 'tcpdump')
+    .map(({ pattern }) => new RegExp(`^(?:${pattern})$`));
+  const start = ['tcpdump', '-i', 'any', '-nn', '-s', '160', '--immediate-mode', '-c', '20000', '-U', '-w', '-'];
+  const allowed = (...words: readonly string[]): boolean =>
+    patterns.some((pattern) => pattern.test(quoteArgv([...start, ...words])));
 
-  it.each(cases)('%s: the sudoers file lets it pass, and nothing that was put behind it', (_name, text) => {
-    const allowed = (one: string): boolean =>
-      patterns.some((pattern) =>
-        pattern.test(`-i any -nn -s 160 --immediate-mode -c 20000 -U -w - -Z netcheck ${one}`),
-      );
-    expect(allowed(text)).toBe(true);
-    expect(allowed(`${text} -w /etc/passwd`)).toBe(false);
-    expect(allowed(text.replace(' or (icmp ', ' or (host 10.0.0.1 and tcp port 1) -z reboot or (icmp '))).toBe(false);
+  it.each(cases)('%s: what guards a node lets it pass, and nothing that was put into it', (_name, text) => {
+    expect(allowed('-Z', 'netcheck', text)).toBe(true);
+    expect(allowed('-Z', 'root', text)).toBe(false);
+    expect(allowed('-Z', 'netcheck', `${text} -w /etc/passwd`)).toBe(false);
+    expect(allowed('-Z', 'netcheck', text, '-w', '/etc/passwd')).toBe(false);
+    const put = text.replace(' or (icmp ', ' or (host 10.0.0.1 and tcp port 1) -z reboot or (icmp ');
+    expect(allowed('-Z', 'netcheck', put)).toBe(false);
   });
 
   it('a server more than there is room for does not pass', () => {
-    const more = filter(['target'], [...most, pod]);
-    expect(
-      patterns.some((pattern) =>
-        pattern.test(`-i any -nn -s 160 --immediate-mode -c 20000 -U -w - -Z netcheck ${more}`),
-      ),
-    ).toBe(false);
+    expect(allowed('-Z', 'netcheck', filter(['target'], [...most, pod]))).toBe(false);
   });
 
   const noTcpdump = existsSync('/usr/bin/tcpdump') ? undefined : 'tcpdump is not installed';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { collectors } from '../../src/collectors/index.ts';
-import { exampleParams } from '../../src/engine/privileged-commands.ts';
+import { exampleParams } from '../../src/engine/command-shapes.ts';
 import type { CollectContext, Command } from '../../src/model/command.ts';
 import { nothingLearned } from '../../src/model/command.ts';
 import { Budget } from '../../src/model/plan.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { collectors } from '../../src/collectors/index.ts';
 import { chooseCommand } from '../../src/engine/choose-command.ts';
 import { unlearned } from '../../src/engine/explain.ts';
-import { exampleParams } from '../../src/engine/privileged-commands.ts';
+import { exampleParams } from '../../src/engine/command-shapes.ts';
 import { type CollectContext, type Command, nothingLearned } from '../../src/model/command.ts';
 import type { Features } from '../../src/model/facts.ts';
 import { Budget } from '../../src/model/plan.ts';

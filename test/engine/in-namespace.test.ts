@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { collectors } from '../../src/collectors/index.ts';
 import { inNamespace } from '../../src/engine/in-namespace.ts';
-import { exampleParams } from '../../src/engine/privileged-commands.ts';
+import { exampleParams } from '../../src/engine/command-shapes.ts';
 import type { Command } from '../../src/model/command.ts';
 import { Budget } from '../../src/model/plan.ts';
 

@@ -62,7 +62,7 @@ export interface LabNode {
   /** Where SSH listens: netcheck's own network, apart from the data path. A node without it is a pod: no login. */
   readonly management?: string;
   /** The account that netcheck uses; root unless told otherwise. */
-  readonly login?: { readonly user: string; readonly sudoers: string };
+  readonly login?: { readonly user: string; readonly sudoers: string; readonly wrapper?: string };
   /** Text of /etc/resolv.conf; no name server unless told otherwise. */
   readonly resolver?: string;
   /** Imitates a kernel that has tcp_tw_recycle. */
@@ -324,6 +324,10 @@ mkdir -p /run/sshd ${labRoot}
 mount --move /tmp/own ${labRoot}
 rmdir /tmp/own
 mount --bind ${labRoot}/etc /etc
+if [ -e /etc/netcheck-as-root ]; then
+  mount -t tmpfs -o mode=755 tmpfs /usr/local/sbin
+  cp -p /etc/netcheck-as-root /usr/local/sbin
+fi
 mount -o remount,bind,ro /
 sysctl -q -p ${labRoot}/sysctl.conf
 ip -batch ${labRoot}/setup.ip
@@ -473,7 +477,7 @@ function ipLines(node: LabNode): string[] {
   return lines;
 }
 
-/** root and, where wanted, one account with its sudoers file; homes of the machine stay out of it. */
+/** root and, where wanted, one account with its sudoers file and the script behind it; homes of the machine stay out of it. */
 export async function writeAccounts(etc: string, login: LabNode['login']): Promise<void> {
   const passwd = await readFile(join(etc, 'passwd'), 'utf8');
   const shadow = await readFile(join(etc, 'shadow'), 'utf8').catch(() => '');
@@ -487,6 +491,7 @@ export async function writeAccounts(etc: string, login: LabNode['login']): Promi
   const file = join(etc, 'sudoers.d', login.user);
   await writeFile(file, login.sudoers);
   await chmod(file, 0o440);
+  if (login.wrapper !== undefined) await writeFile(join(etc, 'netcheck-as-root'), login.wrapper, { mode: 0o755 });
 }
 
 export const sshdConfig = (address: string) => `Port 22

@@ -54,8 +54,9 @@ describe.skipIf(!insideLab)(`break, ask, expect, mend${skipped}`, () => {
     'an account without root, with the sudoers file that netcheck prints, sees the same',
     async () => {
       const { stdout: sudoers } = await command([process.execPath, cli, 'sudoers', 'netcheck']);
+      const { stdout: wrapper } = await command([process.execPath, cli, 'sudoers', 'netcheck', '--wrapper']);
       const nodes = plain.nodes.map((node) =>
-        node.management === undefined ? node : { ...node, login: { user: 'netcheck', sudoers } },
+        node.management === undefined ? node : { ...node, login: { user: 'netcheck', sudoers, wrapper } },
       );
       const lab = await startLab({ name: 'no-root', nodes });
       try {

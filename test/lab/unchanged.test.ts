@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { collectors } from '../../src/collectors/index.ts';
-import { exampleParams } from '../../src/engine/privileged-commands.ts';
+import { exampleParams } from '../../src/engine/command-shapes.ts';
 import { Report } from '../../src/model/report.ts';
 import { command, must } from './network.ts';
 import { type Guest, guestBlockers, startGuest, writtenFiles } from './uml/guest.ts';
@@ -133,12 +133,13 @@ describe.skipIf(blockers.length > 0)(`a run leaves a node as it was${skipped}`, 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'netcheck-unchanged-'));
     const sudoers = await must([process.execPath, cli, 'sudoers', 'probe']);
+    const wrapper = await must([process.execPath, cli, 'sudoers', 'probe', '--wrapper']);
     [asRoot, asUser] = await Promise.all([
       startGuest({ name: 'as-root', interfaces: [{ on, address: '10.99.0.2/24' }] }),
       startGuest({
         name: 'as-user',
         interfaces: [{ on, address: '10.99.0.3/24' }],
-        login: { user: 'probe', sudoers },
+        login: { user: 'probe', sudoers, wrapper },
         // as systemd sets it; file capabilities do not come through to a guest
         sysctls: { 'net.ipv4.ping_group_range': '0 2147483647' },
       }),

@@ -1,4 +1,5 @@
 import { quoteArgv } from './quote-argv.ts';
+import { rootWrapper } from './root-wrapper.ts';
 
 /**
  * The only text that a login shell ever sees. It means the same in sh, bash, zsh, csh and fish, so that whatever shell
@@ -76,11 +77,13 @@ t ${index} "end $?"`;
 }
 
 // Without -k a sudo that refuses leaves a record of its user on the node (/run/sudo/ts; sudo(8), sudoers_timestamp(5)).
+// $s is one word or none: its path has no blank.
 function commandText(argv: readonly string[], sudo: boolean): string {
-  return quoteArgv(sudo ? ['sudo', '-n', '-k', '--', ...argv] : argv);
+  return sudo ? `sudo -n -k -- $s ${quoteArgv(argv)}` : quoteArgv(argv);
 }
 
-function leashed({
+/** The script around what a run puts into it: `look` before the command is started, `body` the command or commands. */
+export function leashed({
   look,
   body,
   deadlineSeconds,
@@ -97,7 +100,8 @@ exec 3<&0 4>&2 2>/dev/null
 LC_ALL=C PATH="\${PATH:-/usr/bin:/bin}:${sbin}"
 export LC_ALL PATH
 say() { echo "${mark} $1"; echo "${mark} $1" >&4; }
-w=run
+w=run s=
+if [ -x ${rootWrapper} ]; then s=${rootWrapper}; fi
 ${look}
 g=
 if { IFS= read -r x </proc/$$/stat; } 2>/dev/null; then set -- \${x##*) }; if [ "$3" = $$ ]; then g=-$$; fi; fi

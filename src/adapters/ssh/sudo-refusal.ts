@@ -9,6 +9,7 @@ const refusals: readonly (readonly [pattern: RegExp, advice: string])[] = [
   [/is not allowed to (?:execute|run sudo)/, 'sudoers'],
   [/may not run sudo/, 'sudoers'],
   [/^sudo: (?:account validation failure|.*account.* expired)/, 'account'],
+  [/^netcheck-as-root: refused/, 'wrapper'],
   [/^sudo: (?:no valid sudoers sources found|unable to (?:open|stat|initialize) .*(?:sudoers|policy))/, 'broken'],
   [/^sudo: (?:effective uid is not 0|.* must be owned by uid 0|The "no new privileges" flag is set)/, 'broken'],
 ];
@@ -17,6 +18,7 @@ const advice: Readonly<Record<string, string>> = {
   noPassword: 'allow it without a password (`netcheck sudoers` prints the lines)',
   requireTty: "add `Defaults:USER !requiretty` for the login user to the node's sudoers",
   sudoers: 'allow it in sudoers (`netcheck sudoers` prints the lines)',
+  wrapper: 'renew the wrapper on the node (`netcheck sudoers --wrapper` prints it)',
   account: 'renew the account on the node',
   broken: 'mend sudo on the node',
 };
@@ -35,7 +37,7 @@ export type SudoAnswer =
 export function readSudoRefusal(code: number, stdoutBytes: number, stderr: string): SudoAnswer | undefined {
   if (code !== 1 || stdoutBytes > 0) return undefined;
   for (const line of stderr.split('\n').map((each) => each.trim())) {
-    if (/^sudo: .+: command not found$/.test(line)) return { refused: 'toolMissing', said: line };
+    if (/^(?:sudo|netcheck-as-root): .+: command not found$/.test(line)) return { refused: 'toolMissing', said: line };
     const hit = refusals.find(([pattern]) => pattern.test(line));
     if (hit) return { refused: 'sudo', said: line, advice: advice[hit[1]] ?? '' };
   }

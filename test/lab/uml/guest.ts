@@ -50,7 +50,7 @@ export interface GuestDefinition {
   /** Text files of its own, by their names in /run/netcheck-lab. */
   readonly files?: Readonly<Record<string, string>>;
   /** The account that netcheck uses; root unless told otherwise. */
-  readonly login?: { readonly user: string; readonly sudoers: string };
+  readonly login?: { readonly user: string; readonly sudoers: string; readonly wrapper?: string };
 }
 
 export interface Guest {
@@ -296,6 +296,7 @@ mkdir .${writtenFiles}
 mount --bind /mnt/written .${writtenFiles}
 rm -rf etc/sudoers.d
 cp -a run/netcheck-lab/etc/. etc/
+if [ -e etc/netcheck-as-root ]; then mkdir -p usr/local/sbin && mv etc/netcheck-as-root usr/local/sbin/; fi
 mkdir -p lib/modules
 ln -sfn "$modules" "lib/modules/$(uname -r)"
 exec chroot . ${labRoot}/main
