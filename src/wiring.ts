@@ -7,7 +7,7 @@ import { auditedTransport } from './adapters/files/audited-transport.ts';
 import { createMemorySink } from './adapters/files/memory-sink.ts';
 import { redactSecrets } from './adapters/files/redact.ts';
 import { createRunDirectory } from './adapters/files/run-directory.ts';
-import { openCluster } from './adapters/kubernetes/open-cluster.ts';
+import { type OpenCluster, openCluster } from './adapters/kubernetes/open-cluster.ts';
 import { createInProcessSlots } from './adapters/ssh/in-process-slots.ts';
 import { listSshConfigHosts, resolveSshConfig, sshConfigKnownHosts } from './adapters/ssh/ssh-config.ts';
 import { createSshTransport } from './adapters/ssh/ssh-transport.ts';
@@ -21,14 +21,7 @@ import { learnOwner, learnOwners } from './engine/learn-owner.ts';
 import { learnPods } from './engine/learn-pods.ts';
 import { makePlan } from './engine/plan.ts';
 import { type AuditPlan, defaultAuditPlaybook, planAudit } from './engine/plan-audit.ts';
-import type {
-  AuditBaselines,
-  ClusterReader,
-  EvidenceSink,
-  NodeSlots,
-  NodeTransport,
-  OnProgress,
-} from './engine/ports.ts';
+import type { AuditBaselines, EvidenceSink, NodeSlots, NodeTransport, OnProgress } from './engine/ports.ts';
 import { run } from './engine/run.ts';
 import { type AuditProgress, runAudit } from './engine/run-audit.ts';
 import { canonicalAddress, isOnEveryNode } from './engine/settle-address.ts';
@@ -56,7 +49,7 @@ export interface Wiring {
   /** Writes to the audit log. Never rejects: no answer waits for a disk; what goes wrong is said on stderr. */
   readonly writeLog: (record: AuditRecord) => Promise<void>;
   /** Null where netcheck.yaml says nothing of Kubernetes. */
-  readonly cluster: ClusterReader | null;
+  readonly cluster: OpenCluster | null;
   /** @throws NetcheckError `ask/…` */
   plan(text: string): Promise<Plan>;
   planFor(symptom: Symptom): Promise<Plan>;
@@ -259,6 +252,7 @@ export async function wire(
               const owner = inventory.knownOwner(address);
               return owner !== undefined && (await mayJoin(owner)) ? owner : null;
             },
+            ...(cluster === null ? {} : { cluster }),
             sink: neverLosingTheReport(sink),
             redact: (bytes) => redactSecrets(bytes).bytes,
             now: Date.now,
@@ -341,16 +335,13 @@ const learnedForMs = 60_000;
 /** Hosts of ssh_config that are looked through for an address (`ssh -G` takes 9 ms each). */
 const maxHostsRead = 256;
 
-interface KnownOwners {
-  /** As {@link Inventory.ownerOf}, without asking any node. */
-  knownOwner(address: string): InventoryNode | undefined;
-}
+type KnownInventory = Inventory & Required<Pick<Inventory, 'knownOwner'>>;
 
 function createInventory(
   { config }: LoadedConfig,
   nodes: Map<string, InventoryNode>,
   transport: NodeTransport,
-): Inventory & KnownOwners {
+): KnownInventory {
   const fromSshConfig = config.sshConfig ? listSshConfigHosts() : Promise.resolve([]);
   let names: readonly string[] = [...nodes.keys()].sort();
   const ready = fromSshConfig.then((hosts) => {
@@ -362,7 +353,7 @@ function createInventory(
     [...nodes.values()].filter((node) =>
       [node.target, node.address, ...node.serves].some((one) => one !== undefined && canonicalAddress(one) === address),
     );
-  const inventory: Inventory & KnownOwners = {
+  const inventory: KnownInventory = {
     names: () => names,
     knownOwner: (address) => claimants(address)[0],
     externalAllowed: config.targets.external,

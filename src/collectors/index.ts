@@ -15,6 +15,7 @@ import { ipvs } from './ipvs.ts';
 import { kernelLog } from './kernel-log.ts';
 import { kernel } from './kernel.ts';
 import { kubeProxy } from './kube-proxy.ts';
+import { kubernetes } from './kubernetes.ts';
 import { lastAudit } from './last-audit.ts';
 import { links } from './links.ts';
 import { listenerProcess } from './listener-process.ts';
@@ -72,6 +73,7 @@ export const collectors: ReadonlyMap<string, Collector> = new Map(
     socketSummary,
     resolver,
     kubeProxy,
+    kubernetes,
     ipsets,
     bridgeFdb,
     capture,

@@ -2,6 +2,7 @@ import { rootWrapper } from '../adapters/ssh/root-wrapper.ts';
 import type { Options } from '../cli.ts';
 import { collectors } from '../collectors/index.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
+import { canonicalAddress } from '../engine/settle-address.ts';
 import { selectNodes } from '../engine/audit-selector.ts';
 import { privilegedCommands } from '../engine/privileged-commands.ts';
 import { noContext } from '../engine/no-context.ts';
@@ -100,6 +101,7 @@ async function checkCluster({ cluster, inventory }: Wiring): Promise<readonly Ch
     Object.entries(kinds).map(async ([kind, read]) => ({ kind, answer: await read() })),
   );
   const refused = answers.flatMap(({ kind, answer }) => (answer.how === 'failed' ? [{ kind, ...answer }] : []));
+  const unseen = refused.length === 0 ? await cluster.mayObserve() : [];
   const [first] = refused;
   if (first !== undefined)
     return [
@@ -118,11 +120,25 @@ async function checkCluster({ cluster, inventory }: Wiring): Promise<readonly Ch
   for (const { name, addresses } of nodes.how === 'read' ? nodes.value : [])
     if (
       (await inventory.find(name)) === null &&
-      (await Promise.all(addresses.map((address) => inventory.ownerOf(address)))).every((owner) => owner === null)
+      // no node is asked: a cluster may have thousands that are none of ours
+      addresses.every((address) => inventory.knownOwner?.(canonicalAddress(address)) === undefined)
     )
       strangers.push(name);
+  const [forbidden] = unseen;
+  const facts: readonly Check[] =
+    forbidden === undefined
+      ? []
+      : [
+          {
+            what: 'Kubernetes objects',
+            state: 'warning',
+            detail: `${cluster.where}: ${unseen.map(({ kind }) => kind).join(', ')} cannot be read: ${forbidden.message}`,
+            todo: 'give it the role of deploy/rbac.yaml (get and list, nothing else); until then verdicts say what is missing',
+          },
+        ];
   const shown = strangers.slice(0, 5).join(', ');
   return [
+    ...facts,
     strangers.length === 0
       ? { what: 'Kubernetes', state: 'ok', detail: `${cluster.where}: everything that is needed can be read`, todo: '' }
       : {

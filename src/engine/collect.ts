@@ -3,6 +3,7 @@ import type { Evidence, Exit } from '../model/evidence.ts';
 import type { Capture, Clock, Connection, Endpoint, Features } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { IpAddress } from '../model/inventory.ts';
+import { kubernetes } from '../collectors/kubernetes.ts';
 import { serverRoute } from '../collectors/server-route.ts';
 import type { Namespace } from '../model/node-facts.ts';
 import { nodeOfPlace } from '../model/netns.ts';
@@ -19,7 +20,8 @@ import type { SoFar } from './decided-so-far.ts';
 import { createDoors, type Knock } from './doors.ts';
 import { GivenUp } from './given-up.ts';
 import { createPhaseClock, type PhaseClock } from './phase-clock.ts';
-import type { NodeSlots, NodeTransport, OnProgress, OnReach } from './ports.ts';
+import type { ClusterObserver, NodeSlots, NodeTransport, OnProgress, OnReach } from './ports.ts';
+import { asksCluster, createClusterReading } from './read-cluster.ts';
 import { createSharedResults } from './shared-results.ts';
 import { createTentativeSink, type TentativeSink } from './tentative-sink.ts';
 
@@ -28,6 +30,8 @@ export interface CollectPorts extends SessionPorts {
   readonly slots: NodeSlots;
   /** Nodes that may join because the traffic goes on to them; left out: none does. */
   readonly ownerOf?: KnownOwner;
+  /** Left out: netcheck has no access to Kubernetes. */
+  readonly cluster?: ClusterObserver | undefined;
 }
 
 export interface Collected {
@@ -90,6 +94,9 @@ export async function collect(
   };
 
   phase('connect');
+  const cluster = createClusterReading(ports.cluster, ports, whole);
+  const isOfCluster = ports.cluster !== undefined && plan.lookedUp !== undefined;
+  if (asksCluster(plan) || isOfCluster) cluster.begin(plan);
   const places = asked.nodes.map(({ node }) => node.name);
   let shared = createSharedResults(places);
   const ownPorts: CollectPorts = {
@@ -160,9 +167,12 @@ export async function collect(
       if (tentative !== undefined) return;
       tellSoFar(() => ({
         plan,
-        evidence: opened.flatMap((one) => ('session' in one ? one.session.evidenceSoFar() : [one.unreachable])),
+        evidence: [
+          ...opened.flatMap((one) => ('session' in one ? one.session.evidenceSoFar() : [one.unreachable])),
+          ...cluster.evidence,
+        ],
         clockOffsetsMs: offsetsOf(connected, registries.parsers),
-        isPending: ({ when }) => !readNow.has(when),
+        isPending: ({ id, when }) => (id === kubernetes.id ? cluster.isPending() : !readNow.has(when)),
       }));
     };
     /** A node that nobody asked about joins where it can be had at once; where it cannot, the run goes on without it. */
@@ -189,7 +199,10 @@ export async function collect(
       await each('once', ({ when }) => when === 'once', { steps, late: [true] });
     };
     await first(plan.steps);
-    plan = joinPlaybooks(plan, [...new Set(sessions.flatMap(({ learned }) => learned.seen))]);
+    const seen = new Set(sessions.flatMap(({ learned }) => learned.seen));
+    if (isOfCluster || (ports.cluster !== undefined && seen.has('service'))) seen.add('cluster');
+    plan = joinPlaybooks(plan, [...seen]);
+    if (asksCluster(plan)) cluster.begin(plan);
     if (plan !== asked) {
       onProgress({ type: 'joined', playbooks: plan.playbooks.filter((one) => !asked.playbooks.includes(one)) });
       await first(plan.steps.filter((step) => !asked.steps.includes(step)));
@@ -220,7 +233,7 @@ export async function collect(
     phase('probe');
     ended = await window(plan, sessions, captures, registries.collectors, { signal: going, onProgress, soFar });
     phase('after');
-    await each('after', ({ when }) => when === 'delta');
+    await Promise.all([each('after', ({ when }) => when === 'delta'), cluster.finish(plan)]);
     soFar('probe', 'delta');
     await each('once', ({ when }) => when === 'active' || when === 'last');
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
@@ -287,7 +300,10 @@ export async function collect(
   }
   return {
     plan,
-    evidence: opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
+    evidence: [
+      ...opened.flatMap((one) => ('session' in one ? one.session.evidence : [one.unreachable])),
+      ...cluster.evidence,
+    ],
     clockOffsetsMs: offsetsOf(connected, registries.parsers),
     ended,
     phases: clock.spans(),

@@ -11,6 +11,8 @@ export interface Inventory {
   find(name: string): Promise<InventoryNode | null>;
   /** The node that owns an address: `address`, `target` or `serves`, or learned from the nodes themselves. */
   ownerOf(address: string): Promise<InventoryNode | null>;
+  /** The same from the inventory alone: no node is asked, so that it may be called for many addresses. */
+  knownOwner?(address: string): InventoryNode | undefined;
   /**
    * Every node that has this address now, of those that the inventory says it of: two where it is on both. Absent:
    * {@link ownerOf} is all that is known.

@@ -103,6 +103,8 @@ export function joinFacts(readings: readonly Reading[], own: readonly Evidence[]
     nameLookups: each(of('getent-ahosts')),
     arpAnswers: each(of('arping')),
     ownValues: joinOwnValues(of('key-values')),
+    // of the whole run, not of a node
+    cluster: undefined,
   });
 }
 

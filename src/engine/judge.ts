@@ -1,3 +1,4 @@
+import { clusterPlace } from '../model/cluster-facts.ts';
 import type { Collector } from '../model/command.ts';
 import type { Evidence } from '../model/evidence.ts';
 import type { Connection } from '../model/facts.ts';
@@ -28,7 +29,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
   const { plan, language, clockOffsetsMs } = record;
   const say = engineText[language];
   // a node that was to join on the way, and could not, is no part of the run
-  const inPlan = new Set(plan.nodes.map(({ node }) => node.name));
+  const inPlan = new Set([...plan.nodes.map(({ node }) => node.name), clusterPlace]);
   const ordered = evidence
     .filter(({ entry }) => inPlan.has(entry.node))
     .sort((a, b) => a.entry.node.localeCompare(b.entry.node, 'en') || byStart(a, b));

@@ -4,7 +4,7 @@ import type { InventoryNode } from '../model/inventory.ts';
 import type { Parser } from '../model/parser.ts';
 import { noContext } from './no-context.ts';
 import type { NodeTransport } from './ports.ts';
-import type { PodOnNode } from './resolve-kubernetes.ts';
+import type { PodOnNode } from './kubernetes-place.ts';
 
 /** At most so many nodes are asked, so many at a time, and no longer than this. */
 const bounds = { nodes: 256, atOnce: 16, timeoutMs: 10_000 } as const;

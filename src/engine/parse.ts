@@ -1,9 +1,11 @@
+import { clusterPlace } from '../model/cluster-facts.ts';
 import type { Collector } from '../model/command.ts';
 import type { Evidence } from '../model/evidence.ts';
 import type { FactName, Facts, ParseProblem } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
 import { createCaptureAnalyser } from '../packets/analyse-capture.ts';
 import { isBroken } from './is-broken.ts';
+import { joinCluster } from './join-cluster.ts';
 import { joinFacts, type Reading } from './join-facts.ts';
 import { evidenceFile } from './node-session.ts';
 import { type EngineText, sayExit } from './wording.ts';
@@ -35,10 +37,14 @@ export function parseEvidence(
   }: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
   say: EngineText,
 ): ReadonlyMap<string, NodeKnowledge> {
-  const byNode = groupByNode(evidence);
+  const byNode = groupByNode(evidence.filter(({ entry }) => entry.node !== clusterPlace));
   const probesEndedAtMs = endOfProbes(evidence);
+  const cluster = joinCluster(evidence, parsers);
   return new Map(
-    [...byNode].map(([node, own]) => [node, knowledgeOf(node, own, { collectors, parsers, say, probesEndedAtMs })]),
+    [...byNode].map(([node, own]) => {
+      const known = knowledgeOf(node, own, { collectors, parsers, say, probesEndedAtMs });
+      return [node, cluster === undefined ? known : { ...known, facts: { ...known.facts, cluster } }];
+    }),
   );
 }
 

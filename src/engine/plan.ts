@@ -16,13 +16,8 @@ import { nodeOfPlace, placeName } from '../model/netns.ts';
 import type { Symptom, Target } from '../model/symptom.ts';
 import { type Inventory, resolveTarget } from './inventory.ts';
 import { joined } from './include-playbooks.ts';
-import {
-  type FoundObject,
-  type KubernetesOptions,
-  type Place,
-  resolveClusterAddress,
-  resolveKubernetes,
-} from './resolve-kubernetes.ts';
+import type { FoundObject, KubernetesOptions, Place } from './kubernetes-place.ts';
+import { resolveClusterAddress, resolveKubernetes } from './resolve-kubernetes.ts';
 import { alwaysCollected, type Chosen, choosePlaybooks, isForQuestion, type Registries } from './playbook-set.ts';
 import { canonicalAddress, isOnEveryNode, type Lookup, settleAddress, settleTarget } from './settle-address.ts';
 
@@ -202,7 +197,8 @@ async function resolvePlace(
 ): Promise<Place | FoundObject> {
   const cluster = kubernetes === undefined ? undefined : { ...kubernetes, inventory, namespaceOn };
   if (asked.kind === 'kubernetes' && cluster !== undefined) return resolveKubernetes(asked, question, cluster);
-  if (asked.kind === 'address' && cluster !== undefined && cluster.cluster !== null) {
+  // with a node ("10.0.0.9 on node-51") the address is that node's, whoever else may have it
+  if (asked.kind === 'address' && asked.node === undefined && cluster !== undefined && cluster.cluster !== null) {
     const address = canonicalAddress(asked.address);
     // asks the nodes themselves where the inventory does not know: once is enough
     const owner = await inventory.ownerOf(address);

@@ -8,6 +8,7 @@ import type {
   ClusterRead,
   ClusterService,
 } from '../model/cluster.ts';
+import type { ClusterAnswer, ClusterQuestion } from '../model/cluster-facts.ts';
 import type { Command } from '../model/command.ts';
 import type { NetcheckError } from '../model/errors.ts';
 import type { EvidenceEntry, Exit } from '../model/evidence.ts';
@@ -93,6 +94,21 @@ export interface ClusterReader {
   ): Promise<ClusterRead<readonly ClusterEndpoint[]>>;
   ingresses(host: string): Promise<ClusterRead<readonly ClusterIngress[]>>;
   nodes(): Promise<ClusterRead<readonly ClusterNode[]>>;
+}
+
+/** Reads the Kubernetes objects that a run is about. Bounded in requests, objects and time; never rejects. */
+export interface ClusterObserver {
+  readonly where: string;
+  /**
+   * @param phase `before`: everything; `after`: what may have changed meanwhile
+   * @param tell each answer as it comes, also one that says why there is none
+   */
+  observe(
+    question: ClusterQuestion,
+    phase: 'before' | 'after',
+    tell: (answer: ClusterAnswer) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 /** At most so many runs per node at once, over all processes that share it. */

@@ -1,3 +1,4 @@
+import type { Cluster } from './cluster-facts.ts';
 import type { At } from './evidence.ts';
 import type {
   ArpAnswers,
@@ -69,6 +70,8 @@ export interface FactCatalogue {
   readonly pings: readonly PingResult[];
   readonly nameLookups: readonly NameLookup[];
   readonly arpAnswers: readonly ArpAnswers[];
+  /** What the Kubernetes API said; the same on every node of a run. Absent: it was not asked. */
+  readonly cluster: Cluster;
   /** Only in an audit that has one before it. */
   readonly sinceAudit: SinceAudit;
   /** Read by the collectors of plug-ins. */

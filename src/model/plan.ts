@@ -70,8 +70,9 @@ export type PlannedRule = z.infer<typeof PlannedRule>;
 /**
  * What the first look at the nodes may show of the question. `service`: a node sends the asked address and port on to
  * servers (IPVS, NAT), or would if there were any. `tunnel`: the way leads through a tunnel device (VXLAN, IP in IP …).
+ * `cluster`: the question is about Kubernetes, whose API netcheck may ask.
  */
-export const Seen = z.enum(['service', 'tunnel']);
+export const Seen = z.enum(['service', 'tunnel', 'cluster']);
 export type Seen = z.infer<typeof Seen>;
 
 /** Why a playbook is in a run: somebody named it, a word of the question, its port and protocol, nothing, or a look. */

@@ -34,6 +34,7 @@ import { ipvsadmStats } from './ipvsadm-stats.ts';
 import { ipvsadmTimeouts } from './ipvsadm-timeouts.ts';
 import { ipvsadm } from './ipvsadm.ts';
 import { keyValues } from './key-values.ts';
+import { kubeObjects } from './kube-objects.ts';
 import { kubeProxy } from './kube-proxy.ts';
 import { lastAudit } from './last-audit.ts';
 import { look } from './look.ts';
@@ -137,6 +138,7 @@ export const parsers: ReadonlyMap<string, Parser> = new Map(
     ipVsStats,
     ipset,
     kubeProxy,
+    kubeObjects,
     procLimits,
     softirqs,
     conntrackCount,

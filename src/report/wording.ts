@@ -212,6 +212,7 @@ const en: Wording = {
     ipsets: 'ipsets',
     listenerProcesses: 'limits of the listening process',
     kubeProxy: 'kube-proxy',
+    cluster: 'Kubernetes objects',
     fdb: 'bridge forwarding table',
     tracedPaths: 'path MTU (tracepath)',
     pings: 'pings',
@@ -284,10 +285,12 @@ const en: Wording = {
       default: 'no word of the question chooses another',
       service: 'the address and port are a Service',
       tunnel: 'the way leads through a tunnel',
+      cluster: 'the question is about Kubernetes',
     },
     seen: {
       service: 'the address and port turn out to be a Service (IPVS, NAT)',
       tunnel: 'the way turns out to lead through a tunnel',
+      cluster: 'the question is about Kubernetes, or turns out to be',
     },
     onward: (collectors) =>
       `Where the address and port turn out to be a Service, at most two nodes of the inventory that its servers live on join, read-only as well: ${collectors}`,
@@ -399,6 +402,7 @@ const zh: Wording = {
     ipsets: 'ipset 集合',
     listenerProcesses: '监听进程的资源限制',
     kubeProxy: 'kube-proxy 的模式与健康状态',
+    cluster: 'Kubernetes 对象',
     fdb: '网桥转发表（fdb）',
     tracedPaths: '路径 MTU（tracepath）',
     pings: 'ping 结果',
@@ -471,10 +475,12 @@ const zh: Wording = {
       default: '问题中没有选择其他剧本的词',
       service: '该地址和端口是 Service',
       tunnel: '路径经过隧道',
+      cluster: '问题与 Kubernetes 有关',
     },
     seen: {
       service: '发现该地址和端口是 Service（IPVS、NAT）',
       tunnel: '发现路径经过隧道',
+      cluster: '问题与 Kubernetes 有关，或发现与其有关',
     },
     onward: (collectors) =>
       `如果该地址和端口是 Service，其后端所在的节点（最多两个，须在清单中）也会加入，同样只读：${collectors}`,

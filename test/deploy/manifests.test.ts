@@ -67,10 +67,16 @@ describe('the manifests of deploy/', () => {
   it('netcheck may read what it looks up, and nothing more', () => {
     const { rules } = named('ClusterRole', 'netcheck') as { rules: { resources: string[]; verbs: string[] }[] };
     expect(rules.flatMap(({ resources }) => resources).sort()).toEqual([
+      'configmaps',
+      'daemonsets',
       'deployments',
       'endpoints',
       'endpointslices',
+      'events',
       'ingresses',
+      'installations',
+      'namespaces',
+      'networkpolicies',
       'nodes',
       'pods',
       'services',

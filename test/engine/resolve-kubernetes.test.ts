@@ -3,7 +3,7 @@ import { parseAsk } from '../../src/engine/ask.ts';
 import type { Inventory } from '../../src/engine/inventory.ts';
 import { makePlan } from '../../src/engine/plan.ts';
 import type { ClusterReader } from '../../src/engine/ports.ts';
-import type { KubernetesOptions, PodOnNode } from '../../src/engine/resolve-kubernetes.ts';
+import type { KubernetesOptions, PodOnNode } from '../../src/engine/kubernetes-place.ts';
 import type { ClusterEndpoint, ClusterPod, ClusterService } from '../../src/model/cluster.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
 import { InventoryNode } from '../../src/model/inventory.ts';

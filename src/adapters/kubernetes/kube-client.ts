@@ -13,9 +13,10 @@ export interface KubeClientOptions {
 export interface KubeClient {
   /**
    * @param path begins with `/api`; names in it are percent-encoded already
+   * @param fresh asks again, also where an answer is kept
    * @returns `null` where there is no such object (404)
    */
-  get(path: string): Promise<ClusterRead<unknown>>;
+  get(path: string, options?: { readonly fresh?: boolean }): Promise<ClusterRead<unknown>>;
   close(): void;
 }
 
@@ -89,8 +90,8 @@ export function createKubeClient(access: KubeAccess, options: KubeClientOptions 
   }
 
   return {
-    get(path) {
-      const known = kept.get(path);
+    get(path, { fresh = false } = {}) {
+      const known = fresh ? undefined : kept.get(path);
       if (known !== undefined && known.untilMs > Date.now()) return known.answer;
       const answer = ask(path);
       kept.delete(path);

@@ -1,0 +1,143 @@
+import * as z from 'zod';
+import type { KubeEvent, KubePod } from '../../model/cluster-objects.ts';
+import { Labels, listOf, oneLine, optionalText, reasonOf, timeOf } from './stored-text.ts';
+
+const State = z
+  .object({
+    running: z.object({ startedAt: optionalText }).nullish(),
+    waiting: z.object({ reason: optionalText }).nullish(),
+    terminated: z
+      .object({ reason: optionalText, exitCode: z.number().int().nullish(), finishedAt: optionalText })
+      .nullish(),
+  })
+  .nullish();
+
+const ContainerStatus = z.object({
+  name: z.string(),
+  ready: z.boolean().nullish(),
+  restartCount: z.number().int().nullish(),
+  state: State,
+  lastState: State,
+});
+
+const Container = z.object({
+  name: z.string(),
+  ports: listOf(z.object({ name: optionalText, containerPort: z.number().int(), protocol: optionalText })),
+});
+
+const Pod = z.object({
+  metadata: z.object({
+    name: z.string(),
+    namespace: z.string().default('default'),
+    labels: Labels,
+    deletionTimestamp: optionalText,
+  }),
+  spec: z
+    .object({ nodeName: optionalText, hostNetwork: z.boolean().nullish(), containers: listOf(Container, 50) })
+    .nullish(),
+  status: z
+    .object({
+      phase: optionalText,
+      podIP: optionalText,
+      podIPs: listOf(z.object({ ip: z.string() })),
+      startTime: optionalText,
+      conditions: listOf(
+        z.object({
+          type: z.string(),
+          status: z.string(),
+          reason: optionalText,
+          message: optionalText,
+          lastTransitionTime: optionalText,
+        }),
+      ),
+      containerStatuses: listOf(ContainerStatus, 50),
+    })
+    .nullish(),
+});
+
+/** Undefined where it is no pod. */
+export function storedPod(item: unknown): KubePod | undefined {
+  const { data } = Pod.safeParse(item);
+  if (data === undefined) return undefined;
+  const { metadata, spec, status } = data;
+  const conditions = status?.conditions ?? [];
+  const ready = conditions.find(({ type }) => type === 'Ready');
+  const placed = conditions.find(({ type, status: is }) => type === 'PodScheduled' && is === 'False');
+  const addresses = (status?.podIPs ?? []).map(({ ip }) => ip);
+  const told = status?.containerStatuses ?? [];
+  const declared = spec?.containers ?? [];
+  return {
+    kind: 'pod',
+    namespace: metadata.namespace,
+    name: metadata.name,
+    labels: metadata.labels,
+    node: spec?.nodeName ?? null,
+    addresses: addresses.length > 0 || status?.podIP === undefined ? addresses : [status.podIP],
+    hostNetwork: spec?.hostNetwork ?? false,
+    phase: status?.phase ?? 'Unknown',
+    ready: ready?.status === 'True',
+    readySinceMs: timeOf(ready?.lastTransitionTime),
+    notReadyWhy:
+      ready?.status === 'True'
+        ? null
+        : (reasonOf(placed?.reason, placed?.message) ?? reasonOf(ready?.reason, ready?.message)),
+    startedAtMs: timeOf(status?.startTime),
+    deletedAtMs: timeOf(metadata.deletionTimestamp),
+    containers: (told.length > 0 ? told.map(({ name }) => name) : declared.map(({ name }) => name)).map((name) => {
+      const one = told.find((status) => status.name === name);
+      const { running, waiting, terminated } = one?.state ?? {};
+      const last = one?.lastState?.terminated;
+      return {
+        name,
+        ready: one?.ready ?? false,
+        restarts: one?.restartCount ?? 0,
+        state: running ? 'running' : waiting ? 'waiting' : terminated ? 'terminated' : 'unknown',
+        reason: reasonOf(waiting?.reason ?? terminated?.reason, undefined),
+        startedAtMs: timeOf(running?.startedAt),
+        last: last
+          ? {
+              reason: reasonOf(last.reason, undefined),
+              exitCode: last.exitCode ?? null,
+              finishedAtMs: timeOf(last.finishedAt),
+            }
+          : null,
+        ports: (declared.find((container) => container.name === name)?.ports ?? []).map((port) => ({
+          name: port.name ?? '',
+          port: port.containerPort,
+          protocol: (port.protocol ?? 'TCP').toLowerCase(),
+        })),
+      };
+    }),
+  };
+}
+
+const Event = z.object({
+  involvedObject: z.object({ kind: optionalText, namespace: optionalText, name: optionalText }),
+  type: optionalText,
+  reason: optionalText,
+  message: optionalText,
+  count: z.number().int().nullish(),
+  series: z.object({ count: z.number().int().nullish(), lastObservedTime: optionalText }).nullish(),
+  eventTime: optionalText,
+  firstTimestamp: optionalText,
+  lastTimestamp: optionalText,
+});
+
+/** Undefined where it is no event of a pod. */
+export function storedEvent(item: unknown): KubeEvent | undefined {
+  const { data } = Event.safeParse(item);
+  if (data === undefined || data.involvedObject.kind !== 'Pod' || data.involvedObject.name === undefined)
+    return undefined;
+  const { involvedObject, series, eventTime } = data;
+  const first = timeOf(data.firstTimestamp) ?? timeOf(eventTime);
+  return {
+    kind: 'event',
+    pod: `${involvedObject.namespace ?? 'default'}/${involvedObject.name}`,
+    type: oneLine(data.type),
+    reason: oneLine(data.reason),
+    message: oneLine(data.message),
+    count: series?.count ?? data.count ?? 1,
+    firstAtMs: first,
+    lastAtMs: timeOf(series?.lastObservedTime) ?? timeOf(data.lastTimestamp) ?? first,
+  };
+}
