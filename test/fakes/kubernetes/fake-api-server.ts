@@ -17,6 +17,8 @@ export interface FakeApiServer {
   /** The tokens that it takes. */
   readonly tokens: Set<string>;
   trouble: ApiTrouble;
+  /** Kinds that the account may not read: `networkpolicies`. */
+  readonly forbidden: Set<string>;
   close(): Promise<void>;
 }
 
@@ -40,6 +42,11 @@ const places: Readonly<Record<string, readonly [string, string]>> = {
   EndpointSlice: ['/apis/discovery.k8s.io/v1', 'endpointslices'],
   Deployment: ['/apis/apps/v1', 'deployments'],
   Ingress: ['/apis/networking.k8s.io/v1', 'ingresses'],
+  NetworkPolicy: ['/apis/networking.k8s.io/v1', 'networkpolicies'],
+  Namespace: ['/api/v1', 'namespaces'],
+  Event: ['/api/v1', 'events'],
+  ConfigMap: ['/api/v1', 'configmaps'],
+  DaemonSet: ['/apis/apps/v1', 'daemonsets'],
 };
 
 /**
@@ -55,6 +62,7 @@ export async function startFakeApiServer(
 ): Promise<FakeApiServer> {
   const asked: string[] = [];
   const tokens = new Set(['let-me-in']);
+  const forbidden = new Set<string>();
   const state: { trouble: ApiTrouble } = { trouble: 'none' };
   const server = createServer({ cert: fakeCa, key }, (request, response) => {
     asked.push(`${request.method} ${request.url}`);
@@ -72,6 +80,8 @@ export async function startFakeApiServer(
     if (!tokens.has(token)) return status(401, 'Unauthorized');
     if (state.trouble === 'forbidden') return status(403, 'pods is forbidden: User "netcheck" cannot list resource');
     const url = new URL(request.url ?? '/', 'https://fake');
+    const plural = [...forbidden].find((one) => new RegExp(`/${one}(?:/|$)`).test(url.pathname));
+    if (plural !== undefined) return status(403, `${plural} is forbidden: User "netcheck" cannot list resource`);
     const found = answer(url.pathname, url.searchParams);
     return found === null ? status(404, 'the server could not find the requested resource') : say(200, found);
   });
@@ -108,6 +118,7 @@ export async function startFakeApiServer(
     server: `https://127.0.0.1:${port}`,
     asked,
     tokens,
+    forbidden,
     get trouble() {
       return state.trouble;
     },
