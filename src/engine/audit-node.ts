@@ -8,7 +8,7 @@ import { type RunRecord, runFormat } from '../model/run-record.ts';
 import { Expectation } from '../rules/expect.ts';
 import { snapshotOf } from './audit-counters.ts';
 import { auditText } from './audit-wording.ts';
-import type { CollectPorts } from './collect.ts';
+import type { CollectPorts } from './collect-ports.ts';
 import { collectNode } from './collect-node.ts';
 import { comparableFacts } from './comparable-facts.ts';
 import { evaluate } from './evaluate.ts';

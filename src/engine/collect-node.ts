@@ -5,7 +5,10 @@ import type { CounterSnapshot } from '../model/node-audit.ts';
 import type { Parser } from '../model/parser.ts';
 import type { Plan } from '../model/plan.ts';
 import { createPhaseClock } from './phase-clock.ts';
-import { clockOffset, type Collected, type CollectPorts, lookAround, open, stepsOf } from './collect.ts';
+import { clockOffset } from './clock-offset.ts';
+import type { Collected } from './collect.ts';
+import type { CollectPorts } from './collect-ports.ts';
+import { lookAround, open, stepsOf } from './open-node.ts';
 
 /** Collector and kind under which the counters of the last audit stand in the evidence of this one. */
 export const lastAuditKind = 'last-audit';

@@ -3,7 +3,7 @@ import type { Phase } from '../model/evidence.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Netns } from '../model/netns.ts';
 import { inNamespace } from './in-namespace.ts';
-import { contextOf, stepsOf } from './collect.ts';
+import { contextOf, stepsOf } from './open-node.ts';
 
 /** One command as `--explain` shows it: what would run, where, with which bounds. */
 export interface ExplainedStep {

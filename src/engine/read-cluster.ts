@@ -22,6 +22,8 @@ export interface ClusterReading {
   isPending(): boolean;
   /** Settles when what was begun has been read, and what may have changed has been read again. */
   finish(plan: Plan): Promise<void>;
+  /** Settles when nothing is under way any more; nothing is written after that. */
+  ended(): Promise<void>;
 }
 
 /** Whether the answers of a playbook that is chosen may depend on the cluster. */
@@ -93,6 +95,9 @@ export function createClusterReading(
       const isAnswered = evidence.some(({ stdout, entry }) => stdout.length > 0 && entry.exit.how === 'exited');
       if (isAnswered && !signal.aborted) await observe(plan, 'after', lookAgainMs);
       isDone = true;
+    },
+    async ended() {
+      await begun?.catch(() => undefined);
     },
   };
 }

@@ -3,7 +3,7 @@ import { createMemorySink } from '../../src/adapters/files/memory-sink.ts';
 import { createInProcessSlots } from '../../src/adapters/ssh/in-process-slots.ts';
 import { auditNode, judgeNode } from '../../src/engine/audit-node.ts';
 import { judge } from '../../src/engine/judge.ts';
-import type { CollectPorts } from '../../src/engine/collect.ts';
+import type { CollectPorts } from '../../src/engine/collect-ports.ts';
 import { planAudit } from '../../src/engine/plan-audit.ts';
 import type { EvidenceSink, NodeTransport } from '../../src/engine/ports.ts';
 import { runAudit } from '../../src/engine/run-audit.ts';
