@@ -1,6 +1,6 @@
 import type { Clock } from '../model/facts.ts';
 import type { Parser } from '../model/parser.ts';
-import { NodeSession } from './node-session.ts';
+import type { NodeSession } from './node-session.ts';
 
 export function offsetsOf(
   connected: readonly { readonly session: NodeSession }[],

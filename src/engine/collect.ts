@@ -13,7 +13,7 @@ import type { SoFar } from './decided-so-far.ts';
 import { type Knock, createDoors } from './doors.ts';
 import { followPath, withNodes } from './follow-path.ts';
 import { joinPlaybooks } from './join-playbooks.ts';
-import { NodeSession, deferred } from './node-session.ts';
+import { deferred, type NodeSession } from './node-session.ts';
 import { type Connected, type Opened, close, lookAround, oneSlotPerNode, open, stepsOf } from './open-node.ts';
 import { createPhaseClock } from './phase-clock.ts';
 import type { OnProgress } from './ports.ts';

@@ -99,14 +99,9 @@ function partOf(id: string): ClusterPart | undefined {
 
 function whyNot(exit: Evidence['entry']['exit'], stderr: Uint8Array): string {
   const said = Buffer.from(stderr.subarray(0, 400)).toString('utf8').trim();
-  switch (exit.how) {
-    case 'notStarted':
-      return exit.message;
-    case 'tooMuchOutput':
-      return 'there is more of it than is kept';
-    default:
-      return said === '' ? 'its answer is not what it should be' : said;
-  }
+  if (exit.how === 'notStarted') return exit.message;
+  if (exit.how === 'tooMuchOutput') return 'there is more of it than is kept';
+  return said === '' ? 'its answer is not what it should be' : said;
 }
 
 /** One object may come by several requests: as the pod at an address, and as one that a Service selects. */
@@ -133,7 +128,10 @@ function keyOf(object: Kept): string {
     case 'namespace':
     case 'node':
       return object.name;
-    default:
+    case 'service':
+    case 'pod':
+    case 'networkPolicy':
+    case 'workload':
       return `${object.namespace}/${object.name}`;
   }
 }

@@ -3,7 +3,7 @@ import { createDeadline } from '../model/deadline.ts';
 import type { Capture, Connection } from '../model/facts.ts';
 import type { Plan } from '../model/plan.ts';
 import { withoutTranslatedLegs } from '../rules/translated-legs.ts';
-import { NodeSession, type RunningCapture, deferred } from './node-session.ts';
+import { deferred, type NodeSession, type RunningCapture } from './node-session.ts';
 import { stepsOf } from './open-node.ts';
 import type { PhaseClock } from './phase-clock.ts';
 import type { OnProgress } from './ports.ts';

@@ -216,7 +216,8 @@ TCP 14:58  ESTABLISHED 10.98.1.2:${port}    10.98.0.50:80      10.98.3.2:80
 
   it('every kind that says that it becomes a fact gives that fact', () => {
     const wrong = [...parsers.values()].filter(({ kind, fact }) => {
-      if (fact === null) return false;
+      // of the whole run: join-cluster.ts
+      if (fact === null || fact === 'cluster') return false;
       const collector = { listeners: 'listeners', sockets: 'sockets', ipvs: 'ipvs', firewall: 'firewall' }[
         fact as string
       ];

@@ -179,11 +179,11 @@ export function storedPolicy(item: unknown): KubePolicy | undefined {
   if (data === undefined) return undefined;
   const { metadata, spec } = data;
   // Without policyTypes: Ingress always, Egress where there is such a section (networking/v1 NetworkPolicySpec).
-  const types = spec.policyTypes ?? ['Ingress', ...(spec.egress == null ? [] : ['Egress'])];
+  const types = spec.policyTypes ?? ['Ingress', ...(spec.egress ? ['Egress'] : [])];
   const peerOf = ({ podSelector, namespaceSelector, ipBlock }: z.output<typeof Peer>): PolicyPeer => ({
-    podSelector: podSelector == null ? null : selectorOf(podSelector),
-    namespaceSelector: namespaceSelector == null ? null : selectorOf(namespaceSelector),
-    ipBlock: ipBlock == null ? null : { cidr: ipBlock.cidr, except: ipBlock.except ?? [] },
+    podSelector: podSelector ? selectorOf(podSelector) : null,
+    namespaceSelector: namespaceSelector ? selectorOf(namespaceSelector) : null,
+    ipBlock: ipBlock ? { cidr: ipBlock.cidr, except: ipBlock.except ?? [] } : null,
   });
   const rulesOf = (rules: z.output<typeof Direction>[] | null | undefined, side: 'from' | 'to') =>
     (rules ?? []).map((rule) => ({
