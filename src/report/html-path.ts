@@ -7,6 +7,7 @@ import { renderPathSvg } from './path-svg.ts';
 
 export const pathStyle = `
 .path .on-desk svg{display:block;width:100%;max-width:640px;height:auto;margin:0 auto;min-width:0}
+.path figure{padding:0;border:0;background:none}.path details{padding:0 14px}
 .path ul{margin:4px 0 12px;padding-left:20px}
 `;
 
