@@ -4,7 +4,7 @@ import { rasteriseSvg } from './adapters/picture/rasterise-svg.ts';
 import type { Attachment } from './engine/ports.ts';
 import type { AuditReport } from './model/audit-report.ts';
 import type { Language } from './model/language.ts';
-import type { Report } from './model/report.ts';
+import type { Remedy, Report } from './model/report.ts';
 import { renderAuditHtml } from './report/audit-html.ts';
 import { auditHeatMap } from './report/audit-view.ts';
 import { auditWords } from './report/audit-words.ts';
@@ -19,12 +19,16 @@ const maxAttachmentBytes = 20 * 1024 * 1024;
 /** Threads are read on phones: a picture that is longer is shown too small to read. The page has more. */
 const maxPictureSteps = 24;
 
+/** More files than this are in the page and the bundle. */
+const maxManifests = 4;
+
 const titles: Readonly<
-  Record<Language, Readonly<Record<'ladder' | 'path' | 'report' | 'bundle' | 'heatMap' | 'audit', string>>>
+  Record<Language, Readonly<Record<'ladder' | 'path' | 'manifest' | 'report' | 'bundle' | 'heatMap' | 'audit', string>>>
 > = {
   en: {
     ladder: 'Packets of one connection, time down',
     path: 'The way of the packets, hop by hop',
+    manifest: 'For kubectl diff --server-side -f',
     report: 'The whole report as a page',
     bundle: 'Everything that was seen; netcheck replay reads it',
     heatMap: 'Nodes and checks of the audit',
@@ -33,6 +37,7 @@ const titles: Readonly<
   zh: {
     ladder: '一次连接的报文，时间自上而下',
     path: '报文的路径，逐跳展示',
+    manifest: '用于 kubectl diff --server-side -f',
     report: '完整的报告网页',
     bundle: '全部证据，可用 netcheck replay 重放',
     heatMap: '巡检的节点与检查项',
@@ -71,9 +76,22 @@ export async function attachmentsOf(
       const outputs = await readOutputs(directory, report.evidence);
       return new TextEncoder().encode(renderHtml(report, { language, outputs }));
     }),
+    ...manifestsOf(report).map(({ file, yaml }) =>
+      attempt('manifest', file, () => Promise.resolve(new TextEncoder().encode(yaml))),
+    ),
     attempt('bundle', `netcheck-${id}.tar.gz`, () => packRun(directory)),
   ]);
   return made.filter((one) => one !== null);
+}
+
+/** Files for kubectl, each name once: what one rule says of several nodes is one file. Slack shows them folded. */
+function manifestsOf({ findings }: Report): readonly NonNullable<Remedy['manifest']>[] {
+  const found = new Map<string, Set<string>>();
+  for (const { manifest } of findings.flatMap(({ remedies }) => remedies)) {
+    if (manifest === undefined || (found.size === maxManifests && !found.has(manifest.file))) continue;
+    found.set(manifest.file, (found.get(manifest.file) ?? new Set()).add(manifest.yaml));
+  }
+  return [...found].map(([file, texts]) => ({ file, yaml: [...texts].join('') }));
 }
 
 /** What goes with the post of an audit: nodes and checks as a picture, the audit as a page. */

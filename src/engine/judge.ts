@@ -13,6 +13,7 @@ import { evaluate } from './evaluate.ts';
 import { drawLadder } from './ladder.ts';
 import { tracePath } from './trace-path.ts';
 import { byStart, firstLine, type NodeKnowledge, parseEvidence } from './parse.ts';
+import { withManifests } from './with-manifests.ts';
 import { type EngineText, engineText, sayExit } from './wording.ts';
 
 export interface JudgeRegistries {
@@ -41,7 +42,7 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     verdict !== 'unknown' || path !== undefined || failures.failed > 0 || !joined.has(node);
   const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }))
     .filter(isOpen)
-    .map((finding) => withNotes(withNames(finding, plan), record, say));
+    .map((finding) => withNotes(withManifests(withNames(finding, plan), plan, knowledge, language), record, say));
   const unseen = [
     ...unseenNodes(knowledge, say),
     ...lostNodes(knowledge),

@@ -15,6 +15,25 @@ export const Because = z.strictObject({
 });
 export type Because = z.infer<typeof Because>;
 
+/** One kernel setting and the value that it is to have. */
+export const KernelSetting = z.strictObject({ key: z.string(), value: z.string() });
+export type KernelSetting = z.infer<typeof KernelSetting>;
+
+/**
+ * A Kubernetes object, as far as it is to be changed: what server-side apply takes. Rules write `NAMESPACE` and `NAME` where
+ * names belong that they do not know; the engine puts them in.
+ */
+export const KubeDraft = z.strictObject({
+  /** What it does, and what to look out for: becomes the comment above it. */
+  about: z.string(),
+  object: z.record(z.string(), z.unknown()),
+  /** Another way to the same end: it stands in the file as a comment. */
+  instead: z.literal(true).optional(),
+  /** Of the pods behind the target, not of the place that the finding is about. */
+  serves: z.literal(true).optional(),
+});
+export type KubeDraft = z.infer<typeof KubeDraft>;
+
 /** What to do, as text for a person. netcheck never runs it. */
 export const Remedy = z.strictObject({
   kind: RemedyKind,
@@ -25,6 +44,12 @@ export const Remedy = z.strictObject({
   commands: z.array(z.string()),
   undo: z.array(z.string()),
   risk: z.string(),
+  /** Kernel settings that it changes. */
+  settings: z.array(KernelSetting).optional(),
+  /** Kubernetes objects that it changes, where the node or pod is part of a cluster. */
+  objects: z.array(KubeDraft).optional(),
+  /** The same as a file for `kubectl diff --server-side -f`, with comments. */
+  manifest: z.strictObject({ file: z.string(), yaml: z.string() }).optional(),
 });
 export type Remedy = z.infer<typeof Remedy>;
 

@@ -155,6 +155,12 @@ function remedyCard(remedy: Remedy, { words, language }: Page): string {
   const parts = [`<h5>${escapeHtml(words.remedy[remedy.kind])}${on}</h5>`];
   if (remedy.text !== undefined) parts.push(`<p>${say(remedy.text, language)}</p>`);
   if (remedy.commands.length > 0) parts.push(commandBlock(remedy.commands, words));
+  if (remedy.manifest !== undefined) {
+    const { file, yaml } = remedy.manifest;
+    parts.push(
+      `<details open><summary><code>${say(file, language, 120)}</code></summary>${commandBlock([yaml.trimEnd()], words)}</details>`,
+    );
+  }
   if (remedy.risk.trim() !== '') {
     parts.push(`<p class="risk"><b>${escapeHtml(words.risk)}${words.colon}</b>${say(remedy.risk, language)}</p>`);
   }

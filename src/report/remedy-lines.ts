@@ -12,6 +12,10 @@ export function remedyLines(page: TextPage, remedy: Remedy): void {
     leadStyle: ['bold'],
   });
   page.commands(remedy.commands, ['cyan']);
+  if (remedy.manifest !== undefined) {
+    page.text(`${remedy.manifest.file}${words.colon.trimEnd()}`, { indent: 4, style: ['dim'] });
+    page.commands([remedy.manifest.yaml.trimEnd()], []);
+  }
   if (remedy.risk.trim() !== '') {
     page.text(`${words.risk}${words.colon}${remedy.risk}`, {
       indent: 4,

@@ -12,6 +12,7 @@ import { ipvsFor, isEndpoint } from './ipvs-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
 import { tcpOnlyText } from './transport.ts';
+import { gracefulDraft, kubeObjectText } from './kube-objects.ts';
 
 /** Ticks of a process's start time per second (USER_HZ, proc(5)). */
 const ticksPerSec = 100;
@@ -38,6 +39,7 @@ export const backendRst = definePathRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       ...tcpOnlyText.en,
       title:
@@ -77,6 +79,7 @@ export const backendRst = definePathRule({
       riskRead: 'None: it only looks',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       ...tcpOnlyText.zh,
       title: '后端不认识这条连接：它被替换或重启过，或者地址给了别的 Pod',
@@ -211,7 +214,14 @@ export const backendRst = definePathRule({
           risk: say.riskRead,
         },
         { kind: 'application', text: say.application, commands: [], undo: [], risk: say.risk },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [],
+          undo: [],
+          risk: say.risk,
+          objects: [gracefulDraft({ port: null }, say)],
+        },
       ];
     }
   },

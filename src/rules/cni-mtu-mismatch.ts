@@ -1,11 +1,12 @@
 import * as z from 'zod';
 import type { Link } from '../model/facts.ts';
-import type { Because, Remedy } from '../model/report.ts';
+import type { Because, KubeDraft, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { tunnelOf } from './tunnel-overhead.ts';
+import { kubeObjectText, tunnelMtuDrafts } from './kube-objects.ts';
 
 /** Devices of pods on the node's side, as the CNIs name them; others hang on a bridge of a CNI. */
 const podDevice = /^(?:cali[0-9a-f]{8,}|lxdbr\d+|eni[0-9a-f]{8,}|tap[0-9a-f]{8,})$/;
@@ -29,6 +30,7 @@ export const cniMtuMismatch = defineNodeRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       title: 'MTUs of pods, tunnel and network card do not fit into each other',
       noTunnel: 'no tunnel of a pod network is up here',
@@ -54,6 +56,7 @@ export const cniMtuMismatch = defineNodeRule({
       temporaryRisk: 'The CNI may set it back; larger packets of pods now depend on ICMP "too large"',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       title: 'Pod、隧道和网卡的 MTU 不匹配',
       noTunnel: '这里没有启用 Pod 网络的隧道',
@@ -87,12 +90,14 @@ export const cniMtuMismatch = defineNodeRule({
     const wrong: Because[] = [];
     const right: Because[] = [];
     const commands: { set: string; undo: string }[] = [];
+    const drafts: KubeDraft[] = [];
     for (const { link, kind, overheadBytes } of tunnels) {
       if (nic === undefined) continue;
       const most = nic.mtu - overheadBytes;
       const values = { tunnel: link.name, kind, mtu: link.mtu, nic: nic.name, nicMtu: nic.mtu, most };
       if (link.mtu > most) {
         wrong.push(because(say.tunnelLarge(values), link.at));
+        drafts.push(...tunnelMtuDrafts({ device: link.name, mtu: most, nicMtu: nic.mtu }, say));
         if (/^[\w.-]{1,15}$/.test(link.name))
           commands.push({
             set: `ip link set dev ${link.name} mtu ${most}`,
@@ -176,7 +181,14 @@ export const cniMtuMismatch = defineNodeRule({
               },
             ]),
         { kind: 'permanent', node, text: say.permanent, commands: [], undo: [], risk: say.risk },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [],
+          undo: [],
+          risk: say.risk,
+          ...(drafts.length === 0 ? {} : { objects: drafts }),
+        },
       ];
     }
   },

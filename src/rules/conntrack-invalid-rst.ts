@@ -9,6 +9,7 @@ import { sameAddress } from './ip-address.ts';
 import { confirmed, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
+import { kubeProxyCommands } from './kube-objects.ts';
 
 const maxKey = 'net.netfilter.nf_conntrack_max';
 const liberalKey = 'net.netfilter.nf_conntrack_tcp_be_liberal';
@@ -160,7 +161,13 @@ export const conntrackInvalidRst = defineNodeRule({
       return [
         temporarySysctl(node, change, { text: say.temporary, risk: say.risk }),
         permanentSysctl(node, 'conntrack-liberal', change, { text: say.permanent, risk: say.risk }),
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [...kubeProxyCommands({ tcpBeLiberal: 'true' })],
+          undo: [],
+          risk: say.risk,
+        },
       ];
     }
   },

@@ -10,6 +10,7 @@ import { groupBy } from './group-by.ts';
 import { likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
 import { worstFirst } from './worst-first.ts';
+import { dnsOptionDraft, kubeObjectText } from './kube-objects.ts';
 
 /** A and AAAA question about one name, sent together from one port to one server. */
 interface Pair {
@@ -46,6 +47,7 @@ export const dns5s = defineCaptureRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...dnsText.en,
       title: 'DNS answers that take 5 s: one of two questions sent together is lost',
       noPairs: (v: { questions: number }) =>
@@ -90,6 +92,7 @@ export const dns5s = defineCaptureRule({
       riskKubernetes: 'Medium: changes how every pod resolves names; the cache becomes part of every node',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...dnsText.zh,
       title: 'DNS 解析 5 秒延时：同时发出的两个查询丢了一个',
       noPairs: (v) => `${v.questions} 个查询里没有从同一端口同时发出的 A/AAAA 查询对：不会发生这种竞争`,
@@ -142,7 +145,14 @@ export const dns5s = defineCaptureRule({
       const remedies: Remedy[] = [
         { kind: 'temporary', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
         { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.riskPermanent },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskKubernetes },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [],
+          undo: [],
+          risk: say.riskKubernetes,
+          objects: [dnsOptionDraft(say.kubeReopen, 'single-request-reopen')],
+        },
       ];
       const examples = worstFirst(delays, ({ afterMs }) => afterMs).map(({ lost, answered, answeredMs, afterMs }) =>
         because(

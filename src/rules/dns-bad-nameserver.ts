@@ -9,6 +9,7 @@ import { groupBy } from './group-by.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
 import { worstFirst } from './worst-first.ts';
+import { coreDnsCommands } from './kube-objects.ts';
 
 /** Answers that send the resolver on to the next server (resolv.conf(5), glibc res_send.c). */
 const failures: readonly string[] = ['SERVFAIL', 'REFUSED'];
@@ -242,7 +243,13 @@ export const dnsBadNameserver = defineCaptureRule({
           risk: say.riskFind,
         },
         { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.riskRemove },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskRemove },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [...coreDnsCommands(String.raw`s#forward \. /etc/resolv\.conf#forward . GOOD_IP#`)],
+          undo: [],
+          risk: say.riskRemove,
+        },
       ];
     }
   },

@@ -11,6 +11,7 @@ import { groupBy } from './group-by.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
 import { worstFirst } from './worst-first.ts';
+import { coreDnsCommands } from './kube-objects.ts';
 
 /** How a connect ended that did not come up. */
 type Failure = 'unanswered' | 'refused' | 'icmpError';
@@ -196,7 +197,13 @@ export const dnsMusl = defineCaptureRule({
     if (reasons.length > 0) {
       if (lost.length > 0 || pairs.length > 0)
         remedies.push({ kind: 'application', text: say.application, commands: [], undo: [], risk: say.riskImage });
-      remedies.push({ kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskOpen });
+      remedies.push({
+        kind: 'kubernetes',
+        text: say.kubernetes,
+        commands: [...coreDnsCommands(String.raw`s/^( *)errors$/\1errors\n\1bufsize 1232/`)],
+        undo: [],
+        risk: say.riskOpen,
+      });
       return certain ? confirmed(reasons, remedies) : likely(reasons, remedies);
     }
     if (weak !== null) return undecided('capture', place, weak);

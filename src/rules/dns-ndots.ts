@@ -7,6 +7,7 @@ import { missedNames, type SearchSeries, searchSeries } from './dns-search-serie
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { percentText } from './seconds-text.ts';
 import { worstFirst } from './worst-first.ts';
+import { dnsOptionDraft, kubeObjectText } from './kube-objects.ts';
 
 /** F83: ndots:5 sends every name through the search list first. */
 export const dnsNdots = defineCaptureRule({
@@ -30,6 +31,7 @@ export const dnsNdots = defineCaptureRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...dnsText.en,
       title: 'Every lookup of an outside name first asks for names that do not exist (ndots)',
       noHits: 'no question in the capture was answered with an address',
@@ -62,6 +64,7 @@ export const dnsNdots = defineCaptureRule({
         'Medium: short names with two dots or more are no longer completed; try it in one deployment first',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...dnsText.zh,
       title: 'ndots 放大：解析外部域名前先查了多个不存在的域名',
       noHits: '抓包中没有任何查询得到地址',
@@ -105,7 +108,14 @@ export const dnsNdots = defineCaptureRule({
     ];
     const remedies: Remedy[] = [
       { kind: 'application', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
-      { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskKubernetes },
+      {
+        kind: 'kubernetes',
+        text: say.kubernetes,
+        commands: [],
+        undo: [],
+        risk: say.riskKubernetes,
+        objects: [dnsOptionDraft(say.kubeNdots({ ndots: '2' }), 'ndots', '2')],
+      },
     ];
     const usualMs = median(lookups.map(wastedMs));
     if (usualMs < params.cheapMs)

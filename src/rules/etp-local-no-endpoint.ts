@@ -10,6 +10,7 @@ import { sameAddress } from './ip-address.ts';
 import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
 import { hasKubeRules, isForService, isForWantOfPods, kubeServiceFor, serviceName } from './kube-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { kubeObjectText } from './kube-objects.ts';
 
 /** F64: with a traffic policy of Local, this node drops what it gets because none of the pods runs here. */
 export const etpLocalNoEndpoint = defineNodeRule({
@@ -28,6 +29,7 @@ export const etpLocalNoEndpoint = defineNodeRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       ...ipvsText.en,
       title: 'No pod of the Service runs on this node, and its traffic policy is Local: the node drops what it gets',
@@ -59,6 +61,7 @@ export const etpLocalNoEndpoint = defineNodeRule({
       riskLow: 'Low',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       ...ipvsText.zh,
       title: '流量策略为 Local，而本节点没有该 Service 的 Pod：节点丢弃收到的报文',
@@ -166,6 +169,17 @@ export const etpLocalNoEndpoint = defineNodeRule({
           commands: [`kubectl patch service ${object} -p '{"spec":{"externalTrafficPolicy":"Cluster"}}'`],
           undo: [`kubectl patch service ${object} -p '{"spec":{"externalTrafficPolicy":"Local"}}'`],
           risk: say.riskPolicy,
+          objects: [
+            {
+              about: say.kubeLocalPolicy,
+              object: {
+                apiVersion: 'v1',
+                kind: 'Service',
+                metadata: { name: bare ?? 'SERVICE', namespace: namespace ?? 'NAMESPACE' },
+                spec: { externalTrafficPolicy: 'Cluster' },
+              },
+            },
+          ],
         },
       ];
     }

@@ -1,5 +1,6 @@
 import { definePathRule } from '../model/rule.ts';
 import { judgeTunnel, tunnelBlockedParams, tunnelBlockedText } from './tunnel-blocked.ts';
+import { kubeObjectText } from './kube-objects.ts';
 
 /** F50: the fabric does not let IP in IP (protocol 4) pass between the nodes. */
 export const ipipBlocked = definePathRule({
@@ -15,6 +16,7 @@ export const ipipBlocked = definePathRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...tunnelBlockedText.en,
       title: 'IP in IP (protocol 4) is blocked between the nodes',
       open: (v: { source: string; destination: string }) =>
@@ -25,6 +27,7 @@ export const ipipBlocked = definePathRule({
         'Pods of other nodes are cut off while the nodes change over; VXLAN takes 50 bytes per packet, 30 more: mind the MTU',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...tunnelBlockedText.zh,
       title: '节点之间的 IP in IP（协议号 4）被拦截',
       open: (v) =>
@@ -63,6 +66,17 @@ export const ipipBlocked = definePathRule({
           ],
           undo: [`calicoctl patch ippool default-ipv4-ippool -p '{"spec":{"ipipMode":"Always","vxlanMode":"Never"}}'`],
           risk: say.vxlanRisk,
+          objects: [
+            {
+              about: say.kubeVxlanPool,
+              object: {
+                apiVersion: 'projectcalico.org/v3',
+                kind: 'IPPool',
+                metadata: { name: 'default-ipv4-ippool' },
+                spec: { ipipMode: 'Never', vxlanMode: 'CrossSubnet' },
+              },
+            },
+          ],
         },
       ],
     });

@@ -11,6 +11,7 @@ import { isOlderThan } from './kernel-release.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { plainSetting, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
+import { kubeProxyCommands } from './kube-objects.ts';
 
 const reuseKey = 'net.ipv4.vs.conn_reuse_mode';
 const conntrackKey = 'net.ipv4.vs.conntrack';
@@ -141,7 +142,13 @@ export const ipvs1sConnect = defineNodeRule({
           text: say.temporary,
           risk: say.risk,
         }),
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.kubernetesRisk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [...kubeProxyCommands({ mode: 'iptables' })],
+          undo: [],
+          risk: say.kubernetesRisk,
+        },
         { kind: 'application', text: say.application, commands: [], undo: [], risk: say.applicationRisk },
       ];
     }

@@ -15,6 +15,7 @@ import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcome
 import { secondsText } from './seconds-text.ts';
 import { plainSetting } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
+import { kubeObjectText, kubeProxyCommands, podSysctlDrafts } from './kube-objects.ts';
 
 type PlaceFacts = Pick<Facts, 'features' | 'ipvs' | 'capture' | 'sockets' | 'sysctl'>;
 interface PlaceOfPath {
@@ -54,6 +55,7 @@ export const ipvsIdleTimeout = definePathRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       ...tcpOnlyText.en,
       ...ipvsText.en,
@@ -97,6 +99,7 @@ export const ipvsIdleTimeout = definePathRule({
       temporaryRisk: 'More entries in the table; lost at reboot, and when kube-proxy starts with its own time-outs',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       ...tcpOnlyText.zh,
       ...ipvsText.zh,
@@ -358,9 +361,10 @@ export const ipvsIdleTimeout = definePathRule({
         {
           kind: 'kubernetes',
           text: say.kubernetes({ keepaliveSec }),
-          commands: [],
+          commands: [...kubeProxyCommands({ tcpTimeout: '7200s' })],
           undo: [],
           risk: say.kubernetesRisk,
+          objects: [...podSysctlDrafts([{ key: keepaliveKey, value: String(keepaliveSec) }], say)],
         },
         {
           kind: 'temporary',

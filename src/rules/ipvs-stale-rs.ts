@@ -11,6 +11,7 @@ import { isOlderThan } from './kernel-release.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
+import { kubeProxyCommands } from './kube-objects.ts';
 
 const reuseKey = 'net.ipv4.vs.conn_reuse_mode';
 const expireKey = 'net.ipv4.vs.expire_nodest_conn';
@@ -177,7 +178,13 @@ export const ipvsStaleRs = defineNodeRule({
       return [
         temporarySysctl(node, changes, { text: isOld ? say.temporaryOld : say.temporary, risk: say.risk }),
         permanentSysctl(node, 'ipvs-stale-rs', changes, { text: say.permanent, risk: say.risk }),
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.kubernetesRisk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [...kubeProxyCommands({ mode: 'iptables' })],
+          undo: [],
+          risk: say.kubernetesRisk,
+        },
         { kind: 'application', text: say.reconnect, commands: [], undo: [], risk: say.reconnectRisk },
       ];
     }

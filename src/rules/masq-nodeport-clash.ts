@@ -8,6 +8,7 @@ import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { plainSetting, permanentSysctl, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
+import { kubeProxyCommands } from './kube-objects.ts';
 
 const reservedKey = 'net.ipv4.ip_local_reserved_ports';
 
@@ -130,7 +131,7 @@ export const masqNodeportClash = defineNodeRule({
       const kubernetes: Remedy = {
         kind: 'kubernetes',
         text: say.kubernetes,
-        commands: [],
+        commands: [...kubeProxyCommands({ mode: 'iptables' })],
         undo: [],
         risk: say.kubernetesRisk,
       };

@@ -10,6 +10,7 @@ import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcome
 import { hasPolicyChains, type PodChain, podChains } from './policy-chains.ts';
 import { serversBehind } from './servers-behind.ts';
 import { wayTo } from './tunnel-way.ts';
+import { kubeObjectText, policyDraft } from './kube-objects.ts';
 
 const mostAddresses = 20;
 const namespaceName = /^[a-z0-9-]{1,63}$/;
@@ -30,6 +31,7 @@ export const networkpolicyDeny = defineNodeRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       title: 'A NetworkPolicy does not let the connect pass',
       none: 'no rules of a NetworkPolicy engine are on this node',
@@ -59,6 +61,7 @@ export const networkpolicyDeny = defineNodeRule({
       riskOpens: 'Opens access to the pod; name the peers as narrowly as they are known',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       title: 'NetworkPolicy 没有放行该连接',
       none: '该节点上没有 NetworkPolicy 的规则',
@@ -190,7 +193,21 @@ export const networkpolicyDeny = defineNodeRule({
       const other = direction === 'to' ? (stuck[0]?.client.address ?? sources[0] ?? '?') : target.address;
       const values = { port: target.port, direction: direction === 'to' ? say.into : say.outTo, other };
       return [
-        { kind: 'kubernetes', text: say.allow(values), commands: [], undo: [], risk: say.riskOpens },
+        {
+          kind: 'kubernetes',
+          text: say.allow(values),
+          commands: [],
+          undo: [],
+          risk: say.riskOpens,
+          objects: [
+            policyDraft(
+              direction,
+              namespace ?? 'NAMESPACE',
+              { other, port: target.port, protocol: symptom.protocol },
+              say,
+            ),
+          ],
+        },
         {
           kind: 'kubernetes',
           text: say.look,

@@ -71,5 +71,6 @@ export function podSysctls(
     commands: [`kubectl -n NAMESPACE patch deployment NAME -p '${JSON.stringify(patch)}'`],
     undo: ['kubectl -n NAMESPACE rollout undo deployment NAME'],
     risk: say.podRisk,
+    settings: settings.map(({ key, value }) => ({ key, value })),
   };
 }

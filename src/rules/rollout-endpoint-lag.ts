@@ -9,6 +9,7 @@ import { ipvsFor, ipvsText } from './ipvs-service.ts';
 import { type Backend, kubeServiceFor } from './kube-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { tcpOnlyText } from './transport.ts';
+import { gracefulDraft, kubeObjectText } from './kube-objects.ts';
 
 type Attempts = BackendAttempts<Backend>;
 
@@ -28,6 +29,7 @@ export const rolloutEndpointLag = defineNodeRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       ...ipvsText.en,
       ...tcpOnlyText.en,
@@ -63,6 +65,7 @@ export const rolloutEndpointLag = defineNodeRule({
       riskLow: 'Low',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       ...ipvsText.zh,
       ...tcpOnlyText.zh,
@@ -177,7 +180,7 @@ export const rolloutEndpointLag = defineNodeRule({
           undo: [],
           risk: say.riskRead,
         },
-        step(say.graceful),
+        { ...step(say.graceful), objects: [gracefulDraft({ port: worst?.backend.port ?? null, namespace }, say)] },
         step(say.ready),
         { kind: 'application', text: say.retry, commands: [], undo: [], risk: say.riskLow },
       ];

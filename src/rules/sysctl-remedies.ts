@@ -40,6 +40,7 @@ export function temporarySysctl(
     commands: changes.map(({ key, value }) => write(key, value)),
     undo: undoOf(changes),
     risk: words.risk,
+    settings: changes.map(({ key, value }) => ({ key, value })),
   };
 }
 

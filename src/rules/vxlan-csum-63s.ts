@@ -11,6 +11,7 @@ import { findIn } from './join-captures.ts';
 import { isOlderThan } from './kernel-release.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { isPod, tunnelKindOf } from './tunnel-way.ts';
+import { felixConfiguration, kubeObjectText } from './kube-objects.ts';
 
 interface Spot {
   readonly node: string;
@@ -38,6 +39,7 @@ export const vxlanCsum63s = definePathRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       title: 'VXLAN packets are thrown away for a wrong checksum (1 s, 3 s, 63 s delays)',
       udp: 'the question is about UDP, and captures are only followed for TCP',
@@ -74,6 +76,7 @@ export const vxlanCsum63s = definePathRule({
       risk: 'More work for the CPU: packets of the tunnel are no longer put together and cut by the card',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       title: 'VXLAN 报文因校验和错误被丢弃（延迟 1 秒、3 秒、63 秒）',
       udp: '这次查的是 UDP，而抓包只跟踪 TCP',
@@ -229,7 +232,19 @@ export const vxlanCsum63s = definePathRule({
           undo: [`rm ${file}`, 'udevadm control --reload'],
           risk: say.risk,
         },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [],
+          undo: [],
+          risk: say.risk,
+          objects: [
+            {
+              about: say.kubeFelixChecksum,
+              object: felixConfiguration({ featureDetectOverride: 'ChecksumOffloadBroken=true' }),
+            },
+          ],
+        },
       ];
     }
   },

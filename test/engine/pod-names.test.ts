@@ -27,7 +27,8 @@ describe('remedies for a pod that was looked up', () => {
       { asked: 'pod shop/web-1', found: '', by: 'api', place: 'node-50@web', workload },
     ]);
     expect(commands).toEqual([
-      expect.stringMatching(/^kubectl -n shop patch deployment web -p '\{.*somaxconn.*\}'$/),
+      'kubectl diff --server-side --field-manager=netcheck-accept-queue-overflow -f netcheck-accept-queue-overflow.yaml',
+      'kubectl apply --server-side --field-manager=netcheck-accept-queue-overflow -f netcheck-accept-queue-overflow.yaml',
       'kubectl -n shop rollout undo deployment web',
       'kubectl -n shop scale deployment web --replicas=COUNT',
     ]);

@@ -1,0 +1,191 @@
+import type { Facts } from '../model/facts.ts';
+import type { Language } from '../model/language.ts';
+import { nodeOfPlace } from '../model/netns.ts';
+import type { LookedUp, Plan } from '../model/plan.ts';
+import type { Finding, KernelSetting, KubeDraft, Remedy } from '../model/report.ts';
+import { hasKubeRules } from '../rules/kube-service.ts';
+import { kubeObjectText, nodeSysctlDrafts, podSysctlDrafts } from '../rules/kube-objects.ts';
+import type { NodeKnowledge } from './parse.ts';
+import { yamlComment, yamlText } from './yaml-text.ts';
+
+type Workload = NonNullable<LookedUp['workload']>;
+
+/** Devices that only nodes of a cluster have: of kube-proxy, Calico, flannel, Cilium, kube-router, and most bridges of pods. */
+const clusterDevice =
+  /^(?:kube-ipvs0|kube-bridge|nodelocaldns|cali.*|vxlan\.calico|wireguard\.cali|cni\d+|flannel[.-].*|cilium_.*|lxc.*|antrea-gw0|ovn-k8s-mp0)$/;
+/** RFC 1123 names, as Kubernetes has them: what may stand in a command as it is. */
+const objectName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
+const kindOf: Readonly<Record<string, string>> = {
+  deployment: 'Deployment',
+  statefulset: 'StatefulSet',
+  daemonset: 'DaemonSet',
+};
+
+/**
+ * A finding with its remedies in Kubernetes' form, as files for `kubectl diff --server-side -f`, where what it is about
+ * belongs to a cluster; without any trace of them where it does not.
+ */
+export function withManifests(
+  finding: Finding,
+  plan: Plan,
+  knowledge: ReadonlyMap<string, NodeKnowledge>,
+  language: Language,
+): Finding {
+  const place = placeOf(finding, plan);
+  const withSettings = finding.remedies.flatMap(({ settings }) => settings ?? []);
+  const isAccused = finding.verdict === 'confirmed' || finding.verdict === 'likely';
+  const isCluster = isAccused && isOfCluster(place, plan, knowledge);
+  const remedies = isCluster ? withSysctls(finding, place, withSettings, plan, knowledge, language) : finding.remedies;
+  let files = 0;
+  return {
+    ...finding,
+    remedies: remedies.map((remedy) => {
+      const { objects, ...rest } = remedy;
+      const drafts = isCluster ? (objects ?? []).flatMap((draft) => named(draft, place, plan)) : [];
+      if (drafts.length === 0) return rest;
+      files += 1;
+      return withManifest({ ...rest, objects: drafts }, finding.rule, files, language);
+    }),
+  };
+}
+
+/** The pod that a finding is about, where there is one: of a path, the end that stands in a namespace of its own. */
+function placeOf({ node, path }: Finding, plan: Plan): string {
+  const places = [node, ...(path === undefined ? [] : [path.from, path.to])];
+  return places.find((one) => workloadAt(one, plan) !== undefined) ?? node;
+}
+
+function workloadAt(place: string, { lookedUp = [] }: Plan): Workload | undefined {
+  return lookedUp.find((one) => one.place === place)?.workload;
+}
+
+/** What makes the pods behind the target; undefined where nobody looked it up. */
+function workloadOfTarget(plan: Plan): Workload | undefined {
+  const targets = plan.nodes.filter(({ roles }) => !roles.includes('client')).map(({ node }) => node.name);
+  const found = (plan.lookedUp ?? []).filter(({ place }) => place !== undefined && targets.includes(place));
+  return found.map(({ workload }) => workload).find((one) => one !== undefined);
+}
+
+function isPod(place: string, plan: Plan): boolean {
+  return (
+    workloadAt(place, plan) !== undefined ||
+    plan.nodes.some(({ node, netns }) => node.name === place && netns !== undefined)
+  );
+}
+
+function isOfCluster(place: string, plan: Plan, knowledge: ReadonlyMap<string, NodeKnowledge>): boolean {
+  if ((plan.lookedUp ?? []).some(({ place: known }) => known === place)) return true;
+  const own = nodeOfPlace(place);
+  const facts = [place, own].map((one): Facts => knowledge.get(one)?.facts ?? {});
+  return facts.some(
+    ({ kubeProxy, links, firewall }) =>
+      kubeProxy?.mode !== undefined ||
+      kubeProxy?.healthy !== undefined ||
+      (links ?? []).some(({ name }) => clusterDevice.test(name)) ||
+      (firewall !== undefined && hasKubeRules(firewall)),
+  );
+}
+
+/** Kernel settings that a remedy changes on the spot, in the form that lasts in a cluster. */
+function withSysctls(
+  { remedies, rule }: Finding,
+  place: string,
+  all: readonly KernelSetting[],
+  plan: Plan,
+  knowledge: ReadonlyMap<string, NodeKnowledge>,
+  language: Language,
+): readonly Remedy[] {
+  const settings = all.filter(({ key }, index) => all.findIndex((one) => one.key === key) === index);
+  if (settings.length === 0 || remedies.some(({ objects }) => objects !== undefined)) return remedies;
+  const say = kubeObjectText[language];
+  const host = knowledge.get(nodeOfPlace(place))?.facts.kernel?.hostname ?? nodeOfPlace(place);
+  const risk = remedies.find((one) => one.settings !== undefined)?.risk ?? '';
+  if (!isPod(place, plan)) {
+    const objects = [...nodeSysctlDrafts(settings, { slug: rule, host }, say)];
+    return [...remedies, { kind: 'kubernetes', commands: [], undo: [], risk, objects }];
+  }
+  const objects = [...podSysctlDrafts(settings, say)];
+  const index = remedies.findIndex(({ kind }) => kind === 'kubernetes');
+  return index === -1
+    ? [...remedies, { kind: 'kubernetes', commands: [], undo: [], risk, objects }]
+    : remedies.map((one, at) => (at === index ? { ...one, objects } : one));
+}
+
+/** A draft with the names of what made the pods. One of pods is left out where there is no pod. */
+function named(draft: KubeDraft, place: string, plan: Plan): readonly KubeDraft[] {
+  const { name, namespace } = draft.object['metadata'] as { name?: unknown; namespace?: unknown };
+  if (name !== 'NAME') return [draft];
+  if (draft.serves !== true && !isPod(place, plan)) return [];
+  const workload = draft.serves === true ? workloadOfTarget(plan) : workloadAt(place, plan);
+  if (workload === undefined) return [draft];
+  const kind = kindOf[workload.kind.toLowerCase()];
+  return kind === undefined
+    ? [draft]
+    : [
+        {
+          ...draft,
+          object: forKind(kind, {
+            ...draft.object,
+            kind,
+            metadata: { name: workload.name, namespace: namespace === 'NAMESPACE' ? workload.namespace : namespace },
+          }),
+        },
+      ];
+}
+
+/** How a rollout goes has other names in other kinds (apps/v1): StatefulSets keep their pods one by one by themselves. */
+function forKind(kind: string, object: KubeDraft['object']): KubeDraft['object'] {
+  const { strategy, ...spec } = object['spec'] as Record<string, unknown>;
+  if (kind === 'Deployment' || strategy === undefined) return object;
+  return { ...object, spec: kind === 'DaemonSet' ? { ...spec, updateStrategy: strategy } : spec };
+}
+
+function withManifest(remedy: Remedy, rule: string, number: number, language: Language): Remedy {
+  const file = `netcheck-${rule}${number === 1 ? '' : `-${number}`}.yaml`;
+  const drafts = remedy.objects ?? [];
+  // a manager of its own: another change of ours takes nothing of this one away
+  const how = `--server-side --field-manager=netcheck-${rule} -f ${file}`;
+  const [first] = drafts;
+  const unknown = drafts.some(({ object }) => (object['metadata'] as { name?: unknown }).name === 'NAME');
+  const say = kubeObjectText[language];
+  const head = [`kubectl diff ${how}`, `kubectl apply ${how}`, ...(unknown ? [say.kubeNameWorkload] : [])];
+  const documents = drafts.map(({ about, object, instead }) => {
+    const body = yamlText(object).trimEnd().split('\n');
+    return [...yamlComment(about), ...(instead === true ? body.map((line) => `# ${line}`) : body)];
+  });
+  const yaml = documents.reduce(
+    (text, lines, index) => {
+      // what stands in a comment is no document of its own
+      const isComment = drafts[index]?.instead === true;
+      return `${text}${index === 0 ? '---\n' : isComment ? '\n' : '---\n'}${lines.join('\n')}\n`;
+    },
+    `${head.flatMap(yamlComment).join('\n')}\n`,
+  );
+  const { kind, metadata } = (first?.object ?? {}) as {
+    kind?: string;
+    metadata?: { name?: string; namespace?: string };
+  };
+  const isSafe = [metadata?.name, metadata?.namespace].every((one) => one === undefined || objectName.test(one));
+  const isPatch = remedy.commands.every((command) => /^kubectl (?:-n \S+ )?patch |^calicoctl patch /.test(command));
+  const undo =
+    remedy.undo.length > 0 || !isSafe || kind === undefined
+      ? remedy.undo
+      : undoOf(kind, metadata?.name ?? '', metadata?.namespace);
+  return {
+    ...remedy,
+    // a patch does what the file does
+    commands: [...(isPatch ? [] : remedy.commands), `kubectl diff ${how}`, `kubectl apply ${how}`],
+    undo,
+    manifest: { file, yaml },
+  };
+}
+
+function undoOf(kind: string, name: string, namespace: string | undefined): string[] {
+  if (name.startsWith('netcheck-') && namespace !== undefined)
+    return [`kubectl -n ${namespace} delete ${kind.toLowerCase()} ${name}`];
+  if (/^(?:Deployment|StatefulSet|DaemonSet)$/.test(kind) && namespace !== undefined)
+    return [`kubectl -n ${namespace} rollout undo ${kind.toLowerCase()} ${name}`];
+  if (kind === 'NetworkPolicy' && namespace !== undefined)
+    return [`kubectl -n ${namespace} delete networkpolicy ${name}`];
+  return [];
+}
