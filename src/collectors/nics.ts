@@ -13,6 +13,7 @@ export const nics = defineCollector({
   purpose: 'driver, offloads, ring sizes, speed and link of the devices on the way',
   params: z.strictObject({}),
   when: 'last',
+  meanwhile: true,
   provides: ['nics'],
   commands: (_params, { learned }) =>
     learned.devices.flatMap((device) =>

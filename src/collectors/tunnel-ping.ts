@@ -12,6 +12,6 @@ export const tunnelPing = defineCollector({
   commands: (_params, { learned }) =>
     learned.tunnelPeers.map((peer) => ({
       ...pingBounds,
-      argv: ['ping', '-n', '-c', '3', '-W', '1', peer],
+      argv: ['ping', '-n', '-c', '3', '-i', '0.2', '-W', '1', peer],
     })),
 });

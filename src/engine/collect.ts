@@ -204,11 +204,16 @@ export async function collect(
     phase('before');
     await each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true);
     phase('probe');
-    ended = await window(plan, sessions, captures, registries.collectors, { signal: going, onProgress, soFar });
+    // who says how long it is to be watched gives time that nothing else needs
+    const free = plan.symptom.watchMs === undefined ? () => false : ({ meanwhile }: Collector) => meanwhile === true;
+    [ended] = await Promise.all([
+      window(plan, sessions, captures, registries.collectors, { signal: going, onProgress, soFar }),
+      each('once', free),
+    ]);
     phase('after');
     await Promise.all([each('after', ({ when }) => when === 'delta'), cluster.finish(plan)]);
     soFar('probe', 'delta');
-    await each('once', ({ when }) => when === 'active' || when === 'last');
+    await each('once', (one) => one.when === 'active' || (one.when === 'last' && !free(one)));
     await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
   };
 

@@ -97,6 +97,8 @@ export interface Collector<Params extends z.ZodType = z.ZodType> {
   readonly when: 'once' | 'delta' | 'capture' | 'probe' | 'active' | 'last';
   /** Of `delta` ones: the first reading is made before captures start: their filter, or who joins the run, depends on it. */
   readonly beforeCaptures?: true;
+  /** Of `last` ones: what it reads does not change and sends nothing, so it may be read while a long window is watched. */
+  readonly meanwhile?: true;
   /** It asks for what the others of its phase find (devices, processes), so it comes after them. */
   readonly afterOthers?: true;
   /** Facts that its commands' parsers give. */

@@ -472,7 +472,7 @@ export interface Connection {
   readonly initialRttMs: number | null;
   /** SYN to SYN+ACK: way from here to the server and back; null where one of them was not seen. */
   readonly serverRttMs: number | null;
-  /** Silences of 10 s and more, the longest first. */
+  /** Silences of 5 s and more, the longest first. */
   readonly idleGaps: readonly IdleGap[];
   readonly end: ConnectionEnd;
   /** The connection before it on the same 4-tuple. */

@@ -24,8 +24,11 @@ import { ZeroWindowList } from './zero-window-list.ts';
 const sizeBounds: readonly number[] = [1, 536, 1220, 1340, 1400, 1440, 1460, 65_535];
 const sizeClasses = 8;
 
-/** A silence from this on is an idle gap. */
-const idleMs = 10_000;
+/**
+ * A silence from this on is an idle gap. Nothing that keeps time for a path forgets a connection sooner, and it is long
+ * against round trips and the first repetitions (200 ms to 1 s); waits of timers that last longer are told apart.
+ */
+const idleMs = 5000;
 /** A retransmission within this time of a SACK block answers it (as Wireshark's fast retransmission does a duplicate ACK). */
 const fastWithinMs = 20;
 /** Delayed ACKs: Linux 40 ms (TCP_DELACK_MIN) to 200 ms, Windows 200 ms; with some room at both ends. */
@@ -151,7 +154,7 @@ const keepAliveTime = 15;
  *   that covers it. It is given up when anything is sent again or out of order meanwhile: later ACKs wait for that.
  * - A keep-alive while the other side's window is shut is a zero-window probe, and one with a byte that was never
  *   acknowledged is a retransmission of that byte.
- * - Idle gaps last at least 10 s and do not end with a SYN, a retransmission or a zero-window probe: those are waits
+ * - Idle gaps last at least 5 s and do not end with a SYN, a retransmission or a zero-window probe: those are waits
  *   of a timer. They are looked for from the first packet after the SYNs to the RST or the second FIN.
  */
 export class ConnectionDetails {

@@ -205,7 +205,8 @@ function established(
   const shut = shutNotes(connection, say, time);
   if (shut.length > 0) return { state: 'windowShut', notes: [...shut, ...resetText, ...repeats, ...aside] };
   if (isReset) return { state: 'reset', notes: [...resetText, ...aside, ...repeats] };
-  const dead = idleGaps.find(({ answer }) => answer === 'none');
+  // nobody answers a bare ACK (a window that opens again)
+  const dead = idleGaps.find(({ answer, with: last }) => answer === 'none' && last !== 'ack');
   if (dead !== undefined && connection.end.how === 'open')
     return { state: 'stuck', notes: [say.idleUnanswered(time(dead.idleMs)), ...repeats, ...aside] };
   if (repeats.length > 0) return { state: 'retransmissions', notes: [...repeats, ...aside] };

@@ -45,6 +45,8 @@ function run(
   more: {
     readonly text?: Partial<{ protocol: 'tcp' | 'udp'; watchMs: number }>;
     readonly budget?: Partial<Budget>;
+    /** Collectors beside the usual ones. */
+    readonly late?: readonly string[];
     readonly sink?: EvidenceSink;
     readonly acquire?: NodeSlots['acquire'];
     readonly connect?: NodeTransport['connect'];
@@ -70,6 +72,7 @@ function run(
         ],
         [['ipvsadm', '-Ln'], noted({ stdout: `${service}TCP  10.0.0.1:1301 rr\n  -> 10.0.0.9:8080 Masq 1 0 0\n` })],
         [['ip', 'route', 'get'], noted({ stdout: '10.0.0.9 dev eth0 src 10.0.0.1 uid 0 \n    cache \n' })],
+        [['ethtool'], noted({ stdout: '' })],
         [['cat'], noted({ stdout: 'Tcp: A\nTcp: 1\n' })],
       ],
     };
@@ -96,6 +99,7 @@ function run(
         'look',
         'capture',
         'counters',
+        ...(more.late ?? []),
         ...(more.others === undefined ? [] : ['ipvs', 'server-route']),
         ...(roleOf(name) === 'client' ? ['tcp-probe'] : []),
       ].map((collector) => ({
@@ -568,6 +572,31 @@ describe('a fault of our own', () => {
     await vi.advanceTimersByTimeAsync(100);
     expect(ran.transport.ran.filter(({ argv }) => argv[0] === 'tcpdump')).toHaveLength(2);
     expect(ran.open).toEqual({ connections: 0, slots: 0 });
+  });
+});
+
+describe('what does not change', () => {
+  const devices = (started: readonly string[]) => started.flatMap((one, at) => (one === 'node-50 eth0' ? [at] : []));
+  const look = { stdout: `${seen}tool ip /usr/sbin/ip\ntool ethtool /usr/sbin/ethtool\n` };
+  const late = ['route-get', 'nics'];
+
+  it('is read while a window is watched whose length was asked for', async () => {
+    const ran = run(
+      { 'node-50': { look }, 'node-12': {} },
+      { text: { watchMs: 3500 }, budget: { windowMs: 3500 }, late },
+    );
+    await ran.done;
+    const read = devices(ran.started);
+    expect(read.length).toBeGreaterThan(0);
+    expect(Math.max(...read)).toBeLessThan(ran.started.lastIndexOf('node-50 /proc/net/snmp'));
+  });
+
+  it('is read after everything else where nobody waits', async () => {
+    const ran = run({ 'node-50': { look }, 'node-12': {} }, { late });
+    await ran.done;
+    const read = devices(ran.started);
+    expect(read.length).toBeGreaterThan(0);
+    expect(Math.min(...read)).toBeGreaterThan(ran.started.lastIndexOf('node-50 /proc/net/snmp'));
   });
 });
 

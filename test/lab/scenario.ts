@@ -112,3 +112,13 @@ export const connectMany = (on: string, port: number, count: number, seconds: nu
     `for i in $(seq ${count}); do timeout ${seconds} bash -c 'exec 3<>/dev/tcp/${target}/${port}; sleep ${seconds}' >/dev/null 2>&1 & done; sleep 0.5`,
   ],
 });
+
+/**
+ * Fills the accept queue of a server with backlog 2 that has stopped accepting: three connects, one after the other, and
+ * no more. Several at once may all be answered before the queue is full; the kernel then repeats the SYN+ACKs of those
+ * that find no place for half a minute, and whoever looks meanwhile sees that as well. What is closed keeps its place.
+ */
+export const fillQueue = (on: string, port: number): LabStep => ({
+  on,
+  run: ['timeout', '8', 'bash', '-ec', `for i in 1 2 3; do exec {fd}<>/dev/tcp/${target}/${port}; done`],
+});

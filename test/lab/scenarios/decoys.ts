@@ -1,5 +1,5 @@
 import type { LabDefinition, LabStep } from '../network.ts';
-import { connectMany, on50, type Scenario, sysctl, target } from '../scenario.ts';
+import { connectMany, fillQueue, on50, type Scenario, sysctl, target } from '../scenario.ts';
 import { http, plain, reportZero, shortQueue } from '../topologies.ts';
 
 /** An imitated 4.9 kernel with tcp_tw_recycle=1 whose memory holds nobody who asks: nothing is dropped. */
@@ -124,7 +124,7 @@ export const decoyScenarios: readonly Scenario[] = [
     about: 'The queue of port 1302 overflows all the time (ListenOverflows moves); the question is about port 1301.',
     definition: plain,
     inTests: true,
-    break: [{ on: 'node-50', freeze: shortQueue.name }, connectMany('node-51', 1302, 5, 1)],
+    break: [{ on: 'node-50', freeze: shortQueue.name }, fillQueue('node-51', 1302)],
     traffic: [knock('node-51', 1302)],
     ask: 'node-50 port 1301 from node-12',
     felt: works,

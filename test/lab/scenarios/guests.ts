@@ -18,7 +18,7 @@ const restartWeb: readonly LabStep[] = [
   { on: 'node-3', stop: web.name },
   { on: 'node-3', start: web },
 ];
-/** Several clients in the pod, 1.3 s apart: one of them connects soon after a short window begins. */
+/** Several clients in the pod, 1.2 s apart: one of them connects soon after a short window begins. */
 const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
   {
     on: 'node-2',
@@ -26,7 +26,7 @@ const talkers = (...steps: string[]): NonNullable<Scenario['traffic']> => [
       ...inPod('app'),
       'sh',
       '-c',
-      `for i in 1 2 3 4 5 6 7 8; do (while :; do ${talk('10.96.0.44', 80, 'apart', ...steps).join(' ')}; sleep 0.2; done) >/dev/null 2>&1 & sleep 1.3; done; wait`,
+      `for i in 1 2 3 4 5; do (while :; do ${talk('10.96.0.44', 80, 'apart', ...steps).join(' ')}; sleep 0.2; done) >/dev/null 2>&1 & sleep 1.2; done; wait`,
     ],
   },
 ];
@@ -112,16 +112,16 @@ export const guestScenarios: readonly Scenario[] = [
     id: 'ipvs-idle-reset',
     fault: 'field report 4, F60',
     about:
-      'IPVS forgets connections after 10 s instead of 900; clients in the pod say nothing for 11 s, and none has SO_KEEPALIVE. The server hears nothing of it. All of it real.',
+      'IPVS forgets connections after 5 s instead of 900; clients in the pod say nothing for 6 s, and none has SO_KEEPALIVE. The server hears nothing of it. All of it real.',
     definition: clusterLab,
-    break: [idleSeconds(10), keepaliveOfPod('7200')],
-    traffic: talkers('get', 'sleep', '11', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 13s',
+    break: [idleSeconds(5), keepaliveOfPod('7200')],
+    traffic: talkers('get', 'sleep', '5.8', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 8s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'get', 'sleep', '11.5', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'get', 'sleep', '6.5', 'get')],
       broken: { exit: 104, says: /Connection reset by peer/ },
-      limitSec: 20,
+      limitSec: 15,
     },
     expect: {
       verdict: 'found',
@@ -146,14 +146,14 @@ export const guestScenarios: readonly Scenario[] = [
     about:
       'The application sets SO_KEEPALIVE, and the times are those of its own network namespace: 7200 s. Mended there, in the pod, not on the node.',
     definition: clusterLab,
-    break: [idleSeconds(10), keepaliveOfPod('7200')],
-    traffic: talkers('keepalive', '0', 'get', 'sleep', '11', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 13s',
+    break: [idleSeconds(5), keepaliveOfPod('7200')],
+    traffic: talkers('keepalive', '0', 'get', 'sleep', '5.8', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 8s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '0', 'get', 'sleep', '11.5', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '0', 'get', 'sleep', '6.5', 'get')],
       broken: { exit: 104, says: /Connection reset by peer/ },
-      limitSec: 20,
+      limitSec: 15,
     },
     expect: {
       verdict: 'found',
@@ -172,14 +172,14 @@ export const guestScenarios: readonly Scenario[] = [
     fault: 'field report 4, healthy',
     about: 'The same short time-out and the same silence, and the application sends keep-alives every 2 s by itself.',
     definition: clusterLab,
-    break: [idleSeconds(10), keepaliveOfPod('7200')],
-    traffic: talkers('keepalive', '2', 'get', 'sleep', '11', 'get'),
-    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 13s',
+    break: [idleSeconds(5), keepaliveOfPod('7200')],
+    traffic: talkers('keepalive', '2', 'get', 'sleep', '5.8', 'get'),
+    ask: '10.96.0.44 port 80 from node-2 netns app via node-3 connection reset after idle for 8s',
     felt: {
       from: 'node-2',
-      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '2', 'get', 'sleep', '11.5', 'get')],
+      run: [...inPod('app'), ...talk('10.96.0.44', 80, 'keepalive', '2', 'get', 'sleep', '6.5', 'get')],
       broken: { exit: 0 },
-      limitSec: 20,
+      limitSec: 15,
     },
     expect: { verdict: 'clear', confirmed: [], mayBeLikely: [] },
     mend: [idleSeconds(900), ...restartWeb],

@@ -1,4 +1,4 @@
-import { connectMany, resolverOf, sysctl, target, type Scenario } from '../scenario.ts';
+import { connectMany, fillQueue, resolverOf, type Scenario, sysctl, target } from '../scenario.ts';
 import { http, plain, reportOne, reportZero, shortQueue } from '../topologies.ts';
 
 /** Refused, unanswered, or queued: what the target itself does with a SYN. */
@@ -123,7 +123,7 @@ export const handshakeScenarios: readonly Scenario[] = [
     fault: 'F02, field report 3a',
     about: 'The server on port 1302 (backlog 2) has stopped accepting; connections of node-51 fill its queue.',
     definition: plain,
-    break: [{ on: 'node-50', freeze: shortQueue.name }, connectMany('node-51', 1302, 5, 1)],
+    break: [{ on: 'node-50', freeze: shortQueue.name }, fillQueue('node-51', 1302)],
     ask: 'node-50 port 1302 from node-12',
     felt: { from: 'node-12', to: target, port: 1302, as: 'timedOut' },
     expect: { verdict: 'found', confirmed: [{ rule: 'accept-queue-overflow', node: 'node-50' }] },

@@ -1,4 +1,4 @@
-import { connectMany, on50, onRouter, type Scenario, sysctl, target } from '../scenario.ts';
+import { fillQueue, on50, onRouter, type Scenario, sysctl, target } from '../scenario.ts';
 import { http, plain, reportZero, shortQueue } from '../topologies.ts';
 import { closesAgain, keepsConnections } from './host.ts';
 
@@ -126,7 +126,7 @@ export const pairScenarios: readonly Scenario[] = [
     break: [
       onFirst(...words('iptables -A OUTPUT -p tcp --dport 1302 -j DROP')),
       { on: 'node-50', freeze: shortQueue.name },
-      connectMany('node-51', 1302, 5, 1),
+      fillQueue('node-51', 1302),
     ],
     ask: 'node-50 port 1302 from node-12 from node-51',
     felt: feltAs('timedOut', 1302),

@@ -1,5 +1,5 @@
 import type { LabDefinition, LabNode, LabStep } from '../network.ts';
-import { on50, onRouter, type Scenario, sysctl, target } from '../scenario.ts';
+import { fillQueue, on50, onRouter, type Scenario, sysctl, target } from '../scenario.ts';
 import { http, plain, reportZero, shortQueue } from '../topologies.ts';
 
 /** Every login of a topology, changed. */
@@ -171,17 +171,7 @@ export const partialSightScenarios: readonly Scenario[] = [
     fault: 'F02, without sudo',
     about: 'The server of port 1302 has stopped accepting; counters and queues can be read without any privilege.',
     definition: withoutSudo,
-    break: [
-      { on: 'node-50', freeze: shortQueue.name },
-      {
-        on: 'node-51',
-        run: [
-          'sh',
-          '-c',
-          `for i in 1 2 3 4 5; do timeout 1 bash -c 'exec 3<>/dev/tcp/${target}/1302; sleep 1' >/dev/null 2>&1 & done; sleep 0.5`,
-        ],
-      },
-    ],
+    break: [{ on: 'node-50', freeze: shortQueue.name }, fillQueue('node-51', 1302)],
     ask: 'node-50 port 1302 from node-12',
     felt: feltAs('timedOut', 1302),
     expect: { verdict: 'found', confirmed: [{ rule: 'accept-queue-overflow', node: 'node-50' }] },
