@@ -58,6 +58,7 @@ function onNodes(rule: AnyRule & { scope: 'node' }, params: unknown, input: Judg
           port: plan.symptom.port,
         },
         plan,
+        clockOffsetMs: input.clockOffsetsMs[node] ?? 0,
         params: rule.params.parse(params),
         say: rule.text[input.language],
       } as never);

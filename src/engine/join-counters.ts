@@ -25,6 +25,7 @@ export function joinCounters(
     ) as CounterReading;
   const before = side(false);
   const after = side(true);
+  const between = betweenOf(readings);
   const onlyOnce = !readings.some(({ evidence }) => evidence.entry.phase === 'after');
   const deltas: Record<string, CounterDelta> = {};
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
@@ -32,9 +33,19 @@ export function joinCounters(
     const second = after[name];
     const at = (second ?? first)?.at;
     if (at === undefined) continue;
-    deltas[name] = deltaOf(name, first?.value, second?.value, { onlyOnce, rebooted, at });
+    const delta = deltaOf(name, first?.value, second?.value, { onlyOnce, rebooted, at });
+    deltas[name] = between === undefined || delta.delta === null ? delta : { ...delta, between };
   }
   return deltas;
+}
+
+/** From the end of what was read before to the begin of what was read after. */
+function betweenOf(readings: readonly { readonly evidence: Evidence }[]): CounterDelta['between'] {
+  const entries = readings.map(({ evidence }) => evidence.entry);
+  const before = entries.filter(({ phase }) => phase !== 'after').map(({ endedAtMs }) => endedAtMs);
+  const after = entries.filter(({ phase }) => phase === 'after').map(({ startedAtMs }) => startedAtMs);
+  if (before.length === 0 || after.length === 0) return undefined;
+  return { fromMs: Math.max(...before), toMs: Math.min(...after) };
 }
 
 /** One counter before and after. */

@@ -139,6 +139,8 @@ export interface CounterDelta {
    * - `once`: it was read only once
    */
   readonly how: 'counted' | 'wrapped' | 'gauge' | 'reset' | 'appeared' | 'vanished' | 'once';
+  /** What happened between these is in `delta` for certain: end of the first reading, begin of the second; our clock. */
+  readonly between?: { readonly fromMs: number; readonly toMs: number };
   readonly at: At;
 }
 /** A name that is not here does not exist on this kernel: that is a fact too. */

@@ -72,6 +72,8 @@ export interface NodeRule<
     /** Address and port that are diagnosed. */
     readonly target: { readonly address: string; readonly port: number };
     readonly plan: Plan;
+    /** Clock of the node minus clock of netcheck, milliseconds; 0 where it is not known. */
+    readonly clockOffsetMs: number;
     readonly params: z.output<Params>;
     readonly say: Text;
   }): Outcome | Undecided;

@@ -85,7 +85,7 @@ export const conntrackInsertRace = defineNodeRule({
       risk: '在 VXLAN 校验和有缺陷的内核上可能暴露那个问题；除此之外风险低',
     },
   },
-  evaluate({ node, facts, target, plan, params, say }) {
+  evaluate({ node, facts, target, plan, clockOffsetMs, params, say }) {
     const max = facts.sysctl[maxKey];
     const stats = facts.conntrackStats;
     if (max === undefined && stats === undefined) return undecided('sysctl', node, say.notRead({ key: maxKey }));
@@ -96,7 +96,14 @@ export const conntrackInsertRace = defineNodeRule({
     if (count <= 0) return ruledOut(because(say.flat, rise.at));
     const failed = because(say.failed({ count }), rise.at);
 
-    const lost = lostSynsAt({ node, capture: facts.capture, target, plan, say });
+    // a capture begins before the counters are read and ends after: what is lost then is in none of them
+    const between = rise.between && {
+      fromMs: rise.between.fromMs + clockOffsetMs,
+      toMs: rise.between.toMs + clockOffsetMs,
+    };
+    const asked = { node, capture: facts.capture, target, plan, say };
+    const meanwhile = lostSynsAt({ ...asked, ...(between && { between }) });
+    const lost = meanwhile.kind === 'none' ? lostSynsAt(asked) : meanwhile;
     if (lost.kind === 'none') return ruledOut(failed, lost.because);
     const natRules =
       facts.firewall?.rules.filter(({ table, text }) => table.includes('nat') && isSourceNat.test(text)) ?? [];
@@ -132,7 +139,7 @@ export const conntrackInsertRace = defineNodeRule({
         [failed, mechanism, lost.because, because(say.rare({ syns: lost.syns, minLost: params.minLost }), lost.at)],
         remedies(),
       );
-    return plainRule === undefined
+    return plainRule === undefined || meanwhile.kind === 'none'
       ? likely([failed, mechanism, lost.because], remedies())
       : confirmed([failed, mechanism, lost.because], remedies());
 

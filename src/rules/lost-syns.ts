@@ -56,10 +56,11 @@ export type LostSyns =
   | { readonly kind: 'unseen'; readonly why: string };
 
 /** SYNs before the first answer: all but the one that was answered. */
-export function lostBefore(connection: Connection): number {
-  const firstAnswer = connection.synAcks[0]?.atMs;
-  if (firstAnswer === undefined) return connection.syns.length;
-  return Math.max(0, connection.syns.filter(({ atMs }) => atMs <= firstAnswer).length - 1);
+export const lostBefore = (connection: Connection): number => lostSynsOf(connection).length;
+
+function lostSynsOf({ syns, synAcks }: Connection): Connection['syns'] {
+  const firstAnswer = synAcks[0]?.atMs;
+  return firstAnswer === undefined ? syns : syns.filter(({ atMs }) => atMs <= firstAnswer).slice(0, -1);
 }
 
 /**
@@ -73,8 +74,10 @@ export function lostSynsAt(input: {
   readonly target: { readonly address: string; readonly port: number };
   readonly plan: Plan;
   readonly say: LostSynSentences;
+  /** Only those that were sent between these, by the node's clock; all, unless told. */
+  readonly between?: { readonly fromMs: number; readonly toMs: number };
 }): LostSyns {
-  const { node, capture, target, plan, say } = input;
+  const { node, capture, target, plan, say, between = { fromMs: -Infinity, toMs: Infinity } } = input;
   const weak = weakness(capture, say);
   if (capture === undefined) return { kind: 'unseen', why: say.noCapture };
   const roles = plan.nodes.find((n) => n.node.name === node)?.roles ?? [];
@@ -84,8 +87,10 @@ export function lostSynsAt(input: {
     (c.server.port === target.port && sameAddress(c.server.address, target.address));
   const legs = withoutTranslatedLegs(capture.connections);
   const seen = handshakesOf({ ...capture, connections: legs }, concerns, isTarget ? 200 : 1000);
-  const connections = [...seen.unanswered, ...seen.answered.filter((c) => lostBefore(c) > 0)];
-  const syns = connections.reduce((sum, c) => sum + lostBefore(c), 0);
+  const lostOf = (c: Connection): number =>
+    lostSynsOf(c).filter(({ atMs }) => atMs >= between.fromMs && atMs <= between.toMs).length;
+  const connections = [...seen.unanswered, ...seen.answered].filter((c) => lostOf(c) > 0);
+  const syns = connections.reduce((sum, c) => sum + lostOf(c), 0);
   if (syns > 0) {
     const sentence = say.lost({ syns, connects: connections.length, of: seen.all.length, port: target.port });
     return { kind: 'lost', syns, connections, because: because(sentence, capture.at), at: capture.at };

@@ -374,7 +374,7 @@ async function startNode({
   await Promise.all([must(['cp', '-a', etc, join(dir, 'etc')]), makeKey(join(dir, 'host_key'), node.name)]);
   await Promise.all([mkdir(join(dir, 'home')), mkdir(join(dir, 'home-user'))]);
   await Promise.all([
-    ...['service.mjs', 'dns-server.mjs'].map((file) =>
+    ...['service.mjs', 'dns-server.mjs', 'collide.pl'].map((file) =>
       copyFile(fileURLToPath(new URL(`./${file}`, import.meta.url)), join(dir, file)),
     ),
     // a link on many machines, to a file that is not there inside

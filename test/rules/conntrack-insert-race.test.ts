@@ -23,6 +23,12 @@ const late = (out = false) => {
   const syns = connect.syns.map((s, i) => ({ ...s, sightings: i === 0 && !out ? [came] : [came, left] }));
   return { ...connect, syns };
 };
+/** The same connection at another time. */
+const shifted = (one: ReturnType<typeof late>, byMs: number) => ({
+  ...one,
+  syns: one.syns.map((s) => ({ ...s, atMs: s.atMs + byMs })),
+  synAcks: one.synAcks.map((s) => ({ ...s, atMs: s.atMs + byMs })),
+});
 const sysctl = sysctls({ 'net.netfilter.nf_conntrack_max': '65536' });
 const racing: Facts = {
   sysctl,
@@ -72,6 +78,24 @@ describe('conntrack-insert-race', () => {
     expect(judge({ ...racing, capture: capture([late()]) }).verdict).toBe('likely');
     const { firewall: _, ...unread } = racing;
     expect(judge(unread).verdict).toBe('likely');
+  });
+
+  it('counts what was lost between the two readings: a capture begins before and ends after', () => {
+    const sooner = [1, 2].map(() => shifted(late(), -1500));
+    const stats = (between: { fromMs: number; toMs: number }) =>
+      Object.fromEntries(
+        Object.entries(racing.conntrackStats ?? {}).map(([name, delta]) => [name, { ...delta, between }]),
+      );
+    const all = { ...racing, capture: capture([late(), late(), late(), ...sooner, answered()]) };
+    // five were lost, and three collisions were counted
+    expect(judge(all).verdict).toBe('likely');
+    expect(judge({ ...all, conntrackStats: stats({ fromMs: 500, toMs: 5000 }) }).verdict).toBe('confirmed');
+    // the clock of the node is 10 s ahead of ours
+    const ahead = { facts: { ...all, conntrackStats: stats({ fromMs: -9500, toMs: -5000 }) }, clockOffsetMs: 10_000 };
+    expect(judgeNode(conntrackInsertRace, { ...ahead, node: 'router-30' }).verdict).toBe('confirmed');
+    // nothing was lost between the readings: only the mechanism is there
+    const never = { ...racing, conntrackStats: stats({ fromMs: 50_000, toMs: 60_000 }) };
+    expect(judge(never).verdict).toBe('likely');
   });
 
   it('stays silent: flat, every first SYN answered, ports at random, no NAT, or the SYNs left', () => {

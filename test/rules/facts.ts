@@ -393,6 +393,7 @@ export interface Judged {
 }
 
 interface NodeCase {
+  readonly clockOffsetMs?: number;
   readonly node?: string;
   readonly facts: Facts;
   readonly symptom?: Symptom;
@@ -416,6 +417,7 @@ export function judgeNode(rule: AnyRule, input: NodeCase): Judged {
       symptom: input.symptom ?? symptom(),
       target: input.target ?? target,
       plan: input.plan ?? plan(),
+      clockOffsetMs: input.clockOffsetMs ?? 0,
       params: rule.params.parse(input.params ?? {}),
       say: rule.text[input.language ?? 'en'],
     }),

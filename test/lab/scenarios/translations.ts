@@ -21,7 +21,24 @@ const overlay: LabDefinition = {
   }),
 };
 
-/** F15, F42: addresses are translated, or packets are wrapped, on the way. */
+const collide = (...words: string[]): readonly string[] => ['perl', '/run/netcheck-lab/collide.pl', ...words];
+const randomly = '-s 10.244.12.0/24 -o eth0 -j MASQUERADE --random-fully';
+/**
+ * Between translation (priority 100) and the moment when connection tracking confirms an entry: SYNs of pods wait there
+ * for each other. The table is one that nothing else uses.
+ */
+const hold = `iptables -t security -N HOLD
+iptables -t security -A HOLD -p tcp --syn --dport 1301 -m conntrack --ctorigsrc 10.244.12.0/24 -j NFQUEUE --queue-num 5 --queue-bypass
+nft 'add chain ip security late { type filter hook postrouting priority 200; }'
+nft add rule ip security late jump HOLD`;
+const colliding: LabDefinition = {
+  name: 'colliding',
+  nodes: plain.nodes.map((node) =>
+    node.name === 'node-12' ? { ...node, setup: [...(node.setup ?? []), ['sh', '-ec', hold]] } : node,
+  ),
+};
+
+/** F14, F15, F42: addresses are translated, or packets are wrapped, on the way. */
 export const translationScenarios: readonly Scenario[] = [
   {
     id: 'snat-port-exhaustion',
@@ -48,6 +65,41 @@ export const translationScenarios: readonly Scenario[] = [
       onRouter('iptables', '-t', 'nat', '-F', 'POSTROUTING'),
       onRouter('conntrack', '-F'),
     ],
+  },
+  {
+    id: 'conntrack-insert-race',
+    fault: 'F14',
+    about:
+      "Two pods behind one MASQUERADE connect from the same source port at the same moment, twice a second: both are given the same translation, and the one that is confirmed second loses its SYN. That the two packets are translated before either is confirmed is forced (NFQUEUE holds the first until the second is there); the choice of ports, the clash, the counter and the loss are the kernel's own.",
+    definition: colliding,
+    // healthy means that ports are chosen at random
+    break: [{ on: 'node-12', run: ['sh', '-c', `iptables -t nat -D POSTROUTING ${randomly} 2>/dev/null; true`] }],
+    traffic: [
+      { on: 'node-12', run: collide('hold', '5') },
+      { on: 'pod-a', run: collide('connect', target, '1301') },
+      { on: 'pod-b', run: collide('connect', target, '1301') },
+    ],
+    ask: 'node-50 port 1301 from 10.244.12.2 via node-12 connects take a second now and then for 5s',
+    felt: {
+      from: 'pod-b',
+      run: ['sh', '-c', 'before=$(wc -c < /tmp/slow); sleep 2.5; [ $(wc -c < /tmp/slow) = $before ] || exit 9'],
+      broken: { exit: 9 },
+    },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'conntrack-insert-race', node: 'node-12' }],
+      // of a connect whose answer came after the capture's end
+      mayBeLikely: [{ rule: 'syn-unanswered', node: 'node-12' }],
+      remedy: { node: 'node-12', command: `iptables -t nat -I POSTROUTING 1 ${randomly}` },
+    },
+    mend: [
+      {
+        on: 'node-12',
+        run: ['sh', '-ec', `iptables -t nat -I POSTROUTING 1 ${randomly}`],
+      },
+    ],
+    // the pod has no login, so nothing is tried from there
+    mended: 'inconclusive',
   },
   {
     id: 'vxlan-mtu',
