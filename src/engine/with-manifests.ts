@@ -151,7 +151,7 @@ function withManifest(remedy: Remedy, rule: string, number: number, language: La
   const head = [`kubectl diff ${how}`, `kubectl apply ${how}`, ...(unknown ? [say.kubeNameWorkload] : [])];
   const documents = drafts.map(({ about, object, instead }) => {
     const body = yamlText(object).trimEnd().split('\n');
-    return [...yamlComment(about), ...(instead === true ? body.map((line) => `# ${line}`) : body)];
+    return [...yamlComment(wrapped(about)), ...(instead === true ? body.map((line) => `# ${line}`) : body)];
   });
   const yaml = documents.reduce(
     (text, lines, index) => {
@@ -178,6 +178,19 @@ function withManifest(remedy: Remedy, rule: string, number: number, language: La
     undo,
     manifest: { file, yaml },
   };
+}
+
+/** Lines of a comment that fit beside each other; a snippet of JSON stays whole. */
+function wrapped(text: string): string {
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      if (line.startsWith('{')) return [line];
+      // Chinese has no spaces, and its letters are twice as wide
+      const form = /[\u3000-\u9fff]/u.test(line) ? /(.{1,45})(?:(?<=[，。；：、])|\s+|$)/gu : /(.{1,90})(?:\s+|$)/gu;
+      return line.replaceAll(form, '$1\n').trimEnd().split('\n');
+    })
+    .join('\n');
 }
 
 function undoOf(kind: string, name: string, namespace: string | undefined): string[] {

@@ -256,7 +256,7 @@ function firewallNote(
   const where =
     rule === undefined
       ? ''
-      : `${words.rule(tool ?? '', table ?? '', chain ?? '')}${words.colon}${rule} (${packets === undefined ? words.noCounter : words.counted(packets)})`;
+      : `${inBrackets(packets === undefined ? words.noCounter : words.counted(packets))}${words.rule(tool ?? '', table ?? '', chain ?? '')}${words.colon}${rule}`;
   return {
     text: `${words.firewall}${words.colon}${said}${where}${why === undefined || why === '' ? '' : `${words.colon}${why}`}`,
     isBad,

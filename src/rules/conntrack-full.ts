@@ -5,6 +5,7 @@ import { because } from './because.ts';
 import { lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedies.ts';
+import { kubeProxyCommands } from './kube-objects.ts';
 
 const maxKey = 'net.netfilter.nf_conntrack_max';
 const countKey = 'net.netfilter.nf_conntrack_count';
@@ -173,7 +174,15 @@ export const conntrackFull = defineNodeRule({
           commands: [...lasting.commands, `echo 'options nf_conntrack hashsize=${buckets}' > ${moduleFile}`],
           undo: [`rm ${moduleFile}`, ...lasting.undo],
         },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.risk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [...kubeProxyCommands({ min: String(wanted) })],
+          undo: [],
+          risk: say.risk,
+          // a DaemonSet that sets the sysctl would lose against kube-proxy
+          objects: [],
+        },
         {
           kind: 'application',
           node,

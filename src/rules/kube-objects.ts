@@ -109,7 +109,7 @@ export function podSysctlDrafts(settings: readonly KernelSetting[], say: KubeObj
   return [
     ...drafts,
     {
-      about: `${say.kubeInitContainer}\n${say.kubeTuning({ plugin })}`,
+      about: `${say.kubeTuning({ plugin })}\n${say.kubeInitContainer}`,
       instead: true,
       object: podTemplate({ initContainers: [settingContainer(settings)] }),
     },
@@ -222,16 +222,7 @@ export function tunnelMtuDrafts(
         about: say.kubeFelixMtu({ mtu, device }),
         object: felixConfiguration({ [key]: mtu }),
       },
-      {
-        about: say.kubeOperatorMtu({ mtu }),
-        instead: true,
-        object: {
-          apiVersion: 'operator.tigera.io/v1',
-          kind: 'Installation',
-          metadata: { name: 'default' },
-          spec: { calicoNetwork: { mtu } },
-        },
-      },
+      installationDraft(mtu, say),
       {
         about: say.kubeVethMtu({ mtu }),
         instead: true,
@@ -241,6 +232,32 @@ export function tunnelMtuDrafts(
   if (device.startsWith('cilium_') && nicMtu !== null)
     return [{ about: say.kubeCiliumMtu({ mtu: nicMtu }), object: configMap('cilium-config', { mtu: String(nicMtu) }) }];
   return [];
+}
+
+/** The MTU that pods are to have, where Calico makes their devices; empty where somebody else does. */
+export function podMtuDrafts(
+  links: readonly { readonly name: string }[],
+  mtu: number,
+  say: KubeObjectSentences,
+): readonly KubeDraft[] {
+  if (!links.some(({ name }) => /^cali|^vxlan\.calico$/.test(name))) return [];
+  return [
+    { about: say.kubeVethMtu({ mtu }), object: configMap('calico-config', { veth_mtu: String(mtu) }) },
+    installationDraft(mtu, say),
+  ];
+}
+
+function installationDraft(mtu: number, say: KubeObjectSentences): KubeDraft {
+  return {
+    about: say.kubeOperatorMtu({ mtu }),
+    instead: true,
+    object: {
+      apiVersion: 'operator.tigera.io/v1',
+      kind: 'Installation',
+      metadata: { name: 'default' },
+      spec: { calicoNetwork: { mtu } },
+    },
+  };
 }
 
 /** Calico's settings of all nodes. */

@@ -13,6 +13,7 @@ import { byFlow, keyOfSide, sizeErrors } from './size-errors.ts';
 import { sidesOf } from './capture-counts.ts';
 import { tcpOnlyText } from './transport.ts';
 import { overheadOf } from './tunnel-overhead.ts';
+import { kubeObjectText, podMtuDrafts } from './kube-objects.ts';
 
 /** A device that packets of a connection leave by, with what fits: less where they are wrapped there. */
 interface Egress {
@@ -49,6 +50,7 @@ export const mtuTooSmall = defineNodeRule({
   ],
   text: {
     en: {
+      ...kubeObjectText.en,
       ...captureText.en,
       ...tcpOnlyText.en,
       title: 'A device on the way has a smaller MTU than the two ends agreed on',
@@ -92,6 +94,7 @@ export const mtuTooSmall = defineNodeRule({
       permanentRisk: 'Pods get a new MTU only when they are created again; too high a value moves the black hole on',
     },
     zh: {
+      ...kubeObjectText.zh,
       ...captureText.zh,
       ...tcpOnlyText.zh,
       title: '路径上有设备的 MTU 小于两端协商的大小',
@@ -251,7 +254,14 @@ export const mtuTooSmall = defineNodeRule({
           { text: say.temporary, risk: say.temporaryRisk },
         ),
         { kind: 'permanent', node, text: say.permanent, commands: [], undo: [], risk: say.permanentRisk },
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.permanentRisk },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [],
+          undo: [],
+          risk: say.permanentRisk,
+          objects: [...podMtuDrafts(links, egress.fits, say)],
+        },
       ];
     }
   },

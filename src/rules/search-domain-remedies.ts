@@ -1,8 +1,10 @@
 import type { Remedy } from '../model/report.ts';
+import { dnsOptionDraft, kubeObjectText } from './kube-objects.ts';
 
 /** Sentences of the remedies against a search domain that answers for other names. */
 export const searchDomainText = {
   en: {
+    ...kubeObjectText.en,
     find: 'Compare the name with and without the dot at its end, and find where the search domain comes from (NetworkManager, DHCP, cloud-init write /etc/resolv.conf anew)',
     takeOut: 'Takes the search domain out of resolv.conf now; running programs read it anew, some only after a restart',
     dotAtEnd: 'Write the name with a dot at its end in the configuration of the application: no search domain is tried',
@@ -15,6 +17,7 @@ export const searchDomainText = {
     riskPermanent: 'Medium: short names that relied on this domain stop working',
   },
   zh: {
+    ...kubeObjectText.zh,
     find: '分别解析末尾加点和不加点的域名进行比较，并找出搜索域的来源（NetworkManager、DHCP、cloud-init 会重写 /etc/resolv.conf）',
     takeOut: '立即从 resolv.conf 去掉该搜索域；运行中的程序会重新读取，有些要重启后才生效',
     dotAtEnd: '应用配置里的域名末尾加点：不再尝试搜索域',
@@ -82,6 +85,14 @@ export function searchDomainRemedies({
       undo: [],
       risk: say.riskPermanent,
     },
-    { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskPermanent },
+    {
+      kind: 'kubernetes',
+      text: say.kubernetes,
+      commands: [],
+      undo: [],
+      risk: say.riskPermanent,
+      // the search list stays, and is asked after the name itself
+      objects: [dnsOptionDraft(say.kubeNdots({ ndots: '1' }), 'ndots', '1')],
+    },
   ];
 }

@@ -204,9 +204,7 @@ spec:
         },
       },
     });
-    expect(manifest?.yaml).toContain(
-      '# Unsafe sysctls: the kubelet of every node that may run the pods needs --allowed-unsafe-sysctls=net.core.somaxconn',
-    );
+    expect(manifest?.yaml).toContain('# --allowed-unsafe-sysctls=net.core.somaxconn ');
     expect(manifest?.yaml).toContain(
       '# {"type":"tuning","sysctl":{"net.ipv4.tcp_keepalive_time":"600","net.core.somaxconn":"4096"}}',
     );

@@ -78,10 +78,10 @@ describe('what is said of a hop', () => {
   it('is the firewall with the rule that decides and what it counted; or why it was not seen', () => {
     const rule = { tool: 'iptables', table: 'filter', chain: 'FORWARD', rule: '-P FORWARD DROP' };
     expect(texts({ firewall: { verdict: 'drops', of: 'connects', by: 'rules', ...rule, packets: 32 } })).toEqual([
-      '! firewall: drops them, iptables table filter, chain FORWARD: -P FORWARD DROP (+32)',
+      '! firewall: drops them (+32), iptables table filter, chain FORWARD: -P FORWARD DROP',
     ]);
     expect(texts({ firewall: { verdict: 'mayReject', of: 'answers', ...rule } })).toEqual([
-      '! firewall: may reject the answers, iptables table filter, chain FORWARD: -P FORWARD DROP (no counter)',
+      '! firewall: may reject the answers (no counter), iptables table filter, chain FORWARD: -P FORWARD DROP',
     ]);
     expect(texts({ firewall: { verdict: 'notSeen', of: 'connects', why: 'sudo refused' } })).toEqual([
       'firewall: not seen: sudo refused',
