@@ -1,5 +1,5 @@
 import type { Grant } from './config.ts';
-import type { AccessAction } from './model/access-action.ts';
+import { type AccessAction, namedActions } from './model/access-action.ts';
 import type { InventoryNode } from './model/inventory.ts';
 import { nodeOfPlace } from './model/netns.ts';
 import type { Plan } from './model/plan.ts';
@@ -34,8 +34,8 @@ export interface Denial {
 }
 
 /**
- * Whether this may be done. Without `access` everybody in the workspace may; with it one grant must cover the person, the
- * channel, the action, and, where there is a plan, its playbooks and every node.
+ * Whether this may be done. Without `access` everybody in the workspace may, but for what changes a node; with it one grant
+ * must cover the person, the channel, the action, and, where there is a plan, its playbooks and every node.
  *
  * @param memberOf asked for the groups that grants name, as they are written there
  * @returns undefined where it is allowed
@@ -45,7 +45,8 @@ export function deny(
   attempt: Attempt,
   memberOf: (group: string) => Membership,
 ): Denial | undefined {
-  if (access === undefined) return undefined;
+  if (access === undefined)
+    return namedActions.includes(attempt.action) ? { because: 'action', groups: [], grants: [] } : undefined;
   const judged = access.map((grant) => ({
     grant,
     who: coversWho(grant, attempt.user, memberOf),
@@ -103,7 +104,8 @@ function coversDeed(
   grant: Grant,
   { action, plan }: Attempt,
 ): { readonly missing: 'action' | 'playbooks' | 'nodes' | undefined } {
-  if (!covers(grant.actions, action)) return { missing: 'action' };
+  const named = namedActions.includes(action);
+  if (named ? grant.actions?.includes(action) !== true : !covers(grant.actions, action)) return { missing: 'action' };
   if (plan === undefined) return { missing: undefined };
   if (!plan.playbooks.every((playbook) => covers(grant.playbooks, playbook))) return { missing: 'playbooks' };
   return { missing: plan.nodes.every(({ node }) => coversNode(grant, node)) ? undefined : 'nodes' };

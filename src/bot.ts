@@ -151,7 +151,7 @@ function createApp(
 ): SlackApp {
   const { config } = wiring.loaded;
   return createSlackApp({
-    ...slackOptions(queue, botToken, metrics),
+    ...slackOptions(wiring, queue, botToken, metrics),
     appToken: process.env['SLACK_APP_TOKEN'] || undefined,
     signingSecret: process.env['SLACK_SIGNING_SECRET'] || undefined,
     command: config.slack.command,

@@ -54,7 +54,6 @@ export function createAccessCheck(
 
   return {
     async refuse(attempt, language) {
-      if (access === undefined) return undefined;
       const denial = deny(access, attempt, await memberships(attempt.user));
       if (denial === undefined) return undefined;
       return denialText(denial, await namesFor(denial.grants.map(({ grant }) => grant)), language);

@@ -83,6 +83,8 @@ export async function main(args: readonly string[]): Promise<number> {
       return (await import('./commands/sudoers.ts')).sudoers(rest, values);
     case 'gate':
       return (await import('./commands/gate.ts')).gate(rest, values);
+    case 'change-helper':
+      return (await import('./commands/change-helper.ts')).changeHelper(rest);
     case 'doctor':
       return (await import('./commands/doctor.ts')).doctor(rest, values);
     case 'log':

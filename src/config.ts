@@ -3,7 +3,7 @@ import path from 'node:path';
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { cronProblem, timeZoneProblem } from './cron.ts';
-import { accessActions } from './model/access-action.ts';
+import { accessActions, namedActions } from './model/access-action.ts';
 import { AlertSettings } from './model/alert-settings.ts';
 import { NetcheckError } from './model/errors.ts';
 import { InventoryNode, IpAddress, NodeName, Port } from './model/inventory.ts';
@@ -147,6 +147,8 @@ export const Config = z.strictObject({
     })
     .prefault({}),
   access: z.array(Grant).optional(),
+  /** Whether a remedy may be tried from Slack, by two people, see docs/changes.md. */
+  remedies: z.strictObject({ apply: z.boolean().default(false) }).prefault({}),
   playbooks: z.array(z.string().min(1)).default([]),
   /** Directories of plug-ins; their code runs inside netcheck. */
   plugins: z.array(z.string().min(1)).default([]),
@@ -250,6 +252,14 @@ export function parseConfig(text: string, file: string): Config {
     const { line, column } = positionOf(['defaults', 'probeFrom']);
     throw invalid([
       `${file}:${line}:${column}: defaults.probeFrom names ${strangers.join(', ')}, and nodes does not (there are: ${Object.keys(nodes).join(', ') || 'none'})`,
+    ]);
+  }
+  const { access, remedies } = parsed.data;
+  const missing = namedActions.filter((action) => !access?.some(({ actions }) => actions?.includes(action)));
+  if (remedies.apply && missing.length > 0) {
+    const { line, column } = positionOf(['remedies', 'apply']);
+    throw invalid([
+      `${file}:${line}:${column}: remedies.apply: no grant of access names the action ${missing.join(' and ')}, so nobody could; docs/changes.md shows one that does`,
     ]);
   }
   const names = (parsed.data.schedules ?? []).map(nameOf);

@@ -8,11 +8,17 @@ import type { AccessCheck } from './check-access.ts';
 import { dataDirectory } from './config.ts';
 import { contextOf } from './earlier-runs.ts';
 import { type Ending, pastRunOf } from './engine/past-run-of.ts';
-import type { AnswerThread, NodeSlots, RunRequest } from './engine/ports.ts';
+import type { AnswerThread, NodeSlots, OnProgress, RunRequest } from './engine/ports.ts';
+import type { TrialResult } from './engine/try-change.ts';
+import type { Trial } from './model/change.ts';
 import { NetcheckError, sentencesOf } from './model/errors.ts';
 import type { InventoryNode } from './model/inventory.ts';
 import type { Language } from './model/language.ts';
 import type { Plan } from './model/plan.ts';
+import type { Report } from './model/report.ts';
+import type { TriedChange } from './model/run-context.ts';
+import { trialText } from './report/trial-text.ts';
+import { type AskInto, runTrial } from './run-trial.ts';
 import { createRunDirectory, type Wiring } from './wiring.ts';
 
 /** What a run needs besides itself. */
@@ -39,31 +45,40 @@ export async function handleRun(
   const runsDirectory = path.join(dataDirectory(wiring.loaded), 'runs');
   const directory = path.join(runsDirectory, request.id);
   let plan: Plan | undefined;
-  let outcome: { readonly report: Awaited<ReturnType<Wiring['run']>> } | { readonly error: unknown };
+  let tried: TrialResult | undefined;
+  let outcome: { readonly report: Report } | { readonly error: unknown };
   try {
     const planned = await wiring.plan(request.text);
     plan = planned;
     await refuseOnceMore(request, plan, wiring, access);
-    const report = await wiring.run(plan, {
-      id: request.id,
-      language: request.language,
-      signal,
-      onProgress: (event) => thread.progress(event),
-      sink: createRunDirectory(directory),
-      slots,
-      askedBy: request.askedBy,
-      thread: request.thread,
-      attempt,
-      mayJoin: async (node) => (await refusalOf(request, withNode(planned, node), access)) === undefined,
-    });
-    outcome = { report };
+    const onProgress: OnProgress = (event) => thread.progress(event);
+    const ask: AskInto = (id, into) =>
+      wiring.run(planned, {
+        id,
+        language: request.language,
+        signal,
+        onProgress,
+        sink: createRunDirectory(into),
+        slots,
+        askedBy: request.askedBy,
+        thread: request.thread,
+        attempt,
+        mayJoin: async (node) => (await refusalOf(request, withNode(planned, node), access)) === undefined,
+      });
+    if (isTrial(request)) {
+      const around = { wiring, access, directory, attempt, signal, onProgress };
+      tried = await runTrial(request, plan, ask, around);
+      outcome = tried.report === undefined ? { error: notReported(tried, request) } : { report: tried.report };
+    } else outcome = { report: await ask(request.id, directory) };
   } catch (error) {
     outcome = { error };
   }
   const stopped = stopReasonOf(signal);
   if (stopped?.why === 'closing' || stopped?.why === 'takenOver') throw new Error(`run ${request.id}: ${stopped.why}`);
   const ending = ((): Ending => {
-    if (stopped?.why === 'cancelled') return { how: 'cancelled', message: stopped.by, hint: '', plan };
+    // What became of a change is told also where the run was cancelled.
+    if (stopped?.why === 'cancelled' && tried === undefined)
+      return { how: 'cancelled', message: stopped.by, hint: '', plan };
     if ('report' in outcome) return { how: 'finished', report: outcome.report };
     return { how: 'failed', ...failureOf(outcome.error, request.language), plan };
   })();
@@ -71,6 +86,7 @@ export async function handleRun(
   if (ending.how === 'failed' && plan === undefined) await logLost(request, ending.message, wiring);
   try {
     await answer();
+    await tried?.forget();
   } finally {
     await remember(request, ending, memory);
   }
@@ -82,9 +98,29 @@ export async function handleRun(
     }
     const { report } = ending;
     const earlier = { history: memory.history, runsDirectory, registries: wiring.registries };
-    const context = await contextOf(request, report, earlier, say);
+    const context = { ...(await contextOf(request, report, earlier, say)), ...triedOf(tried, request) };
     return thread.report(report, () => attachmentsOf(report, directory, request.language, say), context);
   }
+}
+
+const isTrial = (request: RunRequest): request is RunRequest & { readonly trial: Trial } => request.trial !== undefined;
+
+/** What became of the change, for the answer. */
+function triedOf(tried: TrialResult | undefined, { trial }: RunRequest): { readonly trial?: TriedChange } {
+  if (tried === undefined || trial === undefined) return {};
+  return { trial: { trial, outcome: tried.outcome, steps: tried.steps } };
+}
+
+/** Where the question could not be asked once more: what became of the change, as the reason why there is no report. */
+function notReported(tried: TrialResult, request: RunRequest): NetcheckError {
+  const text = (language: Language) => {
+    const { trial } = triedOf(tried, request);
+    const { headline, lines } = trial === undefined ? { headline: '', lines: [] } : trialText(trial, language);
+    const plain = (marked: string): string => marked.replaceAll(/[*`]|<@[A-Z0-9]+>/g, '').trim();
+    return { message: plain(headline), hint: lines.map(plain).join('\n') };
+  };
+  const { message, hint } = text('en');
+  return new NetcheckError('change/no-report', message, hint, { zh: text('zh') });
 }
 
 /** The end of a run in the audit log, where nobody else writes it: it was never begun, or its workers have died. */

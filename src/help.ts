@@ -87,6 +87,7 @@ const commandsEn = `Commands:
   netcheck sudoers [USER]          the least-privilege sudoers file that the collectors need
     --wrapper      the script behind it: captures and namespaces as root, each word of a command looked at
   netcheck gate [USER]             the forced command for authorized_keys: the SSH key can run nothing else
+  netcheck change-helper           the program for nodes where a remedy may be tried from Slack (docs/changes.md)
   netcheck bot [--no-worker]       Slack front (with a worker) | netcheck worker: one more worker process
 
 Options:
@@ -114,6 +115,7 @@ const commandsZh = `命令：
   netcheck sudoers [用户]          采集所需的最小权限 sudoers 文件
     --wrapper      与之配套的脚本：以 root 抓包、进入命名空间，逐词检查命令
   netcheck gate [用户]             authorized_keys 用的强制命令：该 SSH 密钥只能运行采集命令
+  netcheck change-helper           供允许从 Slack 试行处置的节点安装的程序（docs/changes.md）
   netcheck bot [--no-worker]       Slack 前端（含工作进程） | netcheck worker：再加一个工作进程
 
 选项：

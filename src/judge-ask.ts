@@ -70,7 +70,9 @@ export function createJudge(wiring: Pick<Wiring, 'plan' | 'writeLog' | 'loaded'>
       }
     },
 
-    async mayAct(action, { user, channel, run }) {
+    async mayAct(action, { user, channel, run, others }) {
+      if (others?.includes(user) === true)
+        return refused(action, { user, channel }, run.text, secondPerson[run.language], run.id);
       // A node may be gone from the inventory since; then only the person, the place and the deed can be judged.
       const planned = await plan(run.text).catch(() => undefined);
       const refusal = await access.refuse({ user, channel, action, plan: planned }, run.language);
@@ -86,6 +88,17 @@ export function createJudge(wiring: Pick<Wiring, 'plan' | 'writeLog' | 'loaded'>
     },
   };
 }
+
+const secondPerson = {
+  en: {
+    message: 'A change needs two people: you have asked for it, or for the run that found it.',
+    hint: 'Somebody else who may approve changes must press Approve.',
+  },
+  zh: {
+    message: '改动需要两个人：你提出了它，或提出了发现它的问题。',
+    hint: '请由另一位有权批准改动的人按“批准”。',
+  },
+} as const;
 
 /** "Did you mean …" only with names that this person may know. */
 async function withoutOtherNodes(

@@ -46,6 +46,8 @@ export interface Wiring {
   readonly inventory: Inventory;
   /** What runs through it is in the audit log, as done outside of runs. */
   readonly transport: NodeTransport;
+  /** The same, with what runs in the audit log as done by this run. */
+  transportOf(run: string): NodeTransport;
   /** Writes to the audit log. Never rejects: no answer waits for a disk; what goes wrong is said on stderr. */
   readonly writeLog: (record: AuditRecord) => Promise<void>;
   /** Null where netcheck.yaml says nothing of Kubernetes. */
@@ -218,6 +220,7 @@ export async function wire(
     registries,
     inventory,
     transport,
+    transportOf,
     writeLog,
     cluster,
     plan: (text) => planFor(parseAsk(text)),

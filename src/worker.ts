@@ -28,7 +28,7 @@ export async function worker(options: Options): Promise<number> {
   metrics.watchQueue(queue);
   const stop = untilStopped();
   const sender = createSlackSender({
-    ...slackOptions(queue, botToken, metrics),
+    ...slackOptions(wiring, queue, botToken, metrics),
     store: queue.patientStore,
     onDead: stop.because,
   });
@@ -66,12 +66,13 @@ export function log(line: string): void {
 }
 
 /** What every process that talks to Slack has in common. */
-export function slackOptions(queue: QueueAdapter, botToken: string, metrics: Metrics) {
+export function slackOptions({ loaded }: Wiring, queue: QueueAdapter, botToken: string, metrics: Metrics) {
   return {
     botToken,
     slackApiUrl: process.env['SLACK_API_URL'] || undefined,
     store: queue.store,
     renderReport: renderSlackReport,
+    offersChanges: loaded.config.remedies.apply,
     onCall: metrics.onSlackCall,
     log,
   } as const;

@@ -26,6 +26,16 @@ describe('netcheck.yaml', () => {
     expect(parseConfig('', 'netcheck.yaml').nodes).toEqual({});
   });
 
+  it('lets remedies be tried only where grants name who may ask for it and who may approve it', () => {
+    expect(parseConfig('', 'netcheck.yaml').remedies.apply).toBe(false);
+    expect(problemsOf('access: [{ actions: [apply] }, {}]\nremedies:\n  apply: true\n')).toEqual([
+      'netcheck.yaml:3:3: remedies.apply: no grant of access names the action approve, so nobody could; docs/changes.md shows one that does',
+    ]);
+    expect(
+      parseConfig('access: [{ actions: [apply, approve] }]\nremedies: { apply: true }\n', 'netcheck.yaml').remedies,
+    ).toEqual({ apply: true });
+  });
+
   it('takes a group as a selector, or as a list that adds up', () => {
     const { groups, audit } = parseConfig(
       'groups: { edge: "role=web,rack!=r9", core: [node-1, db-*] }\n',

@@ -97,6 +97,17 @@ describe('judging what people want', () => {
     expect(log).toEqual([]);
   });
 
+  it('wants somebody else where others have had their say, and writes the refusal down', async () => {
+    const { mayAct, log } = judge(`${yaml}  - { users: [U0ANNA, U0BEN], actions: [approve] }\n`);
+    const by = (user: string) => mayAct('approve', { user, channel: 'C0NET', run, others: ['U0ANNA'] });
+    expect(await by('U0ANNA')).toMatchObject({ ok: false, message: expect.stringContaining('two people') as string });
+    expect(await by('U0BEN')).toEqual({ ok: true });
+    expect(log).toMatchObject([
+      { event: 'refused', askedBy: 'U0ANNA', action: 'approve', run: 'r1' },
+      { event: 'pressed', askedBy: 'U0BEN', action: 'approve', run: 'r1' },
+    ]);
+  });
+
   it('writes down every press, allowed or not; a node that is gone does not keep anybody from Cancel', async () => {
     const { mayAct, log } = judge();
     expect(await mayAct('recheck', { user: 'U0ANNA', channel: 'C0NET', run })).toMatchObject({ ok: false });

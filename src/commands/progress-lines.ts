@@ -69,6 +69,7 @@ export function progressLines(stream: NodeJS.WriteStream, language: Language): O
         show(`${soFar[language]}${event.title} (${event.rule}, ${event.node})`);
         if (stream.isTTY) stream.write('\n');
         break;
+      case 'trial':
       case 'planned':
       case 'waiting':
       case 'connected':

@@ -9,6 +9,7 @@ import type {
   ClusterService,
 } from '../model/cluster.ts';
 import type { ClusterAnswer, ClusterQuestion } from '../model/cluster-facts.ts';
+import type { Trial, TrialStep } from '../model/change.ts';
 import type { Command } from '../model/command.ts';
 import type { NetcheckError } from '../model/errors.ts';
 import type { EvidenceEntry, Exit } from '../model/evidence.ts';
@@ -165,6 +166,8 @@ export type ProgressEvent =
       readonly failed: number;
     }
   | { readonly type: 'decided'; readonly rule: string; readonly node: string; readonly title: string }
+  /** A change is being tried: how far it is. */
+  | { readonly type: 'trial'; readonly node: string; readonly step: TrialStep['step'] }
   | { readonly type: 'finished'; readonly verdict: ReportVerdict; readonly headline: string };
 export type OnProgress = (event: ProgressEvent) => void;
 
@@ -197,6 +200,8 @@ export interface RunRequest {
   readonly wasRead?: boolean;
   /** What began it; absent: a person. */
   readonly origin?: 'alert' | 'schedule';
+  /** A change that two people want: the run makes it, asks again, and keeps it or puts it back. */
+  readonly trial?: Trial;
 }
 
 /** A file that goes with an answer. */

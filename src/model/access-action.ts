@@ -11,5 +11,10 @@ export const accessActions = [
   'evidence',
   'wrongVerdict',
   'look',
+  'apply',
+  'approve',
 ] as const;
 export type AccessAction = (typeof accessActions)[number];
+
+/** What a grant must name word by word: asking for a change of a node, and approving it. */
+export const namedActions: readonly AccessAction[] = ['apply', 'approve'];

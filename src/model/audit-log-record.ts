@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { accessActions } from './access-action.ts';
+import { trialSteps } from './change.ts';
 import { Exit } from './evidence.ts';
 import { ReportVerdict } from './verdict.ts';
 
@@ -41,6 +42,7 @@ export type RanCommand = z.infer<typeof RanCommand>;
  *   worker died; the one that took it over writes a `started` of its own with a higher `attempt`
  * - `ran`: commands that ended on a node. Without `run`: outside of runs (a namespace or the owner of an address was looked
  *   for, `netcheck doctor`)
+ * - `changed`: a change that two people wanted was begun, made, kept, put back
  * - `refused`: not allowed, nothing was run. `pressed`: a button was used
  */
 export const AuditRecord = z.preprocess(
@@ -70,6 +72,18 @@ export const AuditRecord = z.preprocess(
       verdict: z.union([ReportVerdict, z.enum(['cancelled', 'refused', 'failed', 'interrupted'])]),
       headline: z.string().optional(),
       tookMs: z.number().optional(),
+    }),
+    z.object({
+      event: z.literal('changed'),
+      atMs: z.number(),
+      run: z.string(),
+      node: z.string(),
+      /** The command as the report showed it. */
+      command: z.string(),
+      /** How far the trial of the change is. */
+      step: z.enum(trialSteps),
+      askedBy: z.string(),
+      approvedBy: z.string(),
     }),
     z.object({
       event: z.literal('refused'),

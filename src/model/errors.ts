@@ -6,6 +6,7 @@ import type { Language } from './language.ts';
  *
  * - `usage/…`, `ask/…`, `audit/…`: the person asked for something that cannot be done as written (exit 64)
  * - `config/…`, `playbook/…`, `replay/…`: a file that a person wrote or moved is not usable (exit 64)
+ * - `change/…`: a change of a node was tried, and the question could not be asked again
  * - `queue/…`, `slack/…`: an outside service that netcheck itself depends on is not there (exit 70)
  * - `fault/…`: our own fault (exit 70)
  */
@@ -41,6 +42,7 @@ export type ErrorCode =
   | 'replay/unreadable'
   | 'replay/newer'
   | 'pcap/unreadable'
+  | 'change/no-report'
   | 'queue/down'
   | 'queue/no-redis'
   | 'slack/refused'

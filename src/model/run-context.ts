@@ -1,3 +1,4 @@
+import type { Trial, TrialOutcome, TrialStep } from './change.ts';
 import type { PastRun } from './past-run.ts';
 
 /** Something that an administrator sets, and that was another at a later look. */
@@ -60,6 +61,15 @@ export interface SeenBefore {
 
 /** What earlier runs add to an answer. */
 export interface RunContext {
+  /** A change that this run tried, and what became of it. */
+  readonly trial?: TriedChange;
   readonly comparison?: Comparison;
   readonly seenBefore: readonly SeenBefore[];
+}
+
+/** A change that was tried. */
+export interface TriedChange {
+  readonly trial: Trial;
+  readonly outcome: TrialOutcome;
+  readonly steps: readonly TrialStep[];
 }

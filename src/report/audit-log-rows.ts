@@ -6,7 +6,7 @@ type Ended = Extract<AuditRecord, { event: 'ended' }>['verdict'];
 export interface AuditRow {
   /** When it began, Unix milliseconds. */
   readonly atMs: number;
-  readonly what: 'run' | 'refused' | 'pressed' | 'outside';
+  readonly what: 'run' | 'refused' | 'pressed' | 'changed' | 'outside';
   readonly run?: string;
   readonly askedBy?: string;
   readonly channel?: string;
@@ -124,6 +124,12 @@ export function newAuditRows({
           if (record.verdict === 'interrupted') return;
           open.delete(record.run);
           emit(row);
+          return;
+        }
+        case 'changed': {
+          const { atMs, run, node, askedBy, approvedBy, step, command } = record;
+          const text = `${step}: ${command} (${approvedBy})`;
+          emit({ atMs, what: 'changed', run, askedBy, text, nodes: [node], commands: 0, attempts: 0 });
           return;
         }
         case 'refused':

@@ -69,6 +69,7 @@ const styles: Readonly<Record<NonNullable<AuditRow['verdict']> | AuditRow['what'
   open: 'yellow',
   run: 'dim',
   pressed: 'dim',
+  changed: 'magenta',
   outside: 'dim',
 };
 
@@ -137,7 +138,7 @@ const wording = {
     colon: ': ',
     attempts: (count: number) => `(${count} workers)`,
     characters: (count: number) => `${count} characters, see --json`,
-    what: { run: '', refused: 'refused', pressed: 'pressed', outside: 'looked' },
+    what: { run: '', refused: 'refused', pressed: 'pressed', changed: 'change', outside: 'looked' },
     verdict: {
       found: 'found',
       clear: 'clear',
@@ -168,7 +169,7 @@ const wording = {
     colon: '：',
     attempts: (count: number) => `（${count} 个工作进程）`,
     characters: (count: number) => `共 ${count} 个字符，见 --json`,
-    what: { run: '', refused: '已拒绝', pressed: '按下按钮', outside: '查看' },
+    what: { run: '', refused: '已拒绝', pressed: '按下按钮', changed: '改动', outside: '查看' },
     verdict: {
       found: '已定位',
       clear: '未发现故障',

@@ -1,9 +1,17 @@
 import type { Language } from '../model/language.ts';
-import type { Comparison, NumberChange, RunContext, SeenBefore, SettingChange } from '../model/run-context.ts';
+import type {
+  Comparison,
+  NumberChange,
+  RunContext,
+  SeenBefore,
+  SettingChange,
+  TriedChange,
+} from '../model/run-context.ts';
 import { escapeInlineCode, escapeMrkdwnUpTo } from './escape-mrkdwn.ts';
 import { longDurationText } from './duration-text.ts';
 import type { SlackBlock } from './slack-blocks.ts';
 import { minuteText, slackLink } from './slack-link.ts';
+import { trialText } from './trial-text.ts';
 import { visible } from './visible-report.ts';
 
 /** Characters of one value of a setting, and of one sentence of a rule. */
@@ -141,12 +149,20 @@ export function renderRunContext(
   given: RunContext,
   language: Language,
 ): { readonly lead: readonly SlackBlock[]; readonly tail: readonly SlackBlock[] } {
-  const { comparison, seenBefore } = visible(given);
+  const { trial, comparison, seenBefore } = visible(given);
   const seen = seenBefore.map((one) => seenText(one, seenBefore.length > 1, language));
   return {
-    lead: comparison === undefined ? [] : [section(comparisonText(comparison, language))],
+    lead: [
+      ...(trial === undefined ? [] : [section(trialBlock(trial, language))]),
+      ...(comparison === undefined ? [] : [section(comparisonText(comparison, language))]),
+    ],
     tail: seen.length === 0 ? [] : [section(`🔁 ${seen.join('\n')}`)],
   };
+}
+
+function trialBlock(trial: TriedChange, language: Language): string {
+  const { headline, lines } = trialText(trial, language);
+  return [headline, ...lines.map((line) => `• ${line}`)].join('\n');
 }
 
 function comparisonText(comparison: Comparison, language: Language): string {

@@ -1,3 +1,4 @@
+import type { TrialStep } from '../model/change.ts';
 import type { ReportVerdict } from '../model/verdict.ts';
 
 export type RunPhase = 'connect' | 'look' | 'before' | 'capture' | 'probe' | 'after' | 'judge';
@@ -25,6 +26,7 @@ export type RunEvent =
       readonly failed: number;
     }
   | { readonly type: 'decided'; readonly rule: string; readonly node: string; readonly title: string }
+  | { readonly type: 'trial'; readonly node: string; readonly step: TrialStep['step'] }
   | { readonly type: 'finished'; readonly verdict: ReportVerdict; readonly headline: string }
   | { readonly type: 'failed'; readonly message: string; readonly hint: string; readonly cancelled: boolean };
 
@@ -52,6 +54,8 @@ export interface StatusState {
     readonly total: number;
     readonly failed: number;
   }[];
+  /** A change is being tried. */
+  readonly trial?: { readonly node: string; readonly step: TrialStep['step'] };
   /** The first rule that was decided. */
   readonly decided?: { readonly rule: string; readonly node: string; readonly title: string };
   readonly ended?:
@@ -103,6 +107,8 @@ export function reduceStatus(state: StatusState, event: RunEvent): StatusState {
     case 'decided':
       if (state.decided !== undefined) return state;
       return { ...state, decided: { rule: event.rule, node: event.node, title: event.title } };
+    case 'trial':
+      return { ...state, trial: { node: event.node, step: event.step } };
     case 'finished':
       return { ...state, ended: { how: 'finished', verdict: event.verdict, headline: event.headline } };
     case 'failed':

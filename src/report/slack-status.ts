@@ -2,6 +2,7 @@ import type { Language } from '../model/language.ts';
 import { escapeInlineCode, escapeMrkdwn, escapeMrkdwnUpTo } from './escape-mrkdwn.ts';
 import type { StatusState } from './run-status.ts';
 import { verdictMark, type SlackBlock } from './slack-blocks.ts';
+import { trialStepText } from './trial-text.ts';
 import { truncateToWidth } from './truncate-to-width.ts';
 import { visible } from './visible-report.ts';
 import { wording, type Wording } from './wording.ts';
@@ -45,6 +46,8 @@ export function renderSlackStatus(
     }),
   ];
   if (state.probes.length > shownNodes) progress.push(words.moreInBundle(state.probes.length - shownNodes));
+  if (state.trial !== undefined && state.ended === undefined)
+    progress.push(`• 🛠 ${trialStepText(state.trial, language)}`);
   if (progress.length > 0) blocks.push(section(progress.join('\n')));
   // The report's own headline says it better.
   if (state.decided !== undefined && state.ended?.how !== 'finished') {

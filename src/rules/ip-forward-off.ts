@@ -132,7 +132,8 @@ export const ipForwardOff = defineNodeRule({
       device === undefined ? undefined : `net.${v6 ? 'ipv6' : 'ipv4'}.conf.${device.replaceAll('.', '/')}.forwarding`;
     const perDevice = deviceKey === undefined ? undefined : facts.sysctl[deviceKey];
     const off =
-      perDevice?.value?.trim() === '0' && deviceKey !== undefined
+      // with the device alone the answers, which come in by another, would still be dropped
+      globalOn && perDevice?.value?.trim() === '0' && deviceKey !== undefined
         ? { key: deviceKey, value: '0', at: perDevice.at }
         : !globalOn && perDevice?.value?.trim() !== '1'
           ? { key: globalKey, value: setting.value.trim(), at: setting.at }

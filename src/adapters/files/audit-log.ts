@@ -72,6 +72,8 @@ function bounded(record: AuditRecord): AuditRecord {
       return { ...record, text: clean(record.text), why: clean(record.why) };
     case 'pressed':
       return record;
+    case 'changed':
+      return { ...record, command: clean(record.command) };
   }
 }
 

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { RunRequest } from '../../engine/ports.ts';
+import { Trial } from '../../model/change.ts';
 import { languages } from '../../model/language.ts';
 
 const JobRequest = z.strictObject({
@@ -12,6 +13,7 @@ const JobRequest = z.strictObject({
   recheckOf: z.string().optional(),
   wasRead: z.boolean().optional(),
   origin: z.enum(['alert', 'schedule']).optional(),
+  trial: Trial.optional(),
 });
 
 /** What a job carries. `submission` tells the delivery that made it from one that came again. */
@@ -36,11 +38,12 @@ export function readRequest(json: string | null): RunRequest | undefined {
   }
 }
 
-function withoutUndefined({ recheckOf, wasRead, origin, ...request }: z.infer<typeof JobRequest>): RunRequest {
+function withoutUndefined({ recheckOf, wasRead, origin, trial, ...request }: z.infer<typeof JobRequest>): RunRequest {
   return {
     ...request,
     ...(recheckOf === undefined ? {} : { recheckOf }),
     ...(wasRead === undefined ? {} : { wasRead }),
     ...(origin === undefined ? {} : { origin }),
+    ...(trial === undefined ? {} : { trial }),
   };
 }

@@ -9,12 +9,17 @@ import { buttonMs, runKey } from './run-keys.ts';
 import { wordingIn } from './wording.ts';
 
 /** What a person does with a run by its buttons. */
-export type RunAction = 'cancel' | 'recheck' | 'explain' | 'evidence' | 'wrongVerdict';
+export type RunAction = 'cancel' | 'recheck' | 'explain' | 'evidence' | 'wrongVerdict' | 'apply' | 'approve';
 
-/** Whether a person may press a button of a run. */
+/** Whether a person may press a button of a run. `others`: it must be somebody else than these. */
 export type MayAct = (
   action: RunAction,
-  actor: { readonly user: string; readonly channel: string; readonly run: RunRequest },
+  actor: {
+    readonly user: string;
+    readonly channel: string;
+    readonly run: RunRequest;
+    readonly others?: readonly string[] | undefined;
+  },
 ) => Promise<{ readonly ok: true } | { readonly ok: false; readonly message: string; readonly hint: string }>;
 
 export interface BehindButtonOptions {
@@ -28,12 +33,14 @@ export interface BehindButtonOptions {
 /**
  * The run behind a button, if this person may use it here and now.
  * @param refuse shows the reason to the person where not
+ * @param others people who have had their say: with these it must be somebody else, and not the one who asked either
  */
 export async function runBehindButton(
   { store, mayAct, language, command, log }: BehindButtonOptions,
   action: RunAction,
   click: Pick<ClickDelivery, 'value' | 'user' | 'channel'>,
   refuse: (text: string) => Promise<void>,
+  others?: readonly string[],
 ): Promise<RunRequest | undefined> {
   const fallback = wordingIn(language);
   if (!/^[A-Za-z0-9_-]{1,64}$/u.test(click.value)) {
@@ -57,7 +64,12 @@ export async function runBehindButton(
   }
   if (mayAct === undefined) return run;
   try {
-    const allowed = await mayAct(action, { user: click.user, channel: click.channel, run });
+    const allowed = await mayAct(action, {
+      user: click.user,
+      channel: click.channel,
+      run,
+      others: others && [...others, run.askedBy],
+    });
     if (allowed.ok) return run;
     await refuse(quotingWords(allowed));
   } catch (error) {

@@ -1,3 +1,5 @@
+import { applyButton } from './apply-button.ts';
+import { approveButton, withdrawButton } from './approve-button.ts';
 import { cancelButton } from './cancel-button.ts';
 import { chooseButton } from './choose-button.ts';
 import { diagnoseForm } from './diagnose-form.ts';
@@ -18,6 +20,9 @@ export const frontButtons: readonly RunButton[] = [
   evidenceButton,
   evidencePick,
   wrongVerdictButton,
+  applyButton,
+  approveButton,
+  withdrawButton,
 ];
 
 /** Every modal whose sending in the front hears. */

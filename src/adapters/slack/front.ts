@@ -76,7 +76,8 @@ export function createFront(options: FrontOptions): Front {
     languageOf: async (user, text) => (isChinese(text) ? 'zh' : ((await locales.of(user)) ?? language)),
     knownLanguage: (user) => locales.known(user) ?? language,
     start: (asked) => startRun({ ...options, log }, asked),
-    runBehind: (action, click) => runBehindButton({ ...options, log }, action, click, (text) => desk.tell(click, text)),
+    runBehind: (action, click, others) =>
+      runBehindButton({ ...options, log }, action, click, (text) => desk.tell(click, text), others),
     async tell({ channel, user, threadTs }, text, blocks) {
       await outbox.ephemeral({ channel, user, threadTs, text, blocks });
     },

@@ -35,7 +35,7 @@ export interface FrontDesk {
   /** Understands, validates, shows the status message, queues; the same delivery twice is one run. */
   start(asked: Asked): Promise<StartOutcome>;
   /** The run behind a button, if this person may use it here and now; where not, they were told why. */
-  runBehind(action: RunAction, click: ClickDelivery): Promise<RunRequest | undefined>;
+  runBehind(action: RunAction, click: ClickDelivery, others?: readonly string[]): Promise<RunRequest | undefined>;
   /** Shows text to one person only, in the thread that they are in. */
   tell(
     to: { readonly channel: string; readonly user: string; readonly threadTs?: string | undefined },

@@ -5,9 +5,18 @@ import { isRecord } from './is-record.ts';
 /**
  * Messages that must exist once. Of a run: the one that lives, the answer, and what stands in the thread of somebody who
  * joined another run. What a schedule posts. Of an alert: the root of its thread, and that it is over; of several: the
- * list of those that were not looked at.
+ * list of those that were not looked at. Of a change: the proposal, and what was decided of it.
  */
-export type RunMessage = 'status' | 'answer' | 'joined' | 'schedule' | 'alert' | 'resolved' | 'alerts';
+export type RunMessage =
+  | 'status'
+  | 'answer'
+  | 'joined'
+  | 'schedule'
+  | 'alert'
+  | 'resolved'
+  | 'alerts'
+  | 'proposal'
+  | 'decided';
 
 /** Metadata that makes a message of a run recognisable (docs.slack.dev/messaging/message-metadata). */
 export function metadataOf(

@@ -12,6 +12,8 @@ export interface SlackSenderOptions {
   readonly slackApiUrl?: string | undefined;
   readonly store: KeyValue;
   readonly renderReport: RenderReport;
+  /** Whether answers offer to try their remedy. */
+  readonly offersChanges?: boolean | undefined;
   /** Called once, when Slack says that the bot token is dead. The process should end with status 70. */
   readonly onDead?: ((error: NetcheckError) => void) | undefined;
   /** Paces and patience; the defaults keep Slack's limits. */
@@ -69,6 +71,7 @@ export function createSlackSender(options: SlackSenderOptions): SlackSender {
         calls,
         store: options.store,
         renderReport: options.renderReport,
+        offersChanges: options.offersChanges,
         attempt,
         log,
       }),

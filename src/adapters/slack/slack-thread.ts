@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { AnswerThread, Attachment, KeyValue, RunRequest } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
+import { changesIn } from '../../model/change.ts';
 import type { Language } from '../../model/language.ts';
 import type { Report } from '../../model/report.ts';
 import type { RunContext } from '../../model/run-context.ts';
@@ -17,7 +18,9 @@ import { pause } from './pause.ts';
 import { isDeadToken, refusalOf } from './refusals.ts';
 import { blockIdOf, findRunMessage, metadataOf } from './run-messages.ts';
 import { buttonWordingIn } from './button-wording.ts';
+import { changeWording } from './change-wording.ts';
 import {
+  applyAction,
   button,
   clip,
   evidenceAction,
@@ -44,6 +47,8 @@ export interface SlackThreadOptions {
   readonly calls: SlackCalls;
   readonly store: KeyValue;
   readonly renderReport: RenderReport;
+  /** Whether answers offer to try their remedy. Default: no. */
+  readonly offersChanges?: boolean | undefined;
   /** Above 1 when an earlier worker died in the middle of this run. Default 1. */
   readonly attempt?: number | undefined;
   /**
@@ -196,9 +201,9 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
     inner: { text: string; blocks: readonly unknown[] },
     {
       context = { seenBefore: [] },
-      hasReport = false,
+      report,
       readyAtMs,
-    }: { context?: RunContext | undefined; hasReport?: boolean; readyAtMs?: number | undefined } = {},
+    }: { context?: RunContext | undefined; report?: Report | undefined; readyAtMs?: number | undefined } = {},
   ): { body: MessageBody; plain: string } {
     const say = buttonWordingIn(language);
     const who = [...new Set([request.askedBy, ...joined])].map(mentionOf).join(' ');
@@ -216,7 +221,10 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       elements: [
         button(recheckAction, wording.recheckButton, request.id),
         button(explainAction, say.explain, request.id),
-        ...(hasReport
+        ...(report !== undefined && options.offersChanges === true && changesIn(report).length > 0
+          ? [button(applyAction, changeWording(language).apply, request.id)]
+          : []),
+        ...(report !== undefined
           ? [button(evidenceAction, say.evidence, request.id), button(wrongVerdictAction, say.wrongVerdict, request.id)]
           : []),
       ],
@@ -274,7 +282,7 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       how = 'report';
       const { verdict, headline } = report;
       over ??= finish(
-        (readyAtMs) => answerBody(options.renderReport(report, { language }), { context, hasReport: true, readyAtMs }),
+        (readyAtMs) => answerBody(options.renderReport(report, { language }), { context, report, readyAtMs }),
         {
           stage: 'ended',
           state: { ...state, ended: { how: 'finished', verdict, headline } },

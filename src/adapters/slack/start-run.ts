@@ -48,6 +48,8 @@ export interface Asked {
   /** Absent for a slash command: the status message becomes the root. */
   readonly rootTs?: string | undefined;
   readonly recheckOf?: string | undefined;
+  /** The change that the run is to try. */
+  readonly trial?: RunRequest['trial'] | undefined;
   /** What asks, where it is no person. */
   readonly origin?: RunRequest['origin'] | undefined;
   readonly redelivered: boolean;
@@ -184,7 +186,8 @@ async function queueRun(
     return 'told';
   }
   if (!(await canQueue())) return 'failed';
-  if (await joinRun(options, asked, judged.key)) return 'told';
+  // A run that tries a change is never another's, and nobody joins one without having been told.
+  if (asked.trial === undefined && (await joinRun(options, asked, judged.key))) return 'told';
 
   const about = {
     id: runId,
@@ -193,6 +196,7 @@ async function queueRun(
     ...(asked.recheckOf === undefined ? {} : { recheckOf: asked.recheckOf }),
     ...(asked.wasRead === true ? { wasRead: true } : {}),
     ...(asked.origin === undefined ? {} : { origin: asked.origin }),
+    ...(asked.trial === undefined ? {} : { trial: asked.trial }),
   };
   const shown = await showStatus(options, asked, about, { stage: 'queued', describe: judged.describe });
   if (!shown.sent) {

@@ -15,6 +15,10 @@ export const recheckAction = 'netcheck_recheck';
 export const explainAction = 'netcheck_explain';
 export const evidenceAction = 'netcheck_evidence';
 export const wrongVerdictAction = 'netcheck_wrong_verdict';
+export const applyAction = 'netcheck_apply';
+/** Their `value` is the id of a proposal. */
+export const approveAction = 'netcheck_approve';
+export const withdrawAction = 'netcheck_withdraw';
 
 /** What the living message of a run shows. */
 export type RunStage =
