@@ -20,7 +20,7 @@ const report = {
   ],
 } as unknown as Report;
 const exited: Exit = { how: 'exited', code: 0 };
-type Reply = string | Exit | 'down';
+type Reply = string | Exit;
 
 /** A node whose program answers what the test says, verb by verb. */
 function world(replies: Readonly<Record<string, readonly Reply[]>>, outcome: Comparison['outcome'] = 'fixed') {
@@ -95,7 +95,7 @@ describe('trying a change', () => {
     expect((await run(1)).outcome).toEqual({ how: 'putBack', because: 'timer', now: '0' });
   });
 
-  it.each([
+  it.each<[Reply, { readonly because: string; readonly words: string }]>([
     [
       'refused=another change is being tried on this node',
       { because: 'helper', words: 'another change is being tried on this node' },
@@ -105,8 +105,14 @@ describe('trying a change', () => {
       { because: 'helper', words: 'RTNETLINK answers: busy' },
     ],
     ['state=same\nnow=1', { because: 'already', words: '1' }],
-    [{ how: 'exited', code: 127 } as Exit, { because: 'noHelper', words: '' }],
-    [{ how: 'notStarted', why: 'sudo', message: '' } as Exit, { because: 'noHelper', words: '' }],
+    [
+      { how: 'exited', code: 127 },
+      { because: 'noHelper', words: '' },
+    ],
+    [
+      { how: 'notStarted', why: 'sudo', message: '' },
+      { because: 'noHelper', words: '' },
+    ],
   ])('changes nothing where the node says %o', async (said, expected) => {
     const { run, asked } = world({ begin: [said] });
     expect((await run(1)).outcome).toEqual({ how: 'notChanged', ...expected });

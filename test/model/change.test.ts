@@ -63,7 +63,7 @@ describe('changes that a report offers', () => {
   it.each([
     ['for good', remedy('sysctl -w net.ipv4.ip_forward=1', { kind: 'permanent' })],
     ['in the namespace of a pod', remedy('sysctl -w net.ipv4.ip_forward=1', { node: 'node-50@4321' })],
-    ['on no node', { ...remedy('sysctl -w net.ipv4.ip_forward=1'), node: undefined } as unknown as Remedy],
+    ['on no node', { ...remedy('sysctl -w net.ipv4.ip_forward=1'), node: undefined }],
     ['without a way back', remedy('sysctl -w net.ipv4.ip_forward=1', { undo: [] })],
     ['with two commands', remedy('', { commands: ['sysctl -w net.ipv4.ip_forward=1', 'true'] })],
     ['of another setting', remedy('sysctl -w kernel.core_pattern=1')],
