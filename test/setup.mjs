@@ -40,6 +40,8 @@ const debianTools = [
   ['tracepath', 'iputils-tracepath', 'the path MTU collector'],
   ['linux.uml', 'user-mode-linux', 'guests with a kernel of their own: modules, IPVS, tunnels'],
   ['modprobe', 'kmod', 'modules of guests'],
+  ['containerd', 'containerd', 'pods of the lab cluster'],
+  ['runc', 'runc', 'pods of the lab cluster'],
   ['prometheus-alertmanager', 'prometheus-alertmanager', 'the alert webhook with a real Alertmanager'],
 ];
 

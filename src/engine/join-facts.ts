@@ -169,9 +169,11 @@ function joinFirewall(readings: readonly Reading[], own: readonly Evidence[]): F
   for (const { entry } of own) if (entry.collector === 'firewall' && isHidden(entry.exit)) phases.delete(entry.phase);
   if (phases.size === 0) return undefined;
   const rulesOf = (after: boolean): readonly FirewallRule[] =>
-    readings
-      .filter(({ evidence: { entry } }) => phases.has(entry.phase) && (entry.phase === 'after') === after)
-      .flatMap(({ value }) => value as readonly FirewallRule[]);
+    withoutSecondReading(
+      readings
+        .filter(({ evidence: { entry } }) => phases.has(entry.phase) && (entry.phase === 'after') === after)
+        .map(({ value }) => value as readonly FirewallRule[]),
+    ).flat();
   const before = new Map(rulesOf(false).map((rule) => [rule.id, rule]));
   const after = rulesOf(true);
   if (after.length === 0) return { rules: [...before.values()] };
@@ -187,6 +189,14 @@ function joinFirewall(readings: readonly Reading[], own: readonly Evidence[]): F
       return rule.packets === null ? rule : { ...rule, packets: { before: first, after: second, delta: moved } };
     }),
   };
+}
+
+/** Where `iptables-save` is itself the legacy one, it and `iptables-legacy-save` tell the same rules: once is enough. */
+function withoutSecondReading(told: readonly (readonly FirewallRule[])[]): readonly (readonly FirewallRule[])[] {
+  const textOf = (rules: readonly FirewallRule[]): string =>
+    rules.map(({ family, table, chain, text }) => [family, table, chain, text].join(' ')).join('\n');
+  const others = new Set(told.filter(([first]) => first?.tool === 'iptables').map(textOf));
+  return told.filter((rules) => rules[0]?.tool !== 'iptables-legacy' || !others.has(textOf(rules)));
 }
 
 /** A kernel without any of the three loaded has no rule, and looking for one would load them: that is known, not missing. */

@@ -96,9 +96,10 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     ...(plan.lookedUp === undefined
       ? {}
       : {
-          resolved: plan.lookedUp.map(({ asked, found, trouble }) =>
-            trouble === undefined ? say.lookedUp(asked, found) : say.lookedUpOnNodes(asked, found, trouble),
-          ),
+          resolved: plan.lookedUp.map(({ asked, found, trouble, insteadOf }) => {
+            if (insteadOf !== undefined) return say.lookedUpElsewhere(asked, found, insteadOf);
+            return trouble === undefined ? say.lookedUp(asked, found) : say.lookedUpOnNodes(asked, found, trouble);
+          }),
         }),
     nodes: plan.nodes.map(({ node, roles, address }): NodeSummary => {
       const known = knowledge.get(node.name);

@@ -111,7 +111,35 @@ export async function placeOfPod(pod: ClusterPod, asked: string, options: Kubern
       behind: [],
       told: { asked, found: `${node.name}, in its own network (hostNetwork)`, by: 'api' },
     };
-  return inPod(node, pod, address ?? null, { asked, by: 'api' }, options);
+  try {
+    return await inPod(node, pod, address ?? null, { asked, by: 'api' }, options);
+  } catch (error) {
+    const elsewhere = noSuchNamespace(error) ? await onAnotherNode(pod, node, asked, options) : undefined;
+    if (elsewhere === undefined) throw error;
+    return elsewhere;
+  }
+}
+
+const noSuchNamespace = (error: unknown): boolean =>
+  error instanceof NetcheckError && error.code === 'ask/no-namespace';
+
+/** What the API says of a pod may be old: it is where its kubelet has its logs and its processes run. */
+async function onAnotherNode(
+  { namespace, name }: ClusterPod,
+  said: InventoryNode,
+  asked: string,
+  options: KubernetesOptions,
+): Promise<FoundObject | undefined> {
+  for (const pod of await options.podsOnNodes(name, namespace)) {
+    if (pod.node.name === said.name) continue;
+    try {
+      return await inPod(pod.node, pod, null, { asked, by: 'nodes', insteadOf: said.name }, options);
+    } catch (error) {
+      // its logs outlive it
+      if (!noSuchNamespace(error)) throw error;
+    }
+  }
+  return undefined;
 }
 
 async function inPod(

@@ -7,6 +7,8 @@ const en = {
   lookedUp: (asked: string, found: string) => `${asked} is ${found}`,
   lookedUpOnNodes: (asked: string, found: string, trouble: string) =>
     `${asked} is ${found}, as the node itself says; Kubernetes could not be asked: ${trouble}`,
+  lookedUpElsewhere: (asked: string, found: string, node: string) =>
+    `${asked} is ${found}, as the node itself says; Kubernetes says ${node}, where no process of it is: what it knows is old`,
   namespaceGone:
     'the process that the network namespace was named by ended during the run: what was read may belong to another',
   noNode: (address: string) => `no node of the inventory owns ${address}, so nothing could be read there`,
@@ -83,6 +85,8 @@ const zh: EngineText = {
   notReached: (node, why) => `无法登录 ${node} 查看：${why}`,
   lookedUp: (asked, found) => `${asked}：${found}`,
   lookedUpOnNodes: (asked, found, trouble) => `${asked}：${found}（来自节点本身；无法查询 Kubernetes：${trouble}）`,
+  lookedUpElsewhere: (asked, found, node) =>
+    `${asked}：${found}（来自节点本身；Kubernetes 说在 ${node}，但那里没有它的进程：它的信息已过时）`,
   namespaceGone: '用来指定网络命名空间的进程在检查过程中退出了：读到的内容可能属于另一个命名空间',
   noNode: (address) => `清单中没有节点拥有 ${address}，无法在那里读取任何内容`,
   notCollected: (fact) => `该剧本没有命令在那里读取 ${fact}`,

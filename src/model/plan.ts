@@ -102,6 +102,8 @@ export const LookedUp = z.strictObject({
   by: z.enum(['api', 'nodes']),
   /** Why the API was of no use. */
   trouble: z.string().optional(),
+  /** The node that the API says instead, where nothing of the pod was found. */
+  insteadOf: z.string().optional(),
   /** The place that a pod is in this run, and what made the pod, for commands that change it: `deployment`. */
   place: z.string().optional(),
   workload: z.strictObject({ kind: z.string(), namespace: z.string(), name: z.string() }).optional(),

@@ -98,7 +98,7 @@ const portCheck = Playbook.parse({
 function plan(
   question: string,
   world: World | null,
-  { onNodes = [], alive = true }: { onNodes?: readonly PodOnNode[]; alive?: boolean } = {},
+  { onNodes = [], alive = true }: { onNodes?: readonly PodOnNode[]; alive?: boolean | string } = {},
 ): Promise<Plan> {
   const kubernetes: Pick<KubernetesOptions, 'cluster' | 'podsOnNodes'> = {
     cluster: world === null ? null : cluster(world),
@@ -113,7 +113,8 @@ function plan(
       probeFrom: ['node-1'],
       budget: Budget.parse({}),
       namespaceOn: async (node, netns) => {
-        if (!alive) throw new NetcheckError('ask/no-namespace', `there is no ${netns} on ${node.name}`, '');
+        if (alive !== true && alive !== node.name)
+          throw new NetcheckError('ask/no-namespace', `there is no ${netns} on ${node.name}`, '');
         return { address: '10.244.2.7', isOwn: false };
       },
       kubernetes,
@@ -167,6 +168,21 @@ describe('a pod', () => {
   it('is found by its address', async () => {
     const made = await plan('10.244.2.7 port 8080', { pods: [pod('cart-1')] });
     expect(made.nodes[0]?.node.name).toBe('node-2@shop.cart-1');
+  });
+
+  it('is found on the node that it runs on where the API says another one, and what it is instead of is told', async () => {
+    const [, , third] = nodes;
+    const there = { node: third as InventoryNode, namespace: 'shop', name: 'cart-1', uid };
+    const left = { ...there, node: nodes[0] as InventoryNode };
+    const made = await plan(
+      'pod shop/cart-1 port 8080',
+      { pods: [pod('cart-1')] },
+      { onNodes: [left, there], alive: 'node-3' },
+    );
+    expect(made.nodes[0]?.node.name).toBe('node-3@shop.cart-1');
+    expect(made.lookedUp).toEqual([
+      { asked: 'pod shop/cart-1', found: '10.244.2.7 on node-3', by: 'nodes', insteadOf: 'node-2' },
+    ]);
   });
 
   it('is found on the nodes themselves where the API does not answer, and the report says so', async () => {

@@ -46,6 +46,9 @@ export function wrong(report: Report, wanted: Expectation): readonly string[] {
   for (const pattern of wanted.unseen ?? [])
     if (!report.unseen.some((text) => pattern.test(text)))
       problems.push(`does not say that it could not see ${pattern}`);
+  for (const pattern of wanted.resolved ?? [])
+    if (!(report.resolved ?? []).some((text) => pattern.test(text)))
+      problems.push(`must be resolved as ${pattern}, and is: ${(report.resolved ?? []).join('; ')}`);
   if (wanted.headline && !wanted.headline.test(report.headline))
     problems.push(`the headline is not ${wanted.headline}`);
   if (wanted.remedy) {

@@ -46,6 +46,8 @@ export interface Expectation {
   readonly unreachable?: readonly string[];
   /** Sentences that must be among what could not be seen. */
   readonly unseen?: readonly RegExp[];
+  /** Sentences that must be among what the names of the question were found to be. */
+  readonly resolved?: readonly RegExp[];
   /** The one line that a tired person reads. */
   readonly headline?: RegExp;
   /** A command that the temporary remedy must contain. */

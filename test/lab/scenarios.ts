@@ -1,3 +1,4 @@
+import { podScenarios } from './cluster/scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import { decoyScenarios } from './scenarios/decoys.ts';
 import { dnsScenarios } from './scenarios/dns.ts';
@@ -31,6 +32,7 @@ export const scenarios: readonly Scenario[] = [
   ...rolloutScenarios,
   ...guestScenarios,
   ...guestServiceScenarios,
+  ...podScenarios,
   ...decoyScenarios,
   ...pairScenarios,
   ...partialSightScenarios,

@@ -19,6 +19,8 @@ export interface FakeApiServer {
   trouble: ApiTrouble;
   /** Kinds that the account may not read: `networkpolicies`. */
   readonly forbidden: Set<string>;
+  /** Every answer comes after so long. */
+  delayMs: number;
   close(): Promise<void>;
 }
 
@@ -63,12 +65,16 @@ export async function startFakeApiServer(
   const asked: string[] = [];
   const tokens = new Set(['let-me-in']);
   const forbidden = new Set<string>();
-  const state: { trouble: ApiTrouble } = { trouble: 'none' };
+  const state: { trouble: ApiTrouble; delayMs: number } = { trouble: 'none', delayMs: 0 };
   const server = createServer({ cert: fakeCa, key }, (request, response) => {
     asked.push(`${request.method} ${request.url}`);
     const say = (code: number, body: unknown): void => {
-      response.writeHead(code, { 'content-type': 'application/json' });
-      response.end(typeof body === 'string' ? body : JSON.stringify(body));
+      const answer = (): void => {
+        response.writeHead(code, { 'content-type': 'application/json' });
+        response.end(typeof body === 'string' ? body : JSON.stringify(body));
+      };
+      if (state.delayMs === 0) answer();
+      else setTimeout(answer, state.delayMs).unref();
     };
     const status = (code: number, message: string): void => say(code, { kind: 'Status', code, message });
     if (request.method !== 'GET') return status(405, 'the fake only reads');
@@ -124,6 +130,12 @@ export async function startFakeApiServer(
     },
     set trouble(trouble) {
       state.trouble = trouble;
+    },
+    get delayMs() {
+      return state.delayMs;
+    },
+    set delayMs(delayMs) {
+      state.delayMs = delayMs;
     },
     close: () =>
       new Promise((resolve) => {
