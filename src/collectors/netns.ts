@@ -4,9 +4,10 @@ import { NetnsName } from '../model/netns.ts';
 
 /**
  * Finds a network namespace: a pid as it is, a name below /run/netns, a container id or the uid of a Kubernetes pod
- * (`pod<uid>`; systemd writes it with "_") by the processes that name it in their cgroup. Prints `netns INODE PID START OWN`: START is the process's start time (proc(5), field 22), which tells a
- * pid that was given to another process, OWN the namespace of the node itself. Without root the namespaces of other
- * users' processes are `-`.
+ * (`pod<uid>`; systemd writes it with "_") by the processes that name it in their cgroup: the oldest of them, because
+ * those of probes and of exec come and go. Prints `netns INODE PID START OWN`: START is the process's start time
+ * (proc(5), field 22), which tells a pid that was given to another process, OWN the namespace of the node itself.
+ * Without root the namespaces of other users' processes are `-`.
  */
 const script = `x=$1
 byPid() {
@@ -33,9 +34,10 @@ pod????????????????????????????????*) u=$(echo "$x" | tr - _);;
 *) u=$x;;
 esac
 if [ -n "$u" ]; then
-f=$(grep -l -s -e "$x" -e "$u" /proc/[0-9]*/cgroup | head -n 1)
-p=\${f#/proc/}
-[ -z "$f" ] || byPid "\${p%/cgroup}"
+set -- $(grep -l -s -e "$x" -e "$u" /proc/[0-9]*/cgroup | sed -e 's#/cgroup$#/stat#')
+p=
+[ $# -eq 0 ] || p=$(grep -H -s . "$@" | sed -n -e 's#^[^:]*/\\([0-9]*\\)/stat:.*) #\\1 #p' | sort -n -k 21,21 | head -n 1 | cut -d ' ' -f 1)
+[ -z "$p" ] || byPid "$p"
 fi
 echo "there is no network namespace $x on this node" >&2
 exit 1`;

@@ -14,13 +14,13 @@ const container = 'a3f1'.repeat(16);
 /** The script of the collector on a /proc of our own, as kubelets with both cgroup drivers fill it. */
 describe('the look for a network namespace', () => {
   let proc = '';
-  const process = (pid: number, cgroup: string, inode: number): void => {
+  const process = (pid: number, cgroup: string, inode: number, startTicks = 4711): void => {
     const folder = path.join(proc, String(pid));
     mkdirSync(path.join(folder, 'ns'), { recursive: true });
     writeFileSync(path.join(folder, 'cgroup'), cgroup);
     writeFileSync(
       path.join(folder, 'stat'),
-      `${pid} (a) b) S ${Array.from({ length: 18 }, (_, i) => i).join(' ')} 4711 0 0\n`,
+      `${pid} (a) b) S ${Array.from({ length: 18 }, (_, i) => i).join(' ')} ${startTicks} 0 0\n`,
     );
     symlinkSync(`net:[${inode}]`, path.join(folder, 'ns', 'net'));
   };
@@ -45,6 +45,14 @@ describe('the look for a network namespace', () => {
   it('finds a pod by its uid, whichever driver named its cgroup', () => {
     expect(look(`pod${uid}`)).toBe('netns net:[4026532281] 70 4711 net:[4026531840]\n');
     expect(look('pod11111111-2222-3333-4444-555555555555')).toBe('netns net:[4026532999] 80 4711 net:[4026531840]\n');
+  });
+
+  it('takes the oldest process of a pod: those of a probe are gone before the run is over', () => {
+    const own = 'pod22222222-2222-3333-4444-555555555555';
+    process(9, `0::/kubepods/${own}/${'c'.repeat(64)}\n`, 4026532777, 90_000);
+    process(90, `0::/kubepods/${own}/${'c'.repeat(64)}\n`, 4026532777, 8000);
+    process(900, `0::/kubepods/${own}/${'d'.repeat(64)}\n`, 4026532777, 12_000);
+    expect(look(own)).toBe('netns net:[4026532777] 90 8000 net:[4026531840]\n');
   });
 
   it('finds a container by its id, also a short one', () => {
