@@ -178,7 +178,25 @@ export const podScenarios: readonly Scenario[] = [
     id: 'k8s-report-3a',
     fault: 'field report 3a, F02',
     about:
-      'The only pod behind the Service has stopped accepting, as with files on a dead NFS: 140 connects wait in a queue that its network namespace limits to 128. Asked with the name of the Service.',
+      'The only pod behind the Service has stopped accepting, as with files on a dead NFS: 140 connects wait in a queue that its network namespace limits to 128. Asked with the names of both pods.',
+    definition: podLab,
+    break: [backlog('128'), runtime('pause', web), hold(hermod, web.address, 8080, 140)],
+    ask: `${asked(web)} port ${web.port} from ${asked(clientA)} times out`,
+    felt: {
+      from: clientA.node,
+      run: request(clientA, webService, 'get'),
+      broken: { exit: 110, says: /timed out/ },
+    },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'accept-queue-overflow', node: placed(web) }],
+    },
+    mend: [letGo(hermod), runtime('resume', web), backlog('4096'), apiAsBefore],
+  },
+  {
+    id: 'k8s-report-3a-svc',
+    fault: 'field report 3a, F02',
+    about: 'The same, asked with the name of the Service: the pod behind it is found, and judged in its own namespace.',
     definition: podLab,
     break: [backlog('128'), runtime('pause', web), hold(hermod, web.address, 8080, 140)],
     ask: `svc shop/web port 80 from ${asked(clientA)} times out`,
@@ -280,7 +298,9 @@ export const podScenarios: readonly Scenario[] = [
       verdict: 'found',
       confirmed: [{ rule: 'tw-recycle', node: 'node-50' }],
       mayBeLikely: [],
-      resolved: [/^pod shop\/client-6d5f8c7b9-b8wzt is 10\.244\.2\.6 on node-2 \(.*Kubernetes could not be asked: /],
+      resolved: [
+        /^pod shop\/client-6d5f8c7b9-b8wzt is 10\.244\.2\.6 on node-2, as the node itself says; Kubernetes could not be asked: /,
+      ],
     },
     mend: [recycle('0'), apiAsBefore],
   },
@@ -343,7 +363,9 @@ export const podScenarios: readonly Scenario[] = [
       verdict: 'found',
       confirmed: [{ rule: 'tw-recycle', node: 'node-50' }],
       mayBeLikely: [],
-      resolved: [/^pod shop\/client-6d5f8c7b9-b8wzt is 10\.244\.2\.6 on node-2 \(.*node-3/],
+      resolved: [
+        /^pod shop\/client-6d5f8c7b9-b8wzt is 10\.244\.2\.6 on node-2, as the node itself says; Kubernetes says node-3/,
+      ],
     },
     inTests: true,
     mend: [recycle('0'), apiAsBefore],
