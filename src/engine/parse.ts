@@ -148,6 +148,9 @@ function whyUnseen(own: readonly Evidence[], say: EngineText): string | undefine
   const [found, ...again] = namespaces;
   if (found !== undefined && !(found.entry.exit.how === 'exited' && found.entry.exit.code === 0))
     return firstLine(found.stderr) || sayExit(found.entry.exit, 'netns', '', say);
+  // a second look that was cut short tells nothing: neither that the process is still there nor that it has ended
+  const cut = again.find(({ entry }) => entry.exit.how !== 'exited');
+  if (cut !== undefined) return sayExit(cut.entry.exit, 'netns', firstLine(cut.stderr), say);
   if (again.some(({ stdout }) => found !== undefined && Buffer.compare(stdout, found.stdout) !== 0))
     return say.namespaceGone;
   const [first, ...more] = own;

@@ -259,3 +259,21 @@ describe('what could be taken for clear and is not', () => {
     expect(judged('path-drop', outputs).nodes[0]?.kernel).toBe('9.9.9');
   });
 });
+
+describe('a namespace that is looked for again at the end', () => {
+  const look = 'netns net:[4026532281] 4321 183204 net:[4026531840]\n';
+  const unseen = (again: Partial<Output>): string | undefined =>
+    judged('port-closed', [
+      { node: 'node-50', collector: 'netns', kind: 'netns', stdout: look },
+      { node: 'node-50', collector: 'netns', kind: 'netns', phase: 'after', ...again },
+    ]).nodes[0]?.unseen;
+
+  it('is told as gone where its process has ended or another one has its pid, not where the look was cut short', () => {
+    expect(unseen({ stdout: look })).toBeUndefined();
+    expect(unseen({ exit: { how: 'exited', code: 1 }, stderr: 'there is no process 4321\n' })).toMatch(
+      /ended during the run/,
+    );
+    expect(unseen({ stdout: look.replace('183204', '999999') })).toMatch(/ended during the run/);
+    expect(unseen({ exit: { how: 'timedOut', afterMs: 10_000 } })).toMatch(/netns did not finish within 10 s/);
+  });
+});

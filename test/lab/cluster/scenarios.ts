@@ -367,7 +367,6 @@ export const podScenarios: readonly Scenario[] = [
         /^pod shop\/client-6d5f8c7b9-b8wzt is 10\.244\.2\.6 on node-2, as the node itself says; Kubernetes says node-3/,
       ],
     },
-    inTests: true,
     mend: [recycle('0'), apiAsBefore],
   },
   {
