@@ -4,7 +4,6 @@ import type { Plan, PlannedNode } from '../model/plan.ts';
 import type { Finding, Missing } from '../model/report.ts';
 import type { AnyRule, Outcome, Undecided } from '../model/rule.ts';
 import { type Asked, decide, unknown } from './decide.ts';
-import { isServerItself } from './is-server-itself.ts';
 import { failingOthers, isConfirmed } from './failing-others.ts';
 import type { NodeKnowledge } from './parse.ts';
 import { trafficOfTarget } from './traffic-of-target.ts';
@@ -37,11 +36,7 @@ export function evaluate(rules: ReadonlyMap<string, AnyRule>, input: Judged): re
 
 function onNodes(rule: AnyRule & { scope: 'node' }, params: unknown, input: Judged): readonly Finding[] {
   const { plan } = input;
-  const judged = plan.nodes.filter(
-    (planned) =>
-      planned.roles.some((role) => rule.roles.includes(role)) ||
-      (rule.roles.includes('target') && isServerItself(planned)),
-  );
+  const judged = plan.nodes.filter(({ roles }) => roles.some((role) => rule.roles.includes(role)));
   if (judged.length === 0 && rule.roles.includes('target'))
     return [
       unknown(asked(rule, plan.targetAddress, undefined, input), [
