@@ -4,6 +4,7 @@ import path from 'node:path';
 import { createAuditBaselines } from './adapters/files/audit-baselines.ts';
 import { createAuditLog } from './adapters/files/audit-log.ts';
 import { auditedTransport } from './adapters/files/audited-transport.ts';
+import { createForgettingSink } from './adapters/files/forgetting-sink.ts';
 import { createMemorySink } from './adapters/files/memory-sink.ts';
 import { redactSecrets } from './adapters/files/redact.ts';
 import { createRunDirectory } from './adapters/files/run-directory.ts';
@@ -206,7 +207,7 @@ export async function wire(
       {
         transport: logged,
         slots,
-        sink: neverLosingTheReport(sink ?? createMemorySink()),
+        sink: neverLosingTheReport(sink ?? createForgettingSink()),
         redact: (bytes) => redactSecrets(bytes).bytes,
         now: Date.now,
       },

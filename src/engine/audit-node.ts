@@ -66,6 +66,7 @@ export async function auditNode(
       clockOffsetsMs,
       ended,
     };
+    await inTurn();
     if (save) await ports.sink.finish(record, judge(record, evidence, registries));
     return judgeNode(job, record, evidence, registries);
   } catch (error) {
@@ -73,6 +74,18 @@ export async function auditNode(
     return { ...notLooked(job, say.crashed(message), startedAtMs), tookMs: ports.now() - startedAtMs };
   }
 }
+
+/**
+ * One node is judged per turn of the event loop: the answers of many come in together, and a question of a person must
+ * not wait until all of them are judged.
+ */
+function inTurn(): Promise<void> {
+  const mine = lastTurn.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
+  lastTurn = mine;
+  return mine;
+}
+
+let lastTurn: Promise<void> = Promise.resolve();
 
 /** A node that nobody has looked at: the audit was stopped before. */
 export function notLooked(job: AuditJob, why: string, startedAtMs: number): NodeAudit {

@@ -8,7 +8,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connectQueue } from '../../dist/adapters/queue/connect-queue.js';
-import { createMemorySink } from '../../dist/adapters/files/memory-sink.js';
+import { createForgettingSink } from '../../dist/adapters/files/forgetting-sink.js';
 import { redactSecrets } from '../../dist/adapters/files/redact.js';
 import { auditHandlers } from '../../dist/audit-handlers.js';
 import { auditNode } from '../../dist/engine/audit-node.js';
@@ -90,7 +90,7 @@ const wiring = {
     const ports = {
       transport,
       slots,
-      sink: createMemorySink(),
+      sink: createForgettingSink(),
       redact: (raw) => redactSecrets(raw).bytes,
       now: Date.now,
     };

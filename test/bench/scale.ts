@@ -17,12 +17,12 @@ import { type ScaleRound, scalePage } from './scale-page.ts';
 /**
  * Audits of many nodes over a real Redis with one, two and four workers:
  *
- *     npm run bench:scale [-- --nodes N] [--workers 1,2,4] [--concurrency N] [--json FILE] [--doc]
+ *     npm run bench:scale [-- --nodes N] [--workers 1,2,4] [--concurrency N] [--json FILE] [--doc] [--profile DIR]
  *
  * The nodes are simulated: what one node of the practice network answers over SSH to every command of an audit is given
  * again under N names, after the time that a node takes. Everything else is what production runs: the workers are
  * processes of their own, every result is parsed and judged. Meanwhile a person asks a question again and again: how long
- * that waits for a worker is measured. `--doc` writes docs/scale.md. Exits with 1 where a target is missed.
+ * that waits for a worker is measured. `--doc` writes docs/scale.md; `--profile` writes a CPU profile of each worker. Exits with 1 where a target is missed.
  */
 const targets = { workerMib: 300, waitMs: 1000 } as const;
 const { values } = parseArgs({
@@ -31,6 +31,7 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '1,2,4' },
     concurrency: { type: 'string', default: '32' },
     json: { type: 'string' },
+    profile: { type: 'string' },
     doc: { type: 'boolean', default: false },
   },
 });
@@ -73,10 +74,11 @@ async function measure(workers: number, recording: string, directory: string): P
         () => true,
       )
       .then((info) => Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1]));
+  const profiling = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
   const script = path.join(import.meta.dirname, 'scale-worker.mjs');
   const children = await Promise.all(
     Array.from({ length: workers }, async (_none, index): Promise<{ child: ChildProcess; text: () => string }> => {
-      const child = spawn(process.execPath, [script, jobFile, `worker-${index}`], {
+      const child = spawn(process.execPath, [...profiling, script, jobFile, `worker-${index}`], {
         stdio: ['pipe', 'pipe', 'inherit'],
       });
       let text = '';

@@ -60,8 +60,9 @@ function tellBoth(channel: ServerChannel, text: string): void {
   channel.stderr.write(`${text}\n`);
 }
 
-/** The steps of a batch: `t N $w`, the command, `t N "end $?"`. */
-const batchStep = /t (\d+) \$w\ncase \$w in run\|unseen\) ([\s\S]*?);; \*\) false;; esac\nt \1 "end \$\?"/g;
+/** The steps of a batch: the end of the one before and `MARK N $w`, the command, its status into `r`. */
+const batchStep =
+  /t "(?:netcheck-[0-9a-f]+ \d+ end \$r\n)?netcheck-[0-9a-f]+ (\d+) \$w"\ncase \$w in run\|unseen\) ([\s\S]*?);; \*\) false;; esac\nr=\$\?/g;
 
 async function converse(channel: ServerChannel, body: string, mark: string, behave: Behaviour): Promise<void> {
   const gone = new AbortController();

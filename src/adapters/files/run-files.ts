@@ -44,20 +44,27 @@ export function evidenceFiles(
       );
     }
   }
-  const base = `${evidenceFolder}/${entry.node}/${entry.id}`;
   const capture = entry.kind === 'pcap';
   const stdout = capture ? bytes.stdout : redactSecrets(bytes.stdout).bytes;
   const stderr = redactSecrets(bytes.stderr).bytes;
-  const out = stdout.length > 0 ? { path: `${base}.${capture ? 'pcap' : 'out'}`, bytes: stdout } : undefined;
-  const err = stderr.length > 0 ? { path: `${base}.err`, bytes: stderr } : undefined;
+  const paths = evidencePaths(entry, { stdout, stderr });
   return {
-    entry: {
-      ...entry,
-      ...(out === undefined ? {} : { out: out.path }),
-      ...(err === undefined ? {} : { err: err.path }),
-      outBytes: stdout.length,
-      errBytes: stderr.length,
-    },
-    files: [out, err].filter((file) => file !== undefined),
+    entry: { ...entry, ...paths, outBytes: stdout.length, errBytes: stderr.length },
+    files: [
+      ...(paths.out === undefined ? [] : [{ path: paths.out, bytes: stdout }]),
+      ...(paths.err === undefined ? [] : [{ path: paths.err, bytes: stderr }]),
+    ],
+  };
+}
+
+/** Where the outputs of one command lie inside the run directory; absent where there were no bytes. */
+export function evidencePaths(
+  { node, id, kind }: Pick<EvidenceEntry, 'node' | 'id' | 'kind'>,
+  { stdout, stderr }: { readonly stdout: Uint8Array; readonly stderr: Uint8Array },
+): { readonly out?: string; readonly err?: string } {
+  const base = `${evidenceFolder}/${node}/${id}`;
+  return {
+    ...(stdout.length > 0 ? { out: `${base}.${kind === 'pcap' ? 'pcap' : 'out'}` } : {}),
+    ...(stderr.length > 0 ? { err: `${base}.err` } : {}),
   };
 }

@@ -17,8 +17,10 @@ export interface BatchOutput {
 
 /** How many of the last bytes may be the beginning of a mark. */
 function beginningOf(mark: string, bytes: Buffer): number {
-  for (let length = Math.min(mark.length - 1, bytes.length); length > 0; length--)
-    if (bytes.toString('latin1', bytes.length - length) === mark.slice(0, length)) return length;
+  const first = mark.charCodeAt(0);
+  const from = Math.max(0, bytes.length - mark.length + 1);
+  for (let at = bytes.indexOf(first, from); at !== -1; at = bytes.indexOf(first, at + 1))
+    if (mark.startsWith(bytes.toString('latin1', at))) return bytes.length - at;
   return 0;
 }
 

@@ -26,6 +26,15 @@ export function createKeptBytes(maxBytes: number): KeptBytes {
     get overflowed() {
       return overflowed;
     },
-    whole: () => new Uint8Array(Buffer.concat(chunks)),
+    whole: () => {
+      // A plain copy: a Buffer would keep the piece of memory alive that it was cut from.
+      const all = new Uint8Array(length);
+      let at = 0;
+      for (const chunk of chunks) {
+        all.set(chunk, at);
+        at += chunk.length;
+      }
+      return all;
+    },
   };
 }

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { Socket } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Duplex } from 'node:stream';
@@ -10,6 +11,7 @@ import type { InventoryNode } from '../../model/inventory.ts';
 import { createCachedReader } from './cached-file.ts';
 import { explainConnectError, type ConnectTrouble } from './explain-connect-error.ts';
 import type { Gate } from './gate.ts';
+import { connectGathering } from './gather-writes.ts';
 import { collectIdentities } from './identities.ts';
 import {
   type HostKeyName,
@@ -110,7 +112,9 @@ export async function openClient(
       const shown: { key?: Buffer; verdict?: HostKeyVerdict } = {};
       const result = await handshake(
         {
-          ...(stream ? { sock: stream } : { host: hop.address, port: hop.port }),
+          ...(stream ? { sock: stream } : {}),
+          host: hop.address,
+          port: hop.port,
           username: loginUser(hop),
           readyTimeout: options.connectTimeoutMs,
           keepaliveInterval: options.keepaliveIntervalMs,
@@ -180,8 +184,13 @@ async function handshake(config: Config, signal: AbortSignal, onAnswer: () => vo
   let authMethods: readonly string[] = [];
 
   const handler = config.authHandler;
+  const own = config.sock === undefined ? new Socket() : undefined;
+  // ssh2 takes a socket that is not on its way for one that has arrived.
+  if (own !== undefined && config.host !== undefined && config.port !== undefined)
+    connectGathering(own, { host: config.host, port: config.port });
   const connecting = ssh.connect({
     ...config,
+    ...(own === undefined ? {} : { sock: own }),
     // ssh2 tells which methods the server takes only here.
     ...(typeof handler === 'function'
       ? {
@@ -224,7 +233,6 @@ async function handshake(config: Config, signal: AbortSignal, onAnswer: () => vo
     if (signal.aborted) giveUp();
     await connecting;
     if (!client || lost.signal.aborted) throw firstError ?? new Error('No response from server');
-    client.setNoDelay(true);
     return { ok: true, open: { client, lost: lost.signal, end: () => endGently(client, lost) } };
   } catch (error) {
     stop();

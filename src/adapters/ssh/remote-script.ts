@@ -62,17 +62,19 @@ export function remoteBatchScript(options: {
   readonly mark: string;
 }): string {
   const { commands, mark, deadlineSeconds } = options;
+  // The end of one and the start of the next are told in one write: each write is a packet, and most answers are short.
   const steps = commands.map(({ argv, sudo }, index) => {
     const tool = quoteArgv(argv.slice(0, 1));
     const look = sudo
       ? `w=run; command -v ${tool} >/dev/null || w=unseen; command -v sudo >/dev/null || w=nosudo`
       : `w=run; command -v ${tool} >/dev/null || w=missing`;
+    const before = index === 0 ? '' : `${mark} ${index - 1} end $r\n`;
     return `${look}
-t ${index} $w
+t "${before}${mark} ${index} $w"
 case $w in run|unseen) ${commandText(argv, sudo)};; *) false;; esac
-t ${index} "end $?"`;
+r=$?`;
   });
-  const body = `t() { echo "${mark} $1 $2"; echo "${mark} $1 $2" >&2; }\n${steps.join('\n')}`;
+  const body = `t() { echo "$1"; echo "$1" >&2; }\n${steps.join('\n')}\nt "${mark} ${commands.length - 1} end $r"`;
   return leashed({ look: '', body, deadlineSeconds, mark });
 }
 

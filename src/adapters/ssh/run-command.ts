@@ -315,8 +315,10 @@ function converse(
       channel.stderr.removeAllListeners('data');
       channel.resume();
       channel.stderr.resume();
-      channel.end();
-      channel.close();
+      if (!closed) {
+        channel.end();
+        channel.close();
+      }
       resolve({
         exit: stop ? exitOfStopped(stop) : exitOf(),
         stdout: stdout.whole(),
