@@ -104,20 +104,22 @@ got=\${rest%%[!0-9]*}; plain; [ \${#got} -le 6 ] || no; skip "$got"
 skip ${upToBody}
 case $rest in
 't() '*)
-  skip "t() { echo \\"$mark \\$1 \\$2\\"; echo \\"$mark \\$1 \\$2\\" >&2; }"
-  n=0
-  while :; do case $rest in "$nl"*) ;; *) break;; esac
+  skip 't() { echo "$1"; echo "$1" >&2; }'
+  n=0 before=''
+  while :; do case $rest in "$nl"'w=run; '*) ;; *) break;; esac
     skip "$nl"'w=run; '; tool
     case $rest in
     ' || w=unseen'*) skip ' || w=unseen; command -v sudo >/dev/null || w=nosudo';;
     *) skip ' || w=missing';;
     esac
-    skip "$nl""t $n "'$w'"$nl"'case $w in run|unseen) '
-    end=';; *) false;; esac'"$nl""t $n "'"end $?"'
+    skip "$nl"'t "'"$before$mark $n "'$w"'"$nl"'case $w in run|unseen) '
+    end=';; *) false;; esac'"$nl"'r=$?'
     one "$end"
     skip "$end"
+    before="$mark $n end "'$r'"$nl"
     n=$((n + 1))
-  done;;
+  done
+  skip "$nl"'t "'"\${before%"$nl"}"'"';;
 *) one ' )'"$nl"'r=$?';;
 esac
 skip ${afterBody}
