@@ -26,18 +26,17 @@ export interface ScaleFigures {
   /** Of one node: commands, bytes of evidence, bytes of its result. */
   readonly perNode: { readonly commands: number; readonly evidenceBytes: number; readonly resultBytes: number };
   readonly rounds: readonly ScaleRound[];
+  /** Processor time of one connection with login and commands on the controlling side, seconds; as `bench:fleet` measured it. */
+  readonly sshCpuSec: number;
 }
 
 const fleet = 100_000;
-/** Processor time of one connection with login, as `bench:fleet` measures it on the controlling side, seconds. */
-const sshCpuSec = 0.01;
-
 const sum = (values: readonly number[]): number => values.reduce((total, one) => total + one, 0);
 const rounded = (value: number, digits = 0): string =>
   value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** `docs/scale.md`: what was measured, and what that comes to for a hundred thousand nodes. */
-export function scalePage({ date, machine, concurrency, nodeMs, perNode, rounds }: ScaleFigures): string {
+export function scalePage({ date, machine, concurrency, nodeMs, perNode, rounds, sshCpuSec }: ScaleFigures): string {
   const table = rounds.map(
     (one) =>
       `| ${one.workers} | ${rounded(one.nodes)} | ${rounded(one.tookSec, 1)} s | ${rounded(one.perSec)} | ${Math.max(...one.workerPeakMib)} MiB | ${rounded(sum(one.workerCpuSec), 1)} s | ${rounded(one.redisPeakMib, 1)} MiB | ${rounded(one.redisLeftMib, 1)} MiB | ${one.lost} / ${one.twice} | ${one.waitMsMedian} / ${one.waitMsWorst} ms |`,
@@ -78,8 +77,8 @@ While a worker has a question of a person in hand it takes a quarter as many nod
 
 ## A hundred thousand nodes, on paper
 
-From the figures above: judging takes ${rounded(cpuPerNode * 1000, 1)} ms of CPU per node, SSH with login about ${rounded(sshCpuSec * 1000)} ms
-(\`npm run bench:fleet\`), a node is on its way for ${rounded(onTheWay, 1)} s. A worker with a core of its own does
+From the figures above: judging takes ${rounded(cpuPerNode * 1000, 1)} ms of CPU per node, SSH with login and commands ${rounded(sshCpuSec * 1000, 1)} ms
+([fleet.md](fleet.md)), a node is on its way for ${rounded(onTheWay, 1)} s. A worker with a core of its own does
 ${rounded(perWorker)} nodes per second (${perCore < concurrency / onTheWay ? 'the core is the limit' : 'its places are the limit: raise `audit.concurrency`'}).
 
 | | |

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { connectQueue } from '../../src/adapters/queue/connect-queue.ts';
 import { startLoopbackRedis } from '../contracts/real/loopback-redis.ts';
 import { insideLab, labRoot, said, startLab, whyOutside } from '../lab/network.ts';
 import { plain } from '../lab/topologies.ts';
+import { fleetCpuSec } from './fleet-page.ts';
 import { plainLogin } from './plain-login.ts';
 import { recordNode } from './record-node.ts';
 import { type ScaleRound, scalePage } from './scale-page.ts';
@@ -39,6 +40,9 @@ const count = Number(values.nodes);
 /** Connecting and login; each round of commands; how long a person's run keeps its worker. Milliseconds. */
 const nodeMs = { connect: 60, commands: 120, investigation: 3000 } as const;
 const questionEveryMs = 10_000;
+/** Where `bench:fleet -- --doc` has never been run, seconds. */
+const usualSshCpuSec = 0.01;
+const docs = path.join(import.meta.dirname, '../../docs');
 
 interface WorkerFigures {
   readonly name: string;
@@ -214,6 +218,8 @@ else {
     nodeMs,
     perNode,
     rounds,
+    sshCpuSec:
+      fleetCpuSec(await readFile(path.join(docs, 'fleet.md'), 'utf8').catch(() => undefined)) ?? usualSshCpuSec,
   };
   if (values.json !== undefined)
     writeFileSync(
@@ -221,7 +227,7 @@ else {
       `${JSON.stringify(figures, null, 1)}
 `,
     );
-  if (values.doc) writeFileSync(path.join(import.meta.dirname, '../../docs/scale.md'), scalePage(figures));
+  if (values.doc) writeFileSync(path.join(docs, 'scale.md'), scalePage(figures));
   await rm(directory, { recursive: true, force: true });
   const problems = problemsOf(rounds);
   process.stdout.write(problems.length === 0 ? 'PASS\n' : problems.map((problem) => `FAIL  ${problem}\n`).join(''));

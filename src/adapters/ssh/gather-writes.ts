@@ -17,12 +17,12 @@ export function connectGathering(socket: Socket, to: { readonly host: string; re
     gathering = false;
     socket.uncork();
   };
-  socket.write = ((...args: readonly unknown[]) => {
+  socket.write = (...args: readonly unknown[]) => {
     if (!gathering) {
       gathering = true;
       socket.cork();
       process.nextTick(send);
     }
     return write(...args);
-  }) as Socket['write'];
+  };
 }
