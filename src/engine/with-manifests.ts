@@ -1,14 +1,24 @@
+import type { Cluster } from '../model/cluster-facts.ts';
+import type { KubePod } from '../model/cluster-objects.ts';
 import type { Facts } from '../model/facts.ts';
 import type { Language } from '../model/language.ts';
 import { nodeOfPlace } from '../model/netns.ts';
-import type { LookedUp, Plan } from '../model/plan.ts';
+import type { Plan } from '../model/plan.ts';
 import type { Finding, KernelSetting, KubeDraft, Remedy } from '../model/report.ts';
+import { sameAddress } from '../rules/ip-address.ts';
 import { hasKubeRules } from '../rules/kube-service.ts';
 import { kubeObjectText, nodeSysctlDrafts, podSysctlDrafts } from '../rules/kube-objects.ts';
 import type { NodeKnowledge } from './parse.ts';
+import {
+  commonMaker,
+  containerFor,
+  lastingLabels,
+  makerOf,
+  podWith,
+  servingPods,
+  type Workload,
+} from './pod-makers.ts';
 import { yamlComment, yamlText } from './yaml-text.ts';
-
-type Workload = NonNullable<LookedUp['workload']>;
 
 /** Devices that only nodes of a cluster have: of kube-proxy, Calico, flannel, Cilium, kube-router, and most bridges of pods. */
 const clusterDevice =
@@ -34,6 +44,7 @@ export function withManifests(
   const place = placeOf(finding, plan);
   const withSettings = finding.remedies.flatMap(({ settings }) => settings ?? []);
   const isAccused = finding.verdict === 'confirmed' || finding.verdict === 'likely';
+  const cluster = [...knowledge.values()].map(({ facts }) => facts.cluster).find((one) => one !== undefined);
   const isCluster = isAccused && isOfCluster(place, plan, knowledge);
   const remedies = isCluster ? withSysctls(finding, place, withSettings, plan, knowledge, language) : finding.remedies;
   let files = 0;
@@ -41,7 +52,7 @@ export function withManifests(
     ...finding,
     remedies: remedies.map((remedy) => {
       const { objects, ...rest } = remedy;
-      const drafts = isCluster ? (objects ?? []).flatMap((draft) => named(draft, place, plan)) : [];
+      const drafts = isCluster ? (objects ?? []).flatMap((draft) => named(draft, place, plan, cluster)) : [];
       if (drafts.length === 0) return rest;
       files += 1;
       return withManifest({ ...rest, objects: drafts }, finding.rule, files, language);
@@ -77,6 +88,9 @@ function isOfCluster(place: string, plan: Plan, knowledge: ReadonlyMap<string, N
   if ((plan.lookedUp ?? []).some(({ place: known }) => known === place)) return true;
   const own = nodeOfPlace(place);
   const facts = [place, own].map((one): Facts => knowledge.get(one)?.facts ?? {});
+  const cluster = facts.find((one) => one.cluster !== undefined)?.cluster;
+  if (podWith(cluster, addressesAt(place, plan)) !== undefined) return true;
+  if (kubeNodeOf(place, plan, cluster) !== undefined) return true;
   return facts.some(
     ({ kubeProxy, links, firewall }) =>
       kubeProxy?.mode !== undefined ||
@@ -84,6 +98,15 @@ function isOfCluster(place: string, plan: Plan, knowledge: ReadonlyMap<string, N
       (links ?? []).some(({ name }) => clusterDevice.test(name)) ||
       (firewall !== undefined && hasKubeRules(firewall)),
   );
+}
+
+/** The name that Kubernetes has for the node of a place, by its addresses. */
+function kubeNodeOf(place: string, { nodes }: Plan, cluster: Cluster | undefined): string | undefined {
+  const own = nodes.flatMap(({ node, address, netns }) =>
+    node.name === nodeOfPlace(place) ? [node.address, ...(netns === undefined ? [address] : [])] : [],
+  );
+  return cluster?.nodes?.find(({ addresses }) => addresses.some((one) => own.some((other) => sameAddress(one, other))))
+    ?.name;
 }
 
 /** Kernel settings that a remedy changes on the spot, in the form that lasts in a cluster. */
@@ -98,7 +121,9 @@ function withSysctls(
   const settings = all.filter(({ key }, index) => all.findIndex((one) => one.key === key) === index);
   if (settings.length === 0 || remedies.some(({ objects }) => objects !== undefined)) return remedies;
   const say = kubeObjectText[language];
-  const host = knowledge.get(nodeOfPlace(place))?.facts.kernel?.hostname ?? nodeOfPlace(place);
+  const { kernel, cluster } = knowledge.get(nodeOfPlace(place))?.facts ?? {};
+  // kubelet's label is the name of the node, which is its host name unless somebody said otherwise
+  const host = kubeNodeOf(place, plan, cluster) ?? kernel?.hostname ?? nodeOfPlace(place);
   const risk = remedies.find((one) => one.settings !== undefined)?.risk ?? '';
   if (!isPod(place, plan)) {
     const objects = [...nodeSysctlDrafts(settings, { slug: rule, host }, say)];
@@ -112,25 +137,53 @@ function withSysctls(
 }
 
 /** A draft with the names of what made the pods. One of pods is left out where there is no pod. */
-function named(draft: KubeDraft, place: string, plan: Plan): readonly KubeDraft[] {
-  const { name, namespace } = draft.object['metadata'] as { name?: unknown; namespace?: unknown };
-  if (name !== 'NAME') return [draft];
+function named(draft: KubeDraft, place: string, plan: Plan, cluster: Cluster | undefined): readonly KubeDraft[] {
+  const object = withPodLabels(draft.object, plan, cluster);
+  const { name, namespace } = object['metadata'] as { name?: unknown; namespace?: unknown };
+  if (name !== 'NAME') return [{ ...draft, object }];
   if (draft.serves !== true && !isPod(place, plan)) return [];
-  const workload = draft.serves === true ? workloadOfTarget(plan) : workloadAt(place, plan);
-  if (workload === undefined) return [draft];
-  const kind = kindOf[workload.kind.toLowerCase()];
-  return kind === undefined
-    ? [draft]
-    : [
-        {
-          ...draft,
-          object: forKind(kind, {
-            ...draft.object,
-            kind,
-            metadata: { name: workload.name, namespace: namespace === 'NAMESPACE' ? workload.namespace : namespace },
-          }),
-        },
-      ];
+  const servers = draft.serves === true && cluster !== undefined ? servingPods(cluster) : [];
+  const own = podWith(cluster, addressesAt(place, plan));
+  const workload =
+    draft.serves === true
+      ? (workloadOfTarget(plan) ?? commonMaker(servers))
+      : (workloadAt(place, plan) ?? (own === undefined ? undefined : makerOf(own)));
+  const kind = kindOf[workload?.kind.toLowerCase() ?? ''];
+  if (workload === undefined || kind === undefined) return [{ ...draft, object }];
+  const metadata = { name: workload.name, namespace: namespace === 'NAMESPACE' ? workload.namespace : namespace };
+  return [{ ...draft, object: withContainer(forKind(kind, { ...object, kind, metadata }), servers[0]) }];
+}
+
+function addressesAt(place: string, { nodes }: Plan): readonly string[] {
+  return nodes.flatMap(({ node, address }) => (node.name === place ? [address] : []));
+}
+
+/** A policy that is to let the target, or the client, through: it selects the pod by its labels, where they were read. */
+function withPodLabels(object: KubeDraft['object'], plan: Plan, cluster: Cluster | undefined): KubeDraft['object'] {
+  if (object['kind'] !== 'NetworkPolicy') return object;
+  const spec = object['spec'] as Record<string, unknown>;
+  const role = spec['ingress'] === undefined ? 'client' : 'target';
+  const addresses = [
+    ...plan.nodes.flatMap(({ roles, address }) => (roles.includes(role) ? [address] : [])),
+    ...(role === 'target' ? [plan.targetAddress] : []),
+  ];
+  const pod = podWith(cluster, addresses);
+  const labels = pod === undefined ? {} : lastingLabels(pod);
+  if (pod === undefined || Object.keys(labels).length === 0) return object;
+  const metadata = { ...(object['metadata'] as object), namespace: pod.namespace };
+  return { ...object, metadata, spec: { ...spec, podSelector: { matchLabels: labels } } };
+}
+
+/** The name of the container that serves, where it was read. */
+function withContainer(object: KubeDraft['object'], pod: KubePod | undefined): KubeDraft['object'] {
+  const spec = object['spec'] as { template?: { spec?: { containers?: readonly Record<string, unknown>[] } } };
+  const [container, ...others] = spec.template?.spec?.containers ?? [];
+  if (pod === undefined || container?.['name'] !== 'CONTAINER' || others.length > 0) return object;
+  const probe = container['readinessProbe'] as { tcpSocket?: { port?: number } } | undefined;
+  const name = containerFor(pod, probe?.tcpSocket?.port ?? null);
+  if (name === undefined) return object;
+  const template = { spec: { ...spec.template?.spec, containers: [{ ...container, name }] } };
+  return { ...object, spec: { ...spec, template } };
 }
 
 /** How a rollout goes has other names in other kinds (apps/v1): StatefulSets keep their pods one by one by themselves. */

@@ -37,10 +37,10 @@ export const kubeObjectText = {
     kubeLocalPolicy:
       'Every node takes the connections, also those without a pod. The source address of clients is no longer seen by the pods.',
     kubeGraceful: (v: { port: string }) =>
-      `A pod that ends goes on serving until every node has heard of it; no pod goes before another is ready (port ${v.port}). Put the name of the container in: without it the API refuses the object.`,
+      `A pod that ends goes on serving until every node has heard of it; no pod goes before another is ready (port ${v.port}). Where CONTAINER stands, put its name in: the API refuses the object until then.`,
     kubeNameWorkload: 'Put in what makes the pods: kind, namespace and name.',
     kubePolicy: (v: { direction: string }) =>
-      `Allows ${v.direction}, beside what other policies allow. Put the labels of the pod in: a policy that selects other pods isolates them from everything that it does not allow.`,
+      `Allows ${v.direction}, beside what other policies allow. See that the labels are those of the pod: a policy that selects other pods isolates them from everything that it does not allow.`,
     kubeInto: (v: { port: number; other: string }) => `${v.other} to port ${v.port} of the pod`,
     kubeOutTo: (v: { port: number; other: string }) => `the pod to port ${v.port} of ${v.other}`,
     kubeFelixMtu: (v: { mtu: number; device: string }) =>
@@ -71,10 +71,10 @@ export const kubeObjectText = {
     kubeReopen: '第二个查询使用另一个套接字（glibc；musl 不认识该选项）。Pod 会被重建。',
     kubeLocalPolicy: '每个节点都接收连接，没有 Pod 的节点也是。Pod 将看不到客户端的源地址。',
     kubeGraceful: (v: { port: string }) =>
-      `即将结束的 Pod 会继续服务，直到所有节点都知道；新的 Pod 就绪（端口 ${v.port}）之前不会撤走旧的。请填入容器的名字：没有它 API 会拒绝该对象。`,
+      `即将结束的 Pod 会继续服务，直到所有节点都知道；新的 Pod 就绪（端口 ${v.port}）之前不会撤走旧的。写着 CONTAINER 的地方请填入容器的名字：在此之前 API 会拒绝该对象。`,
     kubeNameWorkload: '请填入创建这些 Pod 的对象：kind、namespace 和 name。',
     kubePolicy: (v: { direction: string }) =>
-      `在其他策略之外放行${v.direction}。请填入 Pod 的标签：选中其他 Pod 的策略会把它们与未放行的一切隔离。`,
+      `在其他策略之外放行${v.direction}。请确认标签是该 Pod 的：选中其他 Pod 的策略会把它们与未放行的一切隔离。`,
     kubeInto: (v: { port: number; other: string }) => `从 ${v.other} 到 Pod 端口 ${v.port} 的流量`,
     kubeOutTo: (v: { port: number; other: string }) => `从 Pod 到 ${v.other} 端口 ${v.port} 的流量`,
     kubeFelixMtu: (v: { mtu: number; device: string }) =>

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import type { NodeKnowledge } from '../../src/engine/parse.ts';
 import { withManifests } from '../../src/engine/with-manifests.ts';
+import type { Cluster } from '../../src/model/cluster-facts.ts';
+import type { KubePod } from '../../src/model/cluster-objects.ts';
 import type { Facts } from '../../src/model/facts.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import type { Finding, KubeDraft, Remedy } from '../../src/model/report.ts';
@@ -298,6 +300,81 @@ spec:
     if (!/^[a-z0-9.-]+$/.test(name)) expect(remedy?.undo).toEqual([]);
     for (const command of remedy?.commands ?? [])
       expect(command).toMatch(/^kubectl (?:diff|apply) --server-side --field-manager=[a-z-]+ -f [a-z.-]+$/);
+  });
+
+  describe('with what the API says', () => {
+    const cluster = (pods: readonly Partial<KubePod>[]): Cluster =>
+      ({
+        pods: pods.map((one) => ({ ...plainPod, ...one, at })),
+        endpoints: pods.map(({ name }) => ({ service: 'shop/web', pod: `shop/${name}`, at })),
+        nodes: [{ name: 'worker-2', addresses: ['10.0.0.2'], at }],
+        missing: {},
+        readAtMs: 0,
+        at,
+      }) as unknown as Cluster;
+    const plainPod = {
+      kind: 'pod',
+      namespace: 'shop',
+      name: 'web-5d9f-abcde',
+      labels: { app: 'web', 'pod-template-hash': '5d9f' },
+      addresses: ['10.244.2.7'],
+      hostNetwork: false,
+      containers: [
+        { name: 'proxy', ports: [] },
+        { name: 'app', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }] },
+      ],
+    } as unknown as KubePod;
+    const knowingOf = (pods: readonly Partial<KubePod>[]) =>
+      new Map([
+        ['node-2', knowing({ cluster: cluster(pods) })],
+        [pod, knowing({ cluster: cluster(pods) })],
+      ]);
+    const documentOf = (draft: KubeDraft, pods: readonly Partial<KubePod>[], changes: Partial<Finding> = {}) =>
+      documentsOf(
+        made(findingOf([remedyOf([draft])], changes), planWith(undefined), knowingOf(pods))[0]?.manifest?.yaml ?? '',
+      ).now[0];
+
+    it.each([
+      ['web-5d9f-abcde', { 'pod-template-hash': '5d9f' }, 'Deployment', 'web'],
+      ['db-0', { 'statefulset.kubernetes.io/pod-name': 'db-0' }, 'StatefulSet', 'db'],
+      ['agent-x7k2p', { 'pod-template-generation': '3', 'controller-revision-hash': 'x' }, 'DaemonSet', 'agent'],
+    ] as const)('%s is made by the workload that its labels tell', (name, labels, kind, maker) => {
+      const document = documentOf(dnsOptionDraft('x', 'ndots', '2'), [{ name, labels }]);
+      expect(document).toMatchObject({ kind, metadata: { name: maker, namespace: 'shop' } });
+    });
+
+    it('a pod whose name and labels do not tell keeps the place for a name', () => {
+      for (const labels of [{}, { 'pod-template-hash': 'other' }] as Record<string, string>[])
+        expect(documentOf(dnsOptionDraft('x', 'ndots', '2'), [{ labels }])?.metadata.name).toBe('NAME');
+    });
+
+    it('a rollout names the container that serves the port; pods of several makers name none', () => {
+      const draft = gracefulDraft({ port: 8080 }, say);
+      const document = documentOf(draft, [{}, { name: 'web-5d9f-fghij', addresses: ['10.244.2.8'] }], {
+        node: 'node-2',
+      });
+      expect(document?.metadata).toEqual({ name: 'web', namespace: 'shop' });
+      expect(JSON.stringify(document)).toContain('"containers":[{"name":"app"');
+      expect(() => validate(document as Manifest)).not.toThrow();
+      expect(documentOf(draft, [{}, { name: 'db-0', labels: {} }], { node: 'node-2' })?.metadata.name).toBe('NAME');
+    });
+
+    it('a policy selects the pod by the labels that those after it have as well', () => {
+      const draft = policyDraft('to', 'NAMESPACE', { other: '10.0.0.9', port: 80, protocol: 'tcp' }, say);
+      const document = documentOf(draft, [{}], { node: 'node-2' });
+      expect(document?.metadata.namespace).toBe('shop');
+      expect(document?.spec?.['podSelector']).toEqual({ matchLabels: { app: 'web' } });
+    });
+
+    it('a node is called as Kubernetes calls it', () => {
+      const temporary = temporarySysctl(
+        'node-2',
+        kernelSettings.map((one) => ({ ...one, previous: '1' })),
+        { text: '', risk: '' },
+      );
+      const [, added] = made(findingOf([temporary], { node: 'node-2' }), planWith(undefined), knowingOf([]));
+      expect(added?.manifest?.yaml).toContain('kubernetes.io/hostname: worker-2');
+    });
   });
 
   it('are commented in Chinese for who asks in Chinese', () => {

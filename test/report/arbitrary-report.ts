@@ -38,8 +38,77 @@ const remedy = fc
     commands: fc.array(nastyText, { maxLength: 4 }),
     undo: fc.array(nastyText, { maxLength: 3 }),
     risk: nastyText,
+    manifest: fc.option(fc.record({ file: nastyText, yaml: nastyText }), { nil: undefined }),
   })
   .map(withoutUndefined);
+
+const optional = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(value, { nil: undefined });
+const device = fc
+  .record({
+    device: nastyText,
+    mtu: optional(fc.nat()),
+    type: optional(nastyText),
+    bridge: optional(nastyText),
+    tunnel: optional(fc.record({ kind: nastyText, to: nastyText })),
+  })
+  .map(withoutUndefined);
+const hop = fc
+  .record({
+    node: nastyText,
+    role: fc.constantFrom('target' as const, 'client' as const, 'forwarder' as const),
+    in: optional(device),
+    out: optional(device),
+    forwards: optional(fc.boolean()),
+    route: optional(fc.record({ verdict: nastyText, device: nastyText, via: nastyText })),
+    firewall: optional(
+      fc.record({
+        verdict: fc.constantFrom('accepts' as const, 'drops' as const, 'mayReject' as const, 'notSeen' as const),
+        of: fc.constantFrom('connects' as const, 'answers' as const),
+        tool: nastyText,
+        table: nastyText,
+        chain: nastyText,
+        rule: nastyText,
+        packets: fc.nat(),
+        why: nastyText,
+        evidence: nastyText,
+      }),
+    ),
+    translations: optional(
+      fc.array(
+        fc.record({
+          what: fc.constantFrom('destination' as const, 'source' as const),
+          from: nastyText,
+          to: fc.array(nastyText, { maxLength: 3 }),
+          service: nastyText,
+          seen: fc.boolean(),
+        }),
+        { maxLength: 2 },
+      ),
+    ),
+    counters: optional(fc.array(fc.record({ name: nastyText, by: fc.nat() }), { maxLength: 3 })),
+    connects: optional(fc.nat()),
+    answers: optional(fc.nat()),
+  })
+  .map(withoutUndefined);
+const way = fc
+  .record({
+    connects: fc.nat(),
+    failed: fc.boolean(),
+    hops: fc.array(hop, { minLength: 1, maxLength: 4 }),
+    how: fc.constantFrom(
+      'inside' as const,
+      'before' as const,
+      'unanswered' as const,
+      'answersLost' as const,
+      undefined,
+    ),
+    at: fc.nat(3),
+  })
+  .map(({ how, at, ...rest }) => {
+    const { node = '' } = rest.hops[at] ?? rest.hops[0] ?? {};
+    return { ...rest, ...(how === undefined ? {} : { endsAt: { node, how } }) };
+  });
 
 const finding = fc
   .record({
@@ -104,6 +173,7 @@ export const arbitraryReport: fc.Arbitrary<Report> = fc
     }),
     verdict: fc.constantFrom('found' as const, 'clear' as const, 'inconclusive' as const),
     headline: nastyText,
+    path: optional(way),
     symptom: fc.record({
       text: nastyText,
       target,

@@ -117,7 +117,10 @@ function holds(report: Report, text: string, width: number, colour: boolean): vo
   const commands = new Set(
     report.findings.flatMap((finding) =>
       finding.remedies.flatMap((remedy) =>
-        [...remedy.commands, ...remedy.undo].flatMap((command) => visibleText(command).split('\n')),
+        [
+          ...[...remedy.commands, ...remedy.undo].map(visibleText),
+          visibleText(remedy.manifest?.yaml ?? '').trimEnd(),
+        ].flatMap((text) => text.split('\n')),
       ),
     ),
   );
