@@ -3,6 +3,7 @@ import type { Connection, Reset, Socket } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
+import { clusterText, kubePodAt, restartsOf } from './cluster-view.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { isTranslated } from './firewall-match.ts';
@@ -30,7 +31,7 @@ export const backendRst = definePathRule({
   fault: 'F70',
   scope: 'path',
   needs: { client: [], target: ['capture'] },
-  optional: ['sockets', 'addresses', 'features', 'ipvs', 'firewall', 'counters', 'namespace', 'clock'],
+  optional: ['sockets', 'addresses', 'features', 'ipvs', 'firewall', 'counters', 'namespace', 'clock', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'RFC 9293 section 3.10.7.1 (a segment for a connection that does not exist is answered by RST without ACK)',
@@ -42,6 +43,7 @@ export const backendRst = definePathRule({
       ...kubeObjectText.en,
       ...captureText.en,
       ...tcpOnlyText.en,
+      ...clusterText.en,
       title:
         'The backend does not know the connection: it was replaced or restarted, or its address was given to another',
       passedOn: (v: { service: string }) =>
@@ -82,6 +84,7 @@ export const backendRst = definePathRule({
       ...kubeObjectText.zh,
       ...captureText.zh,
       ...tcpOnlyText.zh,
+      ...clusterText.zh,
       title: '后端不认识这条连接：它被替换或重启过，或者地址给了别的 Pod',
       passedOn: (v) => `${v.service} 在这里由 IPVS 或 NAT 转发：是谁应答要到后端上去查`,
       notOwn: (v) => `${v.address} 不是本节点的地址`,
@@ -170,13 +173,17 @@ export const backendRst = definePathRule({
     const resets = facts.counters?.['Tcp.OutRsts'];
     if (resets !== undefined && (resets.delta ?? 0) > 0)
       reasons.push(because(say.outRsts({ count: resets.delta ?? 0 }), resets.at));
-    reasons.push(...startedLately());
+    const pod = facts.cluster === undefined ? undefined : kubePodAt(facts.cluster, target.address);
+    const restarts = pod === undefined || facts.cluster === undefined ? [] : restartsOf(facts.cluster, pod, say);
+    reasons.push(...(restarts.length > 0 ? restarts : startedLately()));
     // a connection that never left the accept queue ends like this too: an overflow forgets it, and the client does not know
     const overflows = facts.counters?.['TcpExt.ListenOverflows'];
     const neverOverflowed = overflows?.after === 0;
     if (established && !alive && !neverOverflowed)
       reasons.push(because(say.mayHaveOverflowed({ count: overflows?.after ?? null }), overflows?.at ?? place));
-    const isSure = own === true && (alive ? weakness(capture, say) === null : established && neverOverflowed);
+    const isSure =
+      own === true &&
+      (alive ? weakness(capture, say) === null : established && (neverOverflowed || restarts.length > 0));
     return isSure ? confirmed(reasons, remedies()) : likely(reasons, remedies());
 
     function isPassedOn(): boolean {

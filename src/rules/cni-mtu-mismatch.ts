@@ -21,7 +21,7 @@ export const cniMtuMismatch = defineNodeRule({
   anyProtocol: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['links'],
-  optional: ['routes', 'counters', 'capture'],
+  optional: ['routes', 'counters', 'capture', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'field report 1 (1430 raised to 1480 without effect: a smaller MTU is no fault), field report 2 (tunl0 1440)',
@@ -44,6 +44,10 @@ export const cniMtuMismatch = defineNodeRule({
         `${v.pods} devices of pods have a larger MTU (${v.first}: ${v.mtu}) than the tunnel ${v.tunnel} (${v.tunnelMtu}): pods send what does not fit, and rely on ICMP to be told`,
       podsFit: (v: { pods: number; largest: number }) =>
         `The largest MTU of ${v.pods} devices of pods is ${v.largest}: it fits into every tunnel here`,
+      configured: (v: { where: string; key: string; mtu: number; most: number }) =>
+        `${v.where} sets ${v.key} ${v.mtu} for pods, and at most ${v.most} fits into the tunnels here`,
+      configuredFits: (v: { where: string; key: string; mtu: number; most: number }) =>
+        `${v.where} sets ${v.key} ${v.mtu} for pods, which fits (${v.most}): devices with more were made before it, and get it when their pods are created again`,
       failed: (v: { count: number }) => `Ip FragFails +${v.count} in the window: packets were too large to be sent on`,
       tooLarge: (v: { count: number; mtu: string }) =>
         `${v.count} x ICMP "too large"${v.mtu} in the capture: packets did not fit`,
@@ -68,6 +72,9 @@ export const cniMtuMismatch = defineNodeRule({
       podsLarge: (v) =>
         `有 ${v.pods} 个 Pod 设备的 MTU（${v.first}：${v.mtu}）大于隧道 ${v.tunnel}（${v.tunnelMtu}）：Pod 会发出放不下的报文，只能靠 ICMP 得知`,
       podsFit: (v) => `${v.pods} 个 Pod 设备中最大的 MTU 为 ${v.largest}：这里的每条隧道都放得下`,
+      configured: (v) => `${v.where} 为 Pod 设置 ${v.key} ${v.mtu}，而这里的隧道最多放得下 ${v.most}`,
+      configuredFits: (v) =>
+        `${v.where} 为 Pod 设置 ${v.key} ${v.mtu}，放得下（${v.most}）：更大的设备是在此之前创建的，Pod 重建后才会改变`,
       failed: (v) => `窗口内 Ip FragFails +${v.count}：有报文太大而无法转发`,
       tooLarge: (v) => `抓包中有 ${v.count} 个 ICMP“报文过大”${v.mtu}：有报文放不下`,
       permanent: '隧道 MTU 不超过网卡 MTU 减去隧道头，Pod MTU 不超过隧道 MTU；Pod 重建后才生效',
@@ -135,6 +142,7 @@ export const cniMtuMismatch = defineNodeRule({
         : undecided('routes', node, say.noUnderlay({ tunnel: one.link.name, mtu: one.link.mtu }));
     }
 
+    wrong.push(...configuredMtu());
     const effects: Because[] = [];
     const fragFails = facts.counters?.['Ip.FragFails'];
     if (fragFails !== undefined && (fragFails.delta ?? 0) > 0)
@@ -158,6 +166,20 @@ export const cniMtuMismatch = defineNodeRule({
     return effects.length > 1
       ? confirmed([...wrong, ...effects], remedies())
       : likely([...wrong, ...effects], remedies());
+
+    /** Where the value comes from that the devices have. */
+    function configuredMtu(): readonly Because[] {
+      const most = Math.min(
+        ...tunnels.map(({ link, overheadBytes }) =>
+          Math.min(link.mtu, (nic?.mtu ?? link.mtu + overheadBytes) - overheadBytes),
+        ),
+      );
+      return (facts.cluster?.cni ?? []).flatMap(({ where, mtuKey: key, mtu, at }) => {
+        if (mtu === null || mtu === 0) return [];
+        const values = { where, key, mtu, most };
+        return [because(mtu > most ? say.configured(values) : say.configuredFits(values), at)];
+      });
+    }
 
     function underlay(): Link | undefined {
       const device = facts.routes?.find(

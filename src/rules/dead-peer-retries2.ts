@@ -3,6 +3,7 @@ import type { Socket } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because, fileOf } from './because.ts';
+import { clusterText, kubePodAt, storyOf } from './cluster-view.ts';
 import { endpointText } from './endpoint-text.ts';
 import { isUndeliverable } from './icmp-meaning.ts';
 import { sameAddress } from './ip-address.ts';
@@ -26,7 +27,7 @@ export const deadPeerRetries2 = defineNodeRule({
   scope: 'node',
   roles: ['client'],
   needs: ['sockets'],
-  optional: ['features', 'ipvs', 'neighbours', 'routeGet', 'probes', 'capture', 'sysctl'],
+  optional: ['features', 'ipvs', 'neighbours', 'routeGet', 'probes', 'capture', 'sysctl', 'cluster'],
   params: z.strictObject({
     /** Times that a segment must have been sent again: 4 are about 3 s and more without an ACK. */
     minRetries: z.number().int().min(1).default(4),
@@ -39,6 +40,7 @@ export const deadPeerRetries2 = defineNodeRule({
   text: {
     en: {
       ...tcpOnlyText.en,
+      ...clusterText.en,
       ...podSysctlText.en,
       title: 'The peer is gone, and TCP goes on sending to it on open connections',
       none: (v: { service: string }) => `no connection to ${v.service} is open here`,
@@ -71,6 +73,7 @@ export const deadPeerRetries2 = defineNodeRule({
     },
     zh: {
       ...tcpOnlyText.zh,
+      ...clusterText.zh,
       ...podSysctlText.zh,
       title: '对端已经消失，而 TCP 仍在已建立的连接上不断重发',
       none: (v) => `这里没有到 ${v.service} 的连接`,
@@ -129,7 +132,7 @@ export const deadPeerRetries2 = defineNodeRule({
         ? []
         : [because(say.limit({ value: String(retries), seconds: giveUpSec(retries).toFixed(1) }), setting.at)]),
     ];
-    const gone = [...deadNeighbour(), ...icmpAbout(worst), ...removedServer()];
+    const gone = [...deadNeighbour(), ...icmpAbout(worst), ...removedServer(), ...goneForKubernetes()];
     if (gone.length > 0) return confirmed([...reasons, ...gone], remedies());
     const probes = facts.probes ?? [];
     const silent = probes.filter(({ outcome }) => outcome === 'timedOut' || outcome === 'noRoute');
@@ -178,6 +181,14 @@ export const deadPeerRetries2 = defineNodeRule({
           return [because(say.removed({ server: endpointText(entry.destination) }), entry.at)];
       }
       return [];
+    }
+
+    /** The pod at the address is on a node that is not ready, or nobody has the address any more. */
+    function goneForKubernetes(): readonly Because[] {
+      const { cluster } = facts;
+      const node = cluster === undefined ? undefined : kubePodAt(cluster, target.address)?.node;
+      const down = cluster?.nodes?.find(({ name, ready }) => name === node && ready !== 'True');
+      return down === undefined ? [] : storyOf(cluster, target.address, say);
     }
 
     function remedies(): Remedy[] {

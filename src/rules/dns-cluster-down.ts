@@ -4,6 +4,7 @@ import type { Facts, FirewallRule } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import { clusterText, kubeBehind, readiness, whyNoneReady } from './cluster-view.ts';
 import { dnsText, dnsWeakness, watchedMs, withoutDns } from './dns-in-capture.ts';
 import { sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -25,7 +26,7 @@ export const dnsClusterDown = definePathRule({
   scope: 'path',
   anyProtocol: true,
   needs: { client: ['capture'], target: [] },
-  optional: ['firewall', 'ipvs', 'resolver'],
+  optional: ['firewall', 'ipvs', 'resolver', 'cluster'],
   params: z.strictObject({
     /** Time that it has for an answer, milliseconds. */
     answerWithinMs: z.number().positive().default(2000),
@@ -40,6 +41,7 @@ export const dnsClusterDown = definePathRule({
   text: {
     en: {
       ...dnsText.en,
+      ...clusterText.en,
       title: 'The DNS of the cluster does not answer',
       noClusterDns:
         'no DNS of a cluster is known here: kube-proxy has no Service for UDP port 53, and resolv.conf has no search domain of a cluster',
@@ -68,6 +70,7 @@ export const dnsClusterDown = definePathRule({
     },
     zh: {
       ...dnsText.zh,
+      ...clusterText.zh,
       title: '集群 DNS 完全没有应答',
       noClusterDns: '这里看不到集群 DNS：kube-proxy 没有 UDP 53 端口的 Service，resolv.conf 也没有集群的搜索域',
       notAsked: (v) => `窗口内这里没有人查询 ${v.address}（集群 DNS）`,
@@ -142,6 +145,13 @@ export const dnsClusterDown = definePathRule({
       reasons.push(because(say.turnedDown({ errors: errors.length, name, from, frame }), capture.at));
     }
     if (dns.servers?.length === 0) return confirmed([...reasons, mechanismOf(dns)], remedies(address));
+    const kube = kubeBehind(client.facts.cluster, { address, port: 53 }, 'udp');
+    if (kube !== null && kube.usable.length === 0)
+      return confirmed(
+        [...reasons, readiness(kube, say), ...whyNoneReady(kube.cluster, kube.service, say)],
+        remedies(address),
+      );
+    if (kube !== null) reasons.push(readiness(kube, say));
     if (dns.servers === null) return likely([...reasons, because(say.unknownServers, dns.at)], remedies(address));
     const servers = dns.servers;
     const behind = servers.filter((one) => capture.dns.some(({ server }) => sameAddress(server.address, one)));

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import type { Address, FirewallRule } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
-import { defineNodeRule } from '../model/rule.ts';
+import { defineNodeRule, type Outcome } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
+import { clusterText, kubeBehind, kubeNodeOf, readiness, serviceKey, unreadService } from './cluster-view.ts';
 import { endpointText } from './endpoint-text.ts';
 import { handshakesTo } from './handshakes.ts';
 import { sameAddress } from './ip-address.ts';
@@ -20,7 +21,7 @@ export const etpLocalNoEndpoint = defineNodeRule({
   anyProtocol: true,
   roles: ['target', 'forwarder', 'client'],
   needs: ['features'],
-  optional: ['firewall', 'ipvs', 'capture', 'probes', 'addresses'],
+  optional: ['firewall', 'ipvs', 'capture', 'probes', 'addresses', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'kubernetes pkg/proxy/iptables/proxier.go ("has no local endpoints": DROP; before 1.24 KUBE-XLB -> KUBE-MARK-DROP)',
@@ -32,6 +33,7 @@ export const etpLocalNoEndpoint = defineNodeRule({
       ...kubeObjectText.en,
       ...captureText.en,
       ...ipvsText.en,
+      ...clusterText.en,
       title: 'No pod of the Service runs on this node, and its traffic policy is Local: the node drops what it gets',
       drops: (v: { service: string; name: string; rule: string }) =>
         `kube-proxy drops ${v.service}${v.name} here, because no pod of it runs on this node: ${v.rule}`,
@@ -46,6 +48,12 @@ export const etpLocalNoEndpoint = defineNodeRule({
         'With externalTrafficPolicy Local only pods of this node count; without it the Service has no pod at all (no-endpoints). IPVS alone does not tell which: ask for the same port on another node',
       none: (v: { service: string }) =>
         `kube-proxy's rules were read, and none drops ${v.service} for want of a pod on this node`,
+      kubePolicy: (v: { service: string; which: string; policy: string }) =>
+        `Kubernetes: ${v.which} of Service ${v.service} is ${v.policy}`,
+      kubeLocal: (v: { service: string; node: string; pods: number }) =>
+        `Kubernetes: ${v.pods} ready endpoints of Service ${v.service} are on ${v.node} itself`,
+      kubeElsewhere: (v: { service: string; node: string; nodes: string }) =>
+        `Kubernetes: no ready endpoint of Service ${v.service} is on ${v.node}; there are some on ${v.nodes}`,
       servers: (v: { service: string; servers: number }) =>
         `IPVS service ${v.service} has ${v.servers} servers on this node's table`,
       neither: 'neither IPVS nor kube-proxy handles this address and port here',
@@ -64,6 +72,7 @@ export const etpLocalNoEndpoint = defineNodeRule({
       ...kubeObjectText.zh,
       ...captureText.zh,
       ...ipvsText.zh,
+      ...clusterText.zh,
       title: '流量策略为 Local，而本节点没有该 Service 的 Pod：节点丢弃收到的报文',
       drops: (v) => `kube-proxy 在这里丢弃 ${v.service}${v.name}，因为本节点没有它的 Pod：${v.rule}`,
       counted: (v) => `窗口内该规则丢弃了 ${v.packets} 个包`,
@@ -74,6 +83,9 @@ export const etpLocalNoEndpoint = defineNodeRule({
       emptyWhy:
         'externalTrafficPolicy 为 Local 时只算本节点的 Pod；否则就是该 Service 完全没有 Pod（no-endpoints）。只看 IPVS 无法区分：请在另一个节点上查同一端口',
       none: (v) => `已读取 kube-proxy 的规则，没有因本节点缺少 Pod 而丢弃 ${v.service} 的规则`,
+      kubePolicy: (v) => `Kubernetes：Service ${v.service} 的 ${v.which} 是 ${v.policy}`,
+      kubeLocal: (v) => `Kubernetes：Service ${v.service} 有 ${v.pods} 个就绪端点就在 ${v.node} 上`,
+      kubeElsewhere: (v) => `Kubernetes：${v.node} 上没有 Service ${v.service} 的就绪端点；${v.nodes} 上有`,
       servers: (v) => `本节点的 IPVS 服务 ${v.service} 有 ${v.servers} 个后端`,
       neither: '这里的 IPVS 和 kube-proxy 都不处理这个地址和端口',
       notRead: '没有读到 kube-proxy 的规则',
@@ -87,7 +99,7 @@ export const etpLocalNoEndpoint = defineNodeRule({
       riskLow: '低',
     },
   },
-  evaluate({ node, facts, symptom, target, say }) {
+  evaluate({ node, facts, symptom, target, plan, say }) {
     const { protocol } = symptom;
     const service = endpointText(target);
     const drop = facts.firewall?.rules.find((rule) =>
@@ -98,6 +110,8 @@ export const etpLocalNoEndpoint = defineNodeRule({
       const reasons: Because[] = [
         because(say.drops({ service, name: name === null ? '' : ` (${name})`, rule: drop.text }), drop.at),
       ];
+      const kube = kubeBehind(facts.cluster, target, protocol);
+      if (kube !== null) reasons.push(readiness(kube, say));
       const rose = drop.packets?.delta ?? null;
       if (rose !== null && rose > 0)
         return confirmed([...reasons, because(say.counted({ packets: rose }), drop.at)], remedies(name));
@@ -108,6 +122,8 @@ export const etpLocalNoEndpoint = defineNodeRule({
         : likely([...reasons, count, ...(unanswered === null ? [] : [unanswered])], remedies(name));
     }
 
+    const told = toldByKubernetes();
+    if (told !== null) return told;
     const here = ipvsFor(facts, target, protocol);
     if (here.how === 'service' && isEndpoint(here.service, target)) {
       const { servers } = here.service;
@@ -130,7 +146,46 @@ export const etpLocalNoEndpoint = defineNodeRule({
     const file = fileOf(facts.firewall.rules, facts.features.at);
     if (known !== null || hasKubeRules(facts.firewall))
       return ruledOut(because(say.none({ service }), known?.at ?? file));
+    const unread = unreadService(facts.cluster, plan, say);
+    if (unread !== null) return undecided('cluster', node, unread);
     return notApplicable(because(say.neither, file));
+
+    /** What the API decides by itself: the policy, and on which nodes the pods are. */
+    function toldByKubernetes(): Outcome | null {
+      const kube = kubeBehind(facts.cluster, target, protocol);
+      if (kube === null) return null;
+      const { cluster, service: object, usable } = kube;
+      const name = serviceKey(object);
+      const isInternal = object.addresses.some((one) => sameAddress(one, target.address));
+      const which = isInternal ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
+      const policy = object[which] ?? 'Cluster';
+      const policyTold = because(say.kubePolicy({ service: name, which, policy }), object.at);
+      if (policy !== 'Local') return ruledOut(policyTold);
+      // nobody has a pod: that is no matter of this node
+      if (usable.length === 0) return ruledOut(readiness(kube, say));
+      const own = kubeNodeOf(cluster, plan, node);
+      if (own === undefined) return null;
+      // a NodePort is that of the node whose address was asked
+      if (kube.by === 'nodePort' && facts.addresses?.some((one) => sameAddress(one.address, target.address)) !== true)
+        return null;
+      const local = usable.filter((one) => one.node === own.name);
+      const [first] = local;
+      if (first !== undefined)
+        return ruledOut(because(say.kubeLocal({ service: name, node: own.name, pods: local.length }), first.at));
+      const others = [...new Set(usable.flatMap((one) => one.node ?? []))];
+      const elsewhere = say.kubeElsewhere({
+        service: name,
+        node: own.name,
+        nodes: others.slice(0, 5).join(', ') || '-',
+      });
+      const unanswered = effect();
+      const reasons = [policyTold, because(elsewhere, usable[0]?.at ?? object.at)];
+      // from inside of the cluster a load balancer's address is treated like a ClusterIP
+      const isSure = unanswered !== null && (kube.by === 'nodePort' || isInternal);
+      return isSure
+        ? confirmed([...reasons, unanswered], remedies(name))
+        : likely([...reasons, ...(unanswered === null ? [] : [unanswered])], remedies(name));
+    }
 
     /** What the drop does, where the rule itself does not count. */
     function effect(): Because | null {

@@ -28,6 +28,7 @@ import { netdevDown } from './netdev-down.ts';
 import { networkpolicyDeny } from './networkpolicy-deny.ts';
 import { noEndpoints } from './no-endpoints.ts';
 import { pathDrop } from './path-drop.ts';
+import { podRestarts } from './pod-restarts.ts';
 import { portClosed } from './port-closed.ts';
 import { synQueueOverflow } from './syn-queue-overflow.ts';
 import { vxlanBlocked } from './vxlan-blocked.ts';
@@ -50,6 +51,7 @@ import { fwOutputDrop } from './fw-output-drop.ts';
 import { martianLocalSource } from './martian-local-source.ts';
 import { noRoute } from './no-route.ts';
 import { rpFilterDrop } from './rp-filter-drop.ts';
+import { ciliumNoBackend } from './cilium-no-backend.ts';
 import { closeWait } from './close-wait.ts';
 import { cloudAllowance } from './cloud-allowance.ts';
 import { cpuThrottle } from './cpu-throttle.ts';
@@ -98,6 +100,8 @@ const all: readonly AnyRule[] = [
   neighFailed,
   arpOverflow,
   portClosed,
+  podRestarts,
+  ciliumNoBackend,
   loopbackOnly,
   badChecksum,
   conntrackInvalidRst,

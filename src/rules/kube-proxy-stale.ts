@@ -1,10 +1,14 @@
 import * as z from 'zod';
+import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
+import { clusterText, type KubeBehind, kubeBehind, kubeNodeOf } from './cluster-view.ts';
 import { endpointText } from './endpoint-text.ts';
 import { attemptsTo, failedOf } from './ipvs-attempts.ts';
+import { sameAddress } from './ip-address.ts';
 import { ipvsFor } from './ipvs-service.ts';
+import { type KubeService, kubeServiceFor } from './kube-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 
 /** F67 as far as a node tells: kube-proxy says itself that it no longer brings its rules up to date. */
@@ -16,7 +20,7 @@ export const kubeProxyStale = defineNodeRule({
   anyProtocol: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['kubeProxy'],
-  optional: ['features', 'ipvs', 'capture'],
+  optional: ['features', 'ipvs', 'capture', 'firewall', 'addresses', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'kubernetes pkg/proxy/healthcheck/proxy_health.go (503: an update waits for longer than two sync periods)',
@@ -25,6 +29,7 @@ export const kubeProxyStale = defineNodeRule({
   text: {
     en: {
       ...captureText.en,
+      ...clusterText.en,
       title: 'kube-proxy no longer brings its rules up to date',
       none: 'kube-proxy does not answer on this node (ports 10249 and 10256): it does not run here, or it is down',
       noHealth: (v: { mode: string }) => `kube-proxy runs (mode ${v.mode}), and its healthz was not read`,
@@ -35,11 +40,20 @@ export const kubeProxyStale = defineNodeRule({
         `kube-proxy: healthz 503${v.updated}: changes of Services and endpoints wait and are not written`,
       gone: (v: { connects: number; server: string }) =>
         `${v.connects} connects were sent to ${v.server}, which IPVS has with a weight, and the network says that it is not there`,
+      podNotReady: (v: { pod: string; node: string; why: string }) =>
+        `Kubernetes: pod ${v.pod} (kube-proxy) on ${v.node} is not ready${v.why}`,
+      noPod: (v: { node: string; wanted: number; ready: number }) =>
+        `Kubernetes: no pod of kube-proxy is on ${v.node} (DaemonSet: ${v.ready} of ${v.wanted} ready)`,
+      extra: (v: { backend: string; service: string; by: string }) =>
+        `This node still sends ${v.service} to ${v.backend} (${v.by}), which is no endpoint of it in Kubernetes, neither at the beginning nor at the end of the run`,
+      lacks: (v: { backend: string; service: string; by: string }) =>
+        `${v.backend} is a ready endpoint of ${v.service} in Kubernetes, at the beginning and at the end of the run, and this node does not have it (${v.by})`,
       kubernetes: 'Read the log of kube-proxy on this node, then restart it (its DaemonSet makes a new pod)',
       risk: 'Low: rules are written again; open connections stay',
     },
     zh: {
       ...captureText.zh,
+      ...clusterText.zh,
       title: 'kube-proxy 没有及时更新规则',
       none: '这个节点上的 kube-proxy 没有应答（端口 10249 和 10256）：没有在这里运行，或已经停止',
       noHealth: (v) => `kube-proxy 在运行（模式 ${v.mode}），但没有读到 healthz`,
@@ -47,12 +61,20 @@ export const kubeProxyStale = defineNodeRule({
       updated: (v) => `，上次更新 ${v.at}`,
       stale: (v) => `kube-proxy：healthz 503${v.updated}：Service 和端点的变化在等待，没有写入`,
       gone: (v) => `有 ${v.connects} 个连接被转发到 ${v.server}，IPVS 里它有权重，而网络说它不存在`,
+      podNotReady: (v) => `Kubernetes：${v.node} 上的 Pod ${v.pod}（kube-proxy）未就绪${v.why}`,
+      noPod: (v) => `Kubernetes：${v.node} 上没有 kube-proxy 的 Pod（DaemonSet：${v.wanted} 个中 ${v.ready} 个就绪）`,
+      extra: (v) =>
+        `本节点仍把 ${v.service} 转发给 ${v.backend}（${v.by}），而在检查开始和结束时它都不是 Kubernetes 里的端点`,
+      lacks: (v) =>
+        `检查开始和结束时 ${v.backend} 在 Kubernetes 里都是 ${v.service} 的就绪端点，而本节点没有它（${v.by}）`,
       kubernetes: '查看该节点 kube-proxy 的日志，然后重启它（DaemonSet 会重建 Pod）',
       risk: '低：规则会重新写入，已有连接不受影响',
     },
   },
-  evaluate({ node, facts, symptom, target, say }) {
+  evaluate({ node, facts, symptom, target, plan, say }) {
     const { healthy, mode, lastUpdated, at } = facts.kubeProxy;
+    const told = [...podOfProxy(), ...differences()];
+    if (told.length > 0 && healthy !== false) return likely(told, remedies());
     if (healthy === undefined) {
       // it printed nothing, so there is no line to point at
       if (mode === undefined) return notApplicable(because(say.none, askedAt));
@@ -61,22 +83,10 @@ export const kubeProxyStale = defineNodeRule({
     const updated = lastUpdated === undefined ? '' : say.updated({ at: lastUpdated });
     if (healthy) return ruledOut(because(say.healthy({ updated }), at));
     const reason = because(say.stale({ updated }), at);
-    const remedies = [
-      {
-        kind: 'kubernetes' as const,
-        text: say.kubernetes,
-        commands: [
-          `kubectl -n kube-system logs -l k8s-app=kube-proxy --field-selector spec.nodeName=${node} --tail=100`,
-          `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=${node}`,
-        ],
-        undo: [],
-        risk: say.risk,
-      },
-    ];
     const { capture } = facts;
     const here = ipvsFor(facts, target, symptom.protocol);
     if (capture === undefined || blindness(capture, say) !== null || here.how !== 'service')
-      return likely([reason], remedies);
+      return likely([reason, ...told], remedies());
     const servers = here.service.servers.filter(({ weight }) => weight > 0);
     const gone = failedOf(capture, attemptsTo(capture, servers)).filter(({ server }) =>
       capture.icmpErrors.some(
@@ -85,8 +95,73 @@ export const kubeProxyStale = defineNodeRule({
       ),
     );
     const [first] = gone;
-    if (first === undefined) return likely([reason], remedies);
+    if (first === undefined) return likely([reason, ...told], remedies());
     const words = say.gone({ connects: gone.length, server: endpointText(first.server) });
-    return confirmed([reason, because(words, capture.at)], remedies);
+    return confirmed([reason, because(words, capture.at), ...told], remedies());
+
+    /** Where Kubernetes runs kube-proxy as its own DaemonSet: the pod of this node. */
+    function podOfProxy(): readonly Because[] {
+      const { cluster } = facts;
+      const own = cluster === undefined ? undefined : kubeNodeOf(cluster, plan, node);
+      const set = cluster?.workloads?.find(({ type, name }) => type === 'daemonset' && name === 'kube-proxy');
+      if (cluster?.pods === undefined || cluster.missing.pods !== undefined || own === undefined || set === undefined)
+        return [];
+      const pod = cluster.pods.find(({ labels, node: on }) => labels['k8s-app'] === 'kube-proxy' && on === own.name);
+      if (pod === undefined)
+        return set.wanted > 0 && !node.includes('@')
+          ? [because(say.noPod({ node: own.name, wanted: set.wanted, ready: set.ready }), set.at)]
+          : [];
+      if (pod.ready) return [];
+      const stuck = pod.containers.find(({ reason }) => reason !== null)?.reason ?? pod.notReadyWhy;
+      const why = stuck === null || stuck === undefined ? '' : `: ${stuck}`;
+      return [because(say.podNotReady({ pod: `${pod.namespace}/${pod.name}`, node: own.name, why }), pod.at)];
+    }
+
+    /** What the node has and Kubernetes has not, or the reverse, in both readings: more than the moment of a change. */
+    function differences(): readonly Because[] {
+      const kube = kubeBehind(facts.cluster, target, symptom.protocol);
+      const known = facts.features === undefined ? null : kubeServiceFor(facts, target, symptom.protocol);
+      return kube === null || known === null ? [] : [...extraOf(kube, known), ...lackingOf(kube, known)].slice(0, 3);
+    }
+
+    function extraOf({ cluster, service: { namespace, name }, endpoints }: KubeBehind, known: KubeService): Because[] {
+      const key = `${namespace}/${name}`;
+      const earlier = cluster.earlier?.endpoints?.filter((one) => one.service === key);
+      if (earlier === undefined) return [];
+      const all = [...endpoints, ...earlier].map(({ address }) => address);
+      return known.backends
+        .filter(
+          ({ weight, change, address }) =>
+            weight !== 0 && change === 'none' && !all.some((one) => sameAddress(one, address)),
+        )
+        .map((one) => because(say.extra({ backend: endpointText(one), service: key, by: known.by }), one.at));
+    }
+
+    function lackingOf({ cluster, service, usable }: KubeBehind, known: KubeService): Because[] {
+      const key = `${service.namespace}/${service.name}`;
+      // with Local a node has only its own, and a load balancer's address may have only those of a zone
+      const isLocal = service.externalTrafficPolicy === 'Local' || service.internalTrafficPolicy === 'Local';
+      const earlier = cluster.earlier?.endpoints?.filter((one) => one.service === key && one.ready);
+      if (isLocal || earlier === undefined || known.backends.length === 0) return [];
+      return usable
+        .filter(({ ready, address }) => ready && earlier.some((one) => sameAddress(one.address, address)))
+        .filter(({ address }) => !known.backends.some((one) => sameAddress(one.address, address)))
+        .map(({ address, at: place }) => because(say.lacks({ backend: address, service: key, by: known.by }), place));
+    }
+
+    function remedies(): Remedy[] {
+      return [
+        {
+          kind: 'kubernetes' as const,
+          text: say.kubernetes,
+          commands: [
+            `kubectl -n kube-system logs -l k8s-app=kube-proxy --field-selector spec.nodeName=${node} --tail=100`,
+            `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=${node}`,
+          ],
+          undo: [],
+          risk: say.risk,
+        },
+      ];
+    }
   },
 });

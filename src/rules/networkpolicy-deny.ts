@@ -1,8 +1,12 @@
 import * as z from 'zod';
 import type { Connection, FirewallRule } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
-import { defineNodeRule } from '../model/rule.ts';
+import type { Cluster } from '../model/cluster-facts.ts';
+import type { Plan } from '../model/plan.ts';
+import { defineNodeRule, type Outcome, type Undecided } from '../model/rule.ts';
 import { because, fileOf } from './because.ts';
+import { clusterText, kubeNodeOf } from './cluster-view.ts';
+import { denialReasons, type PoliciesSay, policiesSay, policyText } from './denied-by-policy.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { handshakesOf, synsIn, wasSentOn } from './handshakes.ts';
 import { sameAddress } from './ip-address.ts';
@@ -22,7 +26,7 @@ export const networkpolicyDeny = defineNodeRule({
   scope: 'node',
   roles: ['target', 'client', 'forwarder'],
   needs: ['firewall'],
-  optional: ['routeGet', 'routes', 'links', 'capture', 'ipvs'],
+  optional: ['routeGet', 'routes', 'links', 'capture', 'ipvs', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'Calico felix/rules/endpoints.go (cali-tw-, cali-fw-, cali-pi-, "Drop if no policies passed packet")',
@@ -33,6 +37,8 @@ export const networkpolicyDeny = defineNodeRule({
     en: {
       ...kubeObjectText.en,
       ...captureText.en,
+      ...clusterText.en,
+      ...policyText.en,
       title: 'A NetworkPolicy does not let the connect pass',
       none: 'no rules of a NetworkPolicy engine are on this node',
       elsewhere: (v: { engine: string }) =>
@@ -52,6 +58,9 @@ export const networkpolicyDeny = defineNodeRule({
       passed: (v: { connects: number }) => `the ${v.connects} connects that failed were let through here`,
       flat: (v: { chains: string }) => `the policies of this pod turned nothing away in the window (${v.chains})`,
       noCounters: 'the rules have no counters, or were read only once',
+      enforcedBy: (v: { engine: string }) => `${v.engine} enforces it on this node`,
+      nobodySeen: 'Who enforces policies here was not seen: without such an engine they do nothing',
+      connectsFail: (v: { connects: number }) => `${v.connects} connects of the question failed here`,
       look: 'Shows which policies select the pod and what they let in and out',
       allow: (v: { port: number; direction: string; other: string }) =>
         `Let TCP or UDP port ${v.port} ${v.direction} ${v.other} in a NetworkPolicy that selects the pod. Once any policy selects a pod for a direction, all that no policy names is turned away`,
@@ -63,6 +72,8 @@ export const networkpolicyDeny = defineNodeRule({
     zh: {
       ...kubeObjectText.zh,
       ...captureText.zh,
+      ...clusterText.zh,
+      ...policyText.zh,
       title: 'NetworkPolicy 没有放行该连接',
       none: '该节点上没有 NetworkPolicy 的规则',
       elsewhere: (v) => `${v.engine} 的策略不在 iptables 或 nftables 里：这里读不到它拒绝了什么`,
@@ -78,6 +89,9 @@ export const networkpolicyDeny = defineNodeRule({
       passed: (v) => `失败的 ${v.connects} 次连接在这里被放行了`,
       flat: (v) => `窗口内该 Pod 的策略没有拒绝任何报文（${v.chains}）`,
       noCounters: '规则没有计数器，或只读了一次',
+      enforcedBy: (v) => `本节点由 ${v.engine} 执行策略`,
+      nobodySeen: '没有看到这里由谁执行策略：没有这样的组件时策略不起作用',
+      connectsFail: (v) => `这里有 ${v.connects} 次与问题有关的连接失败`,
       look: '查看哪些策略选中了该 Pod，以及放行了什么',
       allow: (v) =>
         `在选中该 Pod 的 NetworkPolicy 里放行端口 ${v.port}（${v.direction} ${v.other}）。某个方向一旦有策略选中 Pod，没有被任何策略写明的流量都会被拒绝`,
@@ -89,63 +103,114 @@ export const networkpolicyDeny = defineNodeRule({
   },
   evaluate({ node, facts, symptom, target, plan, say }) {
     const { firewall, capture } = facts;
-    if (!hasPolicyChains(firewall)) {
-      const engine = engineElsewhere();
-      if (engine === null) return notApplicable(because(say.none, fileOf(firewall.rules)));
-      const fine = answeredOnly();
-      return fine === null ? undecided('firewall', node, say.elsewhere({ engine })) : ruledOut(fine);
+    /** Who asks, the likeliest first. */
+    const asking = plan.nodes.filter(({ roles }) => roles.includes('client')).map(({ address }) => address);
+    const asObjects = policiesSay(facts.cluster, { plan, node }, say);
+    const own = fromChains();
+    return asObjects === null ? own : withObjects(own, asObjects);
+
+    /** Chains count; objects name who is meant, and speak where the engine has no chains. */
+    function withObjects(own: Outcome | Undecided, { denials, lack }: PoliciesSay): Outcome | Undecided {
+      const named = denialReasons(denials, symptom, say);
+      const [first] = denials;
+      if (first === undefined || named.length === 0)
+        return 'verdict' in own && own.verdict === 'notApplicable' && lack !== null && isOfPods()
+          ? undecided('cluster', node, lack)
+          : own;
+      if ('verdict' in own && (own.verdict === 'confirmed' || own.verdict === 'likely'))
+        return { ...own, because: [...own.because, ...named] };
+      // the packets themselves have shown otherwise
+      if ('verdict' in own && own.verdict === 'ruledOut') return own;
+      const blind = blindness(capture, say);
+      const seen =
+        capture === undefined || blind !== null ? null : handshakesOf(capture, ({ server }) => isAsked(server), 1000);
+      if (capture !== undefined && seen !== null && seen.all.length > 0 && seen.answered.length === seen.all.length)
+        return ruledOut(because(say.answered({ connects: seen.all.length }), capture.at));
+      const engine = engineElsewhere() ?? agentOf(facts.cluster, plan, node);
+      const failing = seen === null ? 0 : seen.unanswered.length;
+      const reasons = [
+        ...named,
+        because(engine === null ? say.nobodySeen : say.enforcedBy({ engine }), fileOf(firewall.rules)),
+        ...(failing > 0 && capture !== undefined ? [because(say.connectsFail({ connects: failing }), capture.at)] : []),
+      ];
+      const isSure =
+        failing > 0 && engine !== null && first.isSure && capture !== undefined && weakness(capture, say) === null;
+      const remedies = remediesFor({
+        direction: first.direction === 'ingress' ? 'to' : 'from',
+        pod: `${first.pod.namespace}/${first.pod.name}`,
+      });
+      return isSure ? confirmed(reasons, remedies) : likely(reasons, remedies);
     }
 
-    const asked = { ...target, protocol: symptom.protocol, isHere: false };
-    const servers = serversBehind(asked, facts.ipvs ?? {}, firewall.rules);
-    const targets = [target.address, ...servers.map(({ address }) => address)];
-    const isOurs = ({ server }: Connection): boolean => targets.some((one) => sameAddress(one, server.address));
-    const blind = blindness(capture, say);
-    const seen = capture === undefined || blind !== null ? null : handshakesOf(capture, (one) => isOurs(one), 1000);
-    const sources = [
-      ...plan.nodes.filter(({ roles }) => roles.includes('client')).map(({ address }) => address),
-      ...(seen?.all.map(({ client }) => client.address) ?? []),
-    ];
-    const chains = [
-      ...chainsOf(targets).filter(({ direction }) => direction === 'to'),
-      ...chainsOf(sources).filter(({ direction }) => direction === 'from'),
-    ];
-    if (chains.length === 0) return notApplicable(because(say.noPod, fileOf(firewall.rules)));
-
-    const bad = [
-      ...(seen?.unanswered ?? []),
-      ...(seen?.refused ?? []),
-      ...(seen?.all.filter(({ handshake }) => handshake === 'icmpError') ?? []),
-    ];
-    const stuck = bad.filter((one) => !wasSentOn(one));
-    if (capture !== undefined && seen !== null && seen.all.length > 0) {
-      if (bad.length === 0) return ruledOut(because(say.answered({ connects: seen.all.length }), capture.at));
-      if (stuck.length === 0) return ruledOut(because(say.passed({ connects: bad.length }), capture.at));
+    function isAsked(server: { readonly address: string }): boolean {
+      const pods = asObjects?.denials.flatMap(({ direction, pod, other }) =>
+        direction === 'ingress' ? pod.addresses : [other.address],
+      );
+      return [target.address, ...(pods ?? [])].some((one) => sameAddress(one, server.address));
     }
 
-    const denials = chains.flatMap((chain) => chain.denials.map((rule) => ({ chain, rule })));
-    const counted = denials
-      .map((one) => ({ ...one, rise: one.rule.packets?.delta ?? null }))
-      .sort((a, b) => (b.rise ?? 0) - (a.rise ?? 0));
-    const [best] = counted;
-    const where = fileOf(
-      chains.flatMap((chain) => chain.denials),
-      fileOf(firewall.rules),
-    );
-    if (best === undefined || best.rise === 0)
-      return ruledOut(because(say.flat({ chains: chains.map(({ chain }) => chain).join(', ') }), where));
-    if (best.rise === null) return undecided('firewall', node, say.noCounters);
+    function isOfPods(): boolean {
+      return plan.lookedUp?.some(({ asked }) => /^(?:pod|svc|deploy) /.test(asked)) === true && !node.includes('@');
+    }
 
-    const syns = synsIn(stuck);
-    const reasons: Because[] = [row(best.chain, best.rule, best.rise), guards(best.chain, best.rule)];
-    const remedies = remediesFor(best.chain);
-    if (syns === 0 || capture === undefined) return likely([...reasons, because(say.notSeen, best.rule.at)], remedies);
-    const failed = because(say.failed({ syns, connects: stuck.length }), capture.at);
-    const weak = weakness(capture, say);
-    if (weak !== null) return likely([...reasons, failed, because(weak, capture.at)], remedies);
-    if (best.rise < syns)
-      return likely([...reasons, failed, because(say.fewer({ packets: best.rise, syns }), best.rule.at)], remedies);
-    return confirmed([...reasons, failed], remedies);
+    function fromChains(): Outcome | Undecided {
+      if (!hasPolicyChains(firewall)) {
+        const engine = engineElsewhere();
+        if (engine === null) return notApplicable(because(say.none, fileOf(firewall.rules)));
+        const fine = answeredOnly();
+        return fine === null ? undecided('firewall', node, say.elsewhere({ engine })) : ruledOut(fine);
+      }
+
+      const asked = { ...target, protocol: symptom.protocol, isHere: false };
+      const servers = serversBehind(asked, facts.ipvs ?? {}, firewall.rules);
+      const targets = [target.address, ...servers.map(({ address }) => address)];
+      const isOurs = ({ server }: Connection): boolean => targets.some((one) => sameAddress(one, server.address));
+      const blind = blindness(capture, say);
+      const seen = capture === undefined || blind !== null ? null : handshakesOf(capture, (one) => isOurs(one), 1000);
+      const sources = [...asking, ...(seen?.all.map(({ client }) => client.address) ?? [])];
+      const chains = [
+        ...chainsOf(targets).filter(({ direction }) => direction === 'to'),
+        ...chainsOf(sources).filter(({ direction }) => direction === 'from'),
+      ];
+      if (chains.length === 0) return notApplicable(because(say.noPod, fileOf(firewall.rules)));
+
+      const bad = [
+        ...(seen?.unanswered ?? []),
+        ...(seen?.refused ?? []),
+        ...(seen?.all.filter(({ handshake }) => handshake === 'icmpError') ?? []),
+      ];
+      const stuck = bad.filter((one) => !wasSentOn(one));
+      asking.unshift(...stuck.slice(0, 1).map(({ client }) => client.address));
+      if (capture !== undefined && seen !== null && seen.all.length > 0) {
+        if (bad.length === 0) return ruledOut(because(say.answered({ connects: seen.all.length }), capture.at));
+        if (stuck.length === 0) return ruledOut(because(say.passed({ connects: bad.length }), capture.at));
+      }
+
+      const denials = chains.flatMap((chain) => chain.denials.map((rule) => ({ chain, rule })));
+      const counted = denials
+        .map((one) => ({ ...one, rise: one.rule.packets?.delta ?? null }))
+        .sort((a, b) => (b.rise ?? 0) - (a.rise ?? 0));
+      const [best] = counted;
+      const where = fileOf(
+        chains.flatMap((chain) => chain.denials),
+        fileOf(firewall.rules),
+      );
+      if (best === undefined || best.rise === 0)
+        return ruledOut(because(say.flat({ chains: chains.map(({ chain }) => chain).join(', ') }), where));
+      if (best.rise === null) return undecided('firewall', node, say.noCounters);
+
+      const syns = synsIn(stuck);
+      const reasons: Because[] = [row(best.chain, best.rule, best.rise), guards(best.chain, best.rule)];
+      const remedies = remediesFor(best.chain);
+      if (syns === 0 || capture === undefined)
+        return likely([...reasons, because(say.notSeen, best.rule.at)], remedies);
+      const failed = because(say.failed({ syns, connects: stuck.length }), capture.at);
+      const weak = weakness(capture, say);
+      if (weak !== null) return likely([...reasons, failed, because(weak, capture.at)], remedies);
+      if (best.rise < syns)
+        return likely([...reasons, failed, because(say.fewer({ packets: best.rise, syns }), best.rule.at)], remedies);
+      return confirmed([...reasons, failed], remedies);
+    }
 
     function chainsOf(addresses: readonly string[]): readonly PodChain[] {
       return [...new Set(addresses)].slice(0, mostAddresses).flatMap((address) => {
@@ -187,10 +252,10 @@ export const networkpolicyDeny = defineNodeRule({
       return because(direction === 'to' ? say.toPod(values) : say.fromPod(values), at);
     }
 
-    function remediesFor({ direction, pod }: PodChain): Remedy[] {
+    function remediesFor({ direction, pod }: Pick<PodChain, 'direction' | 'pod'>): Remedy[] {
       const namespace = pod?.split('/')[0];
       const scope = namespace !== undefined && namespaceName.test(namespace) ? `-n ${namespace}` : '-A';
-      const other = direction === 'to' ? (stuck[0]?.client.address ?? sources[0] ?? '?') : target.address;
+      const other = direction === 'to' ? (asking[0] ?? '?') : target.address;
       const values = { port: target.port, direction: direction === 'to' ? say.into : say.outTo, other };
       return [
         {
@@ -219,3 +284,12 @@ export const networkpolicyDeny = defineNodeRule({
     }
   },
 });
+
+/** Agents that enforce NetworkPolicies (Flannel's does not), by the label of their pods, on the node itself. */
+function agentOf(cluster: Cluster | undefined, plan: Plan, node: string): string | null {
+  const own = cluster === undefined ? undefined : kubeNodeOf(cluster, plan, node);
+  const apps = (cluster?.pods ?? [])
+    .filter((pod) => own !== undefined && pod.node === own.name && pod.ready)
+    .map(({ labels }) => labels['k8s-app']);
+  return apps.includes('cilium') ? 'Cilium' : apps.includes('calico-node') ? 'Calico' : null;
+}

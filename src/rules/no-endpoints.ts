@@ -4,6 +4,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
+import { clusterText, kubeBehind, readiness, unreadService, whyNoneReady } from './cluster-view.ts';
 import { endpointText } from './endpoint-text.ts';
 import { attemptsTo, failedOf } from './ipvs-attempts.ts';
 import { isNodePortAddress } from './etp-local-no-endpoint.ts';
@@ -18,7 +19,7 @@ export const noEndpoints = defineNodeRule({
   scope: 'node',
   roles: ['target', 'client', 'forwarder'],
   needs: ['features'],
-  optional: ['ipvs', 'firewall', 'capture', 'probes', 'kernelLog', 'addresses'],
+  optional: ['ipvs', 'firewall', 'capture', 'probes', 'kernelLog', 'addresses', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'net/netfilter/ipvs/ip_vs_core.c ip_vs_leave (ICMP port unreachable where no server can be chosen)',
@@ -29,6 +30,7 @@ export const noEndpoints = defineNodeRule({
     en: {
       ...captureText.en,
       ...ipvsText.en,
+      ...clusterText.en,
       title: 'The Service has no endpoint: nothing stands behind its address',
       empty: (v: { service: string }) => `IPVS service ${v.service} has no server at all`,
       drained: (v: { service: string; servers: number }) =>
@@ -52,6 +54,7 @@ export const noEndpoints = defineNodeRule({
     zh: {
       ...captureText.zh,
       ...ipvsText.zh,
+      ...clusterText.zh,
       title: 'Service 没有可用的端点：地址后面没有任何后端',
       empty: (v) => `IPVS 服务 ${v.service} 一个后端都没有`,
       drained: (v) => `IPVS 服务 ${v.service}：${v.servers} 个后端的权重都是 0，新连接无处可去`,
@@ -68,14 +71,18 @@ export const noEndpoints = defineNodeRule({
       risk: '无：只是查看',
     },
   },
-  evaluate({ node, facts, symptom, target, say }) {
+  evaluate({ node, facts, symptom, target, plan, say }) {
     const { protocol } = symptom;
     const service = endpointText(target);
     const here = ipvsFor(facts, target, protocol);
     // A node that is asked by the address of a pod is a server of the service, not the service.
     const virtual = here.how === 'service' && isEndpoint(here.service, target) ? here.service : null;
     const reject = facts.firewall?.rules.find((rule) => rejectsService(rule, target, protocol, facts.addresses));
-    if (virtual === null && reject === undefined) {
+    const kube = kubeBehind(facts.cluster, target, protocol);
+    if (kube !== null && kube.usable.length > 0) return ruledOut(readiness(kube, say));
+    if (virtual === null && reject === undefined && kube === null) {
+      const unread = unreadService(facts.cluster, plan, say);
+      if (unread !== null) return undecided('cluster', node, unread);
       if (here.how === 'unread') return undecided('ipvs', node, say.ipvsNotRead);
       if (facts.firewall === undefined && here.how === 'absent') return undecided('firewall', node, say.noIpvs);
       const at = here.how === 'unlooked' ? facts.features.at : here.at;
@@ -85,11 +92,12 @@ export const noEndpoints = defineNodeRule({
     }
 
     const usable = virtual?.servers.filter(({ weight }) => weight > 0) ?? [];
-    if (virtual !== null && usable.length > 0)
+    if (virtual !== null && usable.length > 0 && kube === null)
       return ruledOut(because(say.has({ service, servers: usable.length }), virtual.at));
 
-    const reasons: Because[] = [];
-    if (virtual !== null)
+    const reasons: Because[] =
+      kube === null ? [] : [readiness(kube, say), ...whyNoneReady(kube.cluster, kube.service, say)];
+    if (virtual !== null && usable.length === 0)
       reasons.push(
         because(
           virtual.servers.length === 0
@@ -127,7 +135,12 @@ export const noEndpoints = defineNodeRule({
     );
     const log = line === undefined ? [] : [because(say.log({ time: line.time, message: line.message }), line.at)];
     const all = [...reasons, ...effects, ...log];
-    if (virtual !== null && reject === undefined && isNodePortAddress(facts.addresses ?? [], target.address))
+    if (
+      virtual !== null &&
+      kube === null &&
+      reject === undefined &&
+      isNodePortAddress(facts.addresses ?? [], target.address)
+    )
       return likely([...all, because(say.maybeLocal, virtual.at)], remedies());
     return effects.length > 0 || rejected > 0 ? confirmed(all, remedies()) : likely(all, remedies());
 
@@ -137,8 +150,9 @@ export const noEndpoints = defineNodeRule({
           kind: 'kubernetes',
           text: say.kubernetes,
           commands: [
-            `kubectl get service -A -o wide | grep -F ${target.address}`,
-            'kubectl -n NAMESPACE get endpointslices -l kubernetes.io/service-name=NAME',
+            ...(kube === null ? [`kubectl get service -A -o wide | grep -F ${target.address}`] : []),
+            `kubectl -n ${kube?.service.namespace ?? 'NAMESPACE'} get endpointslices -l kubernetes.io/service-name=${kube?.service.name ?? 'NAME'}`,
+            ...(kube === null ? [] : [`kubectl -n ${kube.service.namespace} describe service ${kube.service.name}`]),
           ],
           undo: [],
           risk: say.risk,

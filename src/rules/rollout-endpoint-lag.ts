@@ -3,6 +3,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { attemptsByBackend, type BackendAttempts } from './backend-attempts.ts';
 import { askedAt, because, fileOf } from './because.ts';
+import { clusterText, kubeHasLeft, storyOf } from './cluster-view.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { ipvsFor, ipvsText } from './ipvs-service.ts';
@@ -20,7 +21,7 @@ export const rolloutEndpointLag = defineNodeRule({
   scope: 'node',
   roles: ['client', 'forwarder', 'target'],
   needs: ['features'],
-  optional: ['firewall', 'ipvs', 'capture', 'conntrackEntries', 'addresses'],
+  optional: ['firewall', 'ipvs', 'capture', 'conntrackEntries', 'addresses', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'kubernetes.io Pod lifecycle, termination of Pods (the endpoint is removed while the pod already ends)',
@@ -33,6 +34,7 @@ export const rolloutEndpointLag = defineNodeRule({
       ...captureText.en,
       ...ipvsText.en,
       ...tcpOnlyText.en,
+      ...clusterText.en,
       title: 'The Service sends connections to a backend that is gone, or not ready yet',
       neither: 'neither IPVS nor kube-proxy handles this address and port here',
       notRead: 'the rules of kube-proxy were not read',
@@ -69,6 +71,7 @@ export const rolloutEndpointLag = defineNodeRule({
       ...captureText.zh,
       ...ipvsText.zh,
       ...tcpOnlyText.zh,
+      ...clusterText.zh,
       title: 'Service 把连接发给了已经消失或尚未就绪的后端',
       neither: '这里的 IPVS 和 kube-proxy 都不处理这个地址和端口',
       notRead: '没有读到 kube-proxy 的规则',
@@ -125,6 +128,7 @@ export const rolloutEndpointLag = defineNodeRule({
       return undecided('capture', node, weak ?? say.noAttempt({ service, backends: backends.length }));
     }
 
+    const story = storyOf(facts.cluster, worst.backend.address, say);
     const others = answering.filter(({ backend }) => backend !== worst.backend);
     const reasons: Because[] = [
       ...failing.slice(0, 3).flatMap((one) => [...effects(one), because(listing(one.backend), one.backend.at)]),
@@ -137,10 +141,13 @@ export const rolloutEndpointLag = defineNodeRule({
             capture.at,
           )
         : because(say.alone, capture.at),
-      because(say.kubernetesObjects, known.at),
+      ...(story.length > 0 ? story : [because(say.kubernetesObjects, known.at)]),
     ];
     const spoken = worst.refused.length + worst.unreachable.length > 0;
-    const isSure = worst.backend.change !== 'none' || (spoken && others.length > 0);
+    const isSure =
+      worst.backend.change !== 'none' ||
+      (spoken && others.length > 0) ||
+      kubeHasLeft(facts.cluster, worst.backend.address);
     return isSure ? confirmed(reasons, remedies()) : likely(reasons, remedies());
 
     function effects({ backend, refused, unreachable, silent }: Attempts): Because[] {

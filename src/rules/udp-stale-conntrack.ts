@@ -5,6 +5,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because, fileOf } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
+import { clusterText, storyOf } from './cluster-view.ts';
 import { endpointText } from './endpoint-text.ts';
 import { sameAddress } from './ip-address.ts';
 import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
@@ -21,7 +22,7 @@ export const udpStaleConntrack = defineNodeRule({
   anyProtocol: true,
   roles: ['client', 'forwarder', 'target'],
   needs: ['conntrackEntries'],
-  optional: ['features', 'firewall', 'ipvs', 'capture', 'addresses'],
+  optional: ['features', 'firewall', 'ipvs', 'capture', 'addresses', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'net/netfilter/nf_conntrack_proto_udp.c (every packet renews the entry), nf_nat_core.c (rules are asked once per flow)',
@@ -32,6 +33,7 @@ export const udpStaleConntrack = defineNodeRule({
     en: {
       ...captureText.en,
       ...ipvsText.en,
+      ...clusterText.en,
       title: 'UDP packets still go to a pod that the Service no longer has (conntrack remembers the flow)',
       tcp: 'The question is about TCP: a new connection has a new entry there, and an old one ends by itself',
       noEntry: (v: { service: string }) => `no UDP flow to ${v.service} is tracked here`,
@@ -64,6 +66,7 @@ export const udpStaleConntrack = defineNodeRule({
     zh: {
       ...captureText.zh,
       ...ipvsText.zh,
+      ...clusterText.zh,
       title: 'UDP 报文仍发往 Service 已经没有的 Pod（conntrack 记住了旧流）',
       tcp: '这次查的是 TCP：TCP 的新连接会有新条目，旧连接会自己结束',
       noEntry: (v) => `这里没有到 ${v.service} 的 UDP 流`,
@@ -132,6 +135,7 @@ export const udpStaleConntrack = defineNodeRule({
         entry.at,
       ),
       because(endpoints(), known.at),
+      ...storyOf(facts.cluster, backend.address, say),
       ...(dead.length > 1 ? [because(say.more({ flows: dead.length }), fileOf(table))] : []),
     ];
     if (capture === undefined || worst.sent === 0)
