@@ -32,7 +32,8 @@ export const ciliumNoBackend = definePathRule({
       silent: 'and no packet of them left the client',
       left: (v: { packets: number }) => `yet ${v.packets} connects of the question were seen on the wire`,
       cilium: (v: { device: string }) => `Cilium is on the client (${v.device})`,
-      noCilium: 'Cilium is not seen on the client: another program at the socket (a BPF program of a cgroup, an LSM) refuses',
+      noCilium:
+        'Cilium is not seen on the client: another program at the socket (a BPF program of a cgroup, an LSM) refuses',
       noService: 'Whether the Service has endpoints is not known: without any, EPERM is what Cilium is to do',
       empty: 'Cilium does what it is to do: the Service has no endpoint (see no-endpoints)',
       look: 'Shows what Cilium has behind the address, beside what Kubernetes has',

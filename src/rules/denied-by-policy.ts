@@ -12,16 +12,16 @@ const mostPairs = 24;
 
 export const policyText = {
   en: {
-    kubeDenied: (v: { pod: string; direction: string; policies: string; other: string; port: string }) =>
+    policyDenied: (v: { pod: string; direction: string; policies: string; other: string; port: string }) =>
       `NetworkPolicy ${v.policies} selects pod ${v.pod} and has no rule for ${v.direction} ${v.other}, port ${v.port}`,
-    kubeInto: 'connects from',
-    kubeOut: 'connects to',
+    policyInto: 'connects from',
+    policyOutOf: 'connects to',
   },
   zh: {
-    kubeDenied: (v: { pod: string; direction: string; policies: string; other: string; port: string }) =>
+    policyDenied: (v: { pod: string; direction: string; policies: string; other: string; port: string }) =>
       `NetworkPolicy ${v.policies} 选中了 Pod ${v.pod}，但没有放行${v.direction} ${v.other}、端口 ${v.port} 的规则`,
-    kubeInto: '来自',
-    kubeOut: '去往',
+    policyInto: '来自',
+    policyOutOf: '去往',
   },
 };
 
@@ -120,9 +120,9 @@ export function denialReasons(
   return denials.slice(0, 3).flatMap(({ pod, direction, policies, other, port }) => {
     const [first] = policies;
     if (first === undefined) return [];
-    const text = say.kubeDenied({
+    const text = say.policyDenied({
       pod: `${pod.namespace}/${pod.name}`,
-      direction: direction === 'ingress' ? say.kubeInto : say.kubeOut,
+      direction: direction === 'ingress' ? say.policyInto : say.policyOutOf,
       policies: policies
         .slice(0, 4)
         .map(({ namespace, name }) => `${namespace}/${name}`)

@@ -138,6 +138,9 @@ export const networkpolicyDeny = defineNodeRule({
       const remedies = remediesFor({
         direction: first.direction === 'ingress' ? 'to' : 'from',
         pod: `${first.pod.namespace}/${first.pod.name}`,
+        // a policy counts behind the Service: the port of the pod
+        port: first.port,
+        other: first.other.address,
       });
       return isSure ? confirmed(reasons, remedies) : likely(reasons, remedies);
     }
@@ -252,11 +255,15 @@ export const networkpolicyDeny = defineNodeRule({
       return because(direction === 'to' ? say.toPod(values) : say.fromPod(values), at);
     }
 
-    function remediesFor({ direction, pod }: Pick<PodChain, 'direction' | 'pod'>): Remedy[] {
+    function remediesFor({
+      direction,
+      pod,
+      port = target.port,
+      other = direction === 'to' ? (asking[0] ?? '?') : target.address,
+    }: Pick<PodChain, 'direction' | 'pod'> & { readonly port?: number; readonly other?: string }): Remedy[] {
       const namespace = pod?.split('/')[0];
       const scope = namespace !== undefined && namespaceName.test(namespace) ? `-n ${namespace}` : '-A';
-      const other = direction === 'to' ? (asking[0] ?? '?') : target.address;
-      const values = { port: target.port, direction: direction === 'to' ? say.into : say.outTo, other };
+      const values = { port, direction: direction === 'to' ? say.into : say.outTo, other };
       return [
         {
           kind: 'kubernetes',
@@ -264,14 +271,7 @@ export const networkpolicyDeny = defineNodeRule({
           commands: [],
           undo: [],
           risk: say.riskOpens,
-          objects: [
-            policyDraft(
-              direction,
-              namespace ?? 'NAMESPACE',
-              { other, port: target.port, protocol: symptom.protocol },
-              say,
-            ),
-          ],
+          objects: [policyDraft(direction, namespace ?? 'NAMESPACE', { other, port, protocol: symptom.protocol }, say)],
         },
         {
           kind: 'kubernetes',
