@@ -12,6 +12,7 @@ import { auditJsonSchema, reportJsonSchema } from '../src/report/json-schema.ts'
 import { rules } from '../src/rules/index.ts';
 import { accuracyPage } from './accuracy-page.ts';
 import { faultsPage } from './faults-page.ts';
+import { billOfMaterials, licencesPage } from './supply-chain.ts';
 
 /**
  * The docs that can be made from the code: `npm run docs` writes them, `--check` (part of `npm run check`) fails where
@@ -143,6 +144,8 @@ const pages: Readonly<Record<string, () => string>> = {
   'parse-kinds.md': parsersPage,
   'report.schema.json': reportJsonSchema,
   'audit.schema.json': auditJsonSchema,
+  'licences.md': () => `${note}${licencesPage(table)}`,
+  'bom.cdx.json': billOfMaterials,
 };
 
 const check = process.argv.includes('--check');

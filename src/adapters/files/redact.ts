@@ -32,6 +32,23 @@ const patterns: readonly RegExp[] = [
   /(?<![A-Za-z0-9])(?<secret>gh[pousr]_[A-Za-z0-9]{20,})/g,
   /(?<![A-Za-z0-9_-])(?<secret>eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)/g,
 
+  // Keys and tokens of clouds and forges, known by their looks.
+  /(?<![A-Za-z0-9_-])(?<secret>AIza[A-Za-z0-9_-]{35})(?![A-Za-z0-9_-])/g,
+  /(?<![A-Za-z0-9_-])(?<secret>(?:ya29\.|glpat-|github_pat_|npm_|dop_v1_|hv[sb]\.|sk_live_|rk_live_)[A-Za-z0-9_.-]{20,})/g,
+  /(?<![A-Za-z0-9_-])(?<secret>SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})/g,
+  /(?<head>hooks\.slack\.com\/(?:services|workflows|triggers)\/)(?<secret>[A-Za-z0-9/_-]{20,})/g,
+  /(?<head>\b(?:AccountKey|SharedAccessKey|SharedAccessSignature)=)(?<secret>[^ \t\r\n;"',&]+)/gi,
+  /(?<head>[?&;](?:sig|signature|x-amz-signature|x-goog-signature|awsaccesskeyid|code|jwt|sid|sessionid|key)=)(?<secret>[A-Za-z0-9%._~+/=-]{8,})/gi,
+  /(?<head>\bx-(?:[a-z0-9]{1,20}-){1,4}(?:token|key|secret|password)\\*["']?[ \t]{0,20}[:=][ \t]{0,20}\\*["']?)(?<secret>[^ \t\r\n"'\\,;]+)/gi,
+
+  // Options of programs as process lists show them. What stands between is bounded.
+  /(?<head>\b(?:mysql|mysqldump|mysqladmin|mariadb)[ \t][^\r\n]{0,200}?[ \t]-p)(?<secret>[^ \t\r\n-][^ \t\r\n]*)/g,
+  /(?<head>\bredis-cli[ \t][^\r\n]{0,200}?-a[ \t]{1,20})(?<secret>'[^'\r\n]*'?|"[^"\r\n]*"?|[^ \t\r\n]+)/g,
+  /(?<head>\bcurl[ \t][^\r\n]{0,200}?(?:-u|-U|--user|--proxy-user)[ \t=]{0,20}["']?[^ \t\r\n:"']{1,100}:)(?<secret>[^ \t\r\n"']+)/g,
+
+  // Environments of containers: {"name": "DB_PASSWORD", "value": "…"}, also as YAML on two lines of one block.
+  /(?<head>"name"[ \t]{0,20}:[ \t]{0,20}"[^"\r\n]{0,100}(?:password|passwd|passphrase|secret|token|api_?key|private_?key|credential)[^"\r\n]{0,100}"[ \t]{0,20},[ \t]{0,20}"value"[ \t]{0,20}:[ \t]{0,20})(?<secret>"(?:[^"\\\r\n]|\\[^\r\n])*"?)/gi,
+
   // What sudo and ssh ask, with an answer that was echoed, and what scripts give them.
   /(?<head>\bpass(?:word|phrase) for (?:key )?[^ \t\r\n:]{1,200}:[ \t]{0,20})(?<secret>[^ \t\r\n]+)/gi,
   /(?<head>\bsshpass[ \t]{1,20}-p[ \t]{0,20})(?<secret>'[^'\r\n]*'?|"[^"\r\n]*"?|[^ \t\r\n]+)/g,
