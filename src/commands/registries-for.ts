@@ -16,11 +16,13 @@ export async function registriesFor(
   readonly registries: LoadedRegistries;
   readonly problems: readonly string[];
   readonly language: Language;
+  /** Two people may try remedies from Slack (`remedies.apply`). */
+  readonly changes: boolean;
 }> {
   const loaded = configIfAny(options.config, required);
   const { registries, problems } = await readRegistries(loaded);
   const language = languages.find((one) => one === options.lang) ?? loaded?.config.language ?? 'en';
-  return { registries, problems, language };
+  return { registries, problems, language, changes: loaded?.config.remedies.apply ?? false };
 }
 
 /** Commands that go on with what is in order say what is not. */

@@ -74,7 +74,7 @@ describe('the script that sudo runs as root', () => {
 
   // All of them, with the real sudo: test/contracts/real/least-privilege.test.ts
   it('refuses escapes, and runs nothing of them', () => {
-    for (const argv of escapes.filter((_argv, index) => index % 9 === 0 || index > escapes.length - 6))
+    for (const argv of escapes.filter((_argv, index) => index % 14 === 0 || index > escapes.length - 6))
       expect([argv, ask(argv)]).toEqual([
         argv,
         { code: 1, out: '', said: expect.stringMatching(/^netcheck-as-root: refused: [^\n]*\n$/) as string },

@@ -79,9 +79,10 @@ r=$?`;
 }
 
 // Without -k a sudo that refuses leaves a record of its user on the node (/run/sudo/ts; sudo(8), sudoers_timestamp(5)).
-// $s is one word or none: its path has no blank.
+// $s is one word or none: its path has no blank. A program by its path is the administrator's own, with its own rule.
 function commandText(argv: readonly string[], sudo: boolean): string {
-  return sudo ? `sudo -n -k -- $s ${quoteArgv(argv)}` : quoteArgv(argv);
+  const through = argv[0]?.startsWith('/') === true ? '' : '$s ';
+  return sudo ? `sudo -n -k -- ${through}${quoteArgv(argv)}` : quoteArgv(argv);
 }
 
 /** The script around what a run puts into it: `look` before the command is started, `body` the command or commands. */

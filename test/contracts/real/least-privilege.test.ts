@@ -359,6 +359,32 @@ describe.skipIf(missing !== undefined)(`an account with what netcheck prints${be
       expect(behind.said).not.toContain(`${marker}\n`);
     }, 120_000);
 
+    it('runs the program for changes only where it was asked for, and never through the script', async () => {
+      const begin = ['/usr/local/sbin/netcheck-change', 'begin', 'x-1', '60', 'sysctl', 'net.ipv4.ip_forward', '1'];
+      const options = { deadlineSeconds: 5, mark: 'netcheck-0123456789abcdef' };
+      const gates = {
+        without: gateScript(collectors, { loginUser: user }),
+        with: gateScript(collectors, { loginUser: user, changes: true }),
+      };
+      const file = `/proc/${sshd.pid}/root${gatePath}`;
+      const said: Record<string, string> = {};
+      for (const [name, script] of Object.entries(gates)) {
+        await writeFile(file, script);
+        said[name] = (await ssh([there, 'exec /bin/sh'], remoteScript({ argv: begin, sudo: true, ...options }))).said;
+        said[`${name}, batch`] = (
+          await ssh([there, 'exec /bin/sh'], remoteBatchScript({ commands: [{ argv: begin, sudo: true }], ...options }))
+        ).said;
+        const more = remoteScript({ argv: [...begin, '$(id)'], sudo: true, ...options });
+        said[`${name}, more`] = (await ssh([there, 'exec /bin/sh'], more)).said;
+      }
+      for (const name of ['without', 'without, batch', 'without, more', 'with, more'])
+        expect([name, said[name]]).toEqual([name, expect.stringContaining('netcheck-gate: refused')]);
+      // sudo has no rule for it here, and is asked for it by its path
+      for (const name of ['with', 'with, batch'])
+        expect([name, said[name]]).toEqual([name, expect.stringMatching(/unseen[^]*sudo: /)]);
+      expect(Object.values(said).join('')).not.toContain('netcheck-as-root');
+    });
+
     it('is told so by netcheck, with what to do', async () => {
       const connection = await connect();
       const result = await connection.run(
