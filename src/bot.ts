@@ -158,6 +158,7 @@ function createApp(
     language: config.language,
     helpText: (language) => slackHelp(language, config.slack.command),
     queue: runs,
+    openRuns: queue.openRuns,
     shelf: createRunShelf(wiring),
     onDead,
     ask: judge.ask,

@@ -262,6 +262,11 @@ export interface OpenRun {
 
 /** The runs that people may still wait for, so that none is forgotten in silence. Bounded. Rejects with `queue/down`. */
 export interface OpenRuns {
+  /**
+   * Somebody has asked, and it is not queued yet: noted before Slack is told that we have it. `rootTs` of the thread is
+   * empty where there is none yet. Queuing it takes its place.
+   */
+  note(request: RunRequest): Promise<void>;
   /** Oldest first. */
   list(limit: number): Promise<readonly OpenRun[]>;
   stateOf(runId: string): Promise<OpenRun['state']>;

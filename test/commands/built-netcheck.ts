@@ -31,7 +31,7 @@ export interface Running {
   readonly child: ChildProcessWithoutNullStreams;
   /** Everything on stderr so far. */
   said(): string;
-  /** Resolves when stderr has it, now or later. Rejects when the process ends before, or after 20 s. */
+  /** Resolves when stderr has it, now or later. Rejects when the process ends before, or after 40 s. */
   says(words: string | RegExp): Promise<void>;
   readonly finished: Promise<Finished>;
   /** Sends the signal and waits for the end; SIGKILL where that takes too long. */
@@ -130,7 +130,7 @@ function startProcess(file: string, args: readonly string[], options: ProcessOpt
           settle();
           reject(new Error(`${why} before it said ${String(words)}; it said:\n${text.stderr}`));
         };
-        const timer = setTimeout(() => fail('20 s went by'), 20_000);
+        const timer = setTimeout(() => fail('40 s went by'), 40_000);
         const settle = (): void => {
           clearTimeout(timer);
           listeners.delete(look);

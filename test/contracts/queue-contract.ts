@@ -176,6 +176,17 @@ export function queueContract(title: string, open: () => Promise<QueueHarness>):
         expect(await front.openRuns.stateOf('r3')).toBe('missing');
       });
 
+      it('are open from the moment that they were noted; queuing them takes the place of the note', async () => {
+        const noted = runRequest('r1', { thread: { channel: 'C1', rootTs: '', statusTs: '' } });
+        await front.openRuns.note(noted);
+        expect(await back.openRuns.list(10)).toEqual([{ request: noted, state: 'missing' }]);
+        await front.queue.submit(runRequest('r1'));
+        expect(await back.openRuns.list(10)).toEqual([{ request: runRequest('r1'), state: 'waiting' }]);
+        await front.openRuns.note(runRequest('r2'));
+        await front.openRuns.close('r2');
+        expect(await back.openRuns.list(10)).toHaveLength(1);
+      });
+
       it('stay open where they were removed while they waited: who removed them has to say so', async () => {
         await front.queue.submit(runRequest('r1'));
         expect(await front.queue.cancel('r1', 'U2')).toBe('removed');

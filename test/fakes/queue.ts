@@ -158,6 +158,7 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
           .slice(0, limit)
           .map((request) => ({ request, state: stateOf(request.id) })),
       ),
+    note: (request) => refusing(() => void open.set(request.id, request)),
     stateOf: (id) => refusing(() => stateOf(id)),
     close: (id) => refusing(() => void open.delete(id)),
   };

@@ -11,7 +11,7 @@ const maxOpen = 10_000;
 
 const openScript = `
 redis.call('ZADD', KEYS[1], 'NX', ARGV[2], ARGV[1])
-redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 local over = redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[4])
 if over > 0 then
   for _, oldest in ipairs(redis.call('ZRANGE', KEYS[1], 0, over - 1)) do
@@ -78,6 +78,7 @@ export function createOpenRuns(client: Redis, place: RedisPlace, names: QueueNam
         }
         return open;
       }),
+    note: (request) => guarded(() => noteOpen(client, names, request)),
     stateOf: (runId) => guarded(() => stateOf(runId)),
     close: (runId) => guarded(() => noteClosed(client, names, runId)),
   };

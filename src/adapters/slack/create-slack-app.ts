@@ -1,6 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { App, type BlockElementAction, HTTPReceiver, type Logger } from '@slack/bolt';
-import type { RunQueue } from '../../engine/ports.ts';
+import type { OpenRuns, RunQueue } from '../../engine/ports.ts';
 import { NetcheckError } from '../../model/errors.ts';
 import type { Language } from '../../model/language.ts';
 import { boltLogger } from './bolt-logger.ts';
@@ -27,6 +27,8 @@ export interface SlackAppOptions extends SlackSenderOptions {
   readonly ask: Ask;
   readonly mayAct?: MayAct | undefined;
   readonly queue: RunQueue;
+  /** Default: a question that is lost between its delivery and the queue is not looked after. */
+  readonly openRuns?: Pick<OpenRuns, 'note' | 'close'> | undefined;
   /** Absent: no form, no App Home, no questions back. */
   readonly knowledge?: Knowledge | undefined;
   /** Default: no run is saved here. */
@@ -84,6 +86,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     calls: sender.calls,
     store: options.store,
     queue: options.queue,
+    openRuns: options.openRuns,
     shelf: options.shelf,
     ask: options.ask,
     helpText: options.helpText,
@@ -147,7 +150,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
   };
 }
 
-/** Everything is acknowledged first; what follows may take its time and never rejects. */
+/** Everything is acknowledged first (a question is noted before); what follows may take its time and never rejects. */
 function listen(app: App, front: Front, command: string, botUserId: () => string, log: (line: string) => void): void {
   app.error(async (error) => {
     log(`slack: ${error.message}`);
@@ -163,13 +166,17 @@ function listen(app: App, front: Front, command: string, botUserId: () => string
     }
   };
   app.command(command, async ({ ack, body }) => {
-    if (!(await acknowledged(ack))) return;
-    await front.slash({
+    const delivery = {
       text: body.text,
       user: body.user_id,
       channel: body.channel_id,
       team: body.team_id,
       triggerId: body.trigger_id,
+    };
+    await front.noteSlash(delivery);
+    if (!(await acknowledged(ack))) return;
+    await front.slash({
+      ...delivery,
       respond: (text, blocks) => respondTo(body.response_url, text, blocks),
     });
   });

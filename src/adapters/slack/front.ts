@@ -1,3 +1,4 @@
+import type { OpenRuns, RunRequest } from '../../engine/ports.ts';
 import { unmangle } from '../../model/unmangle.ts';
 import { type BehindButtonOptions, runBehindButton } from './behind-button.ts';
 import { answerOf } from './claim.ts';
@@ -30,6 +31,8 @@ export interface FrontOptions
   /** Default: all that netcheck has. */
   readonly buttons?: readonly RunButton[] | undefined;
   readonly forms?: readonly RunForm[] | undefined;
+  /** Default: a question that is lost between its delivery and the queue is not looked after. */
+  readonly openRuns?: Pick<OpenRuns, 'note' | 'close'> | undefined;
   /** Default: no run is saved here. */
   readonly shelf?: RunShelf | undefined;
   readonly log?: ((line: string) => void) | undefined;
@@ -37,6 +40,11 @@ export interface FrontOptions
 
 /** What the Slack front does with what people do. No method rejects. */
 export interface Front {
+  /**
+   * Before a slash command is acknowledged: notes it where a process that dies right after does not take it along. Never
+   * rejects, and takes at most {@link noteWithinMs}: Slack waits for three seconds.
+   */
+  noteSlash(delivery: Pick<SlashDelivery, 'text' | 'user' | 'channel' | 'team' | 'triggerId'>): Promise<void>;
   slash(delivery: SlashDelivery): Promise<void>;
   mention(delivery: MentionDelivery): Promise<void>;
   shortcut(delivery: ShortcutDelivery): Promise<void>;
@@ -48,6 +56,8 @@ export interface Front {
   homeOpened(user: string): Promise<void>;
 }
 
+/** How long an acknowledgement waits for the note of what it acknowledges. */
+export const noteWithinMs = 250;
 /** How long a message may be thought about before its form cannot be opened any more. */
 const readWithinMs = 1500;
 
@@ -84,6 +94,18 @@ export function createFront(options: FrontOptions): Front {
   };
   const home = createHomeTab(desk);
 
+  const noted = async (runId: string, text: string, user: string, thread: RunRequest['thread']): Promise<void> => {
+    const { openRuns } = options;
+    if (openRuns === undefined || text === '') return;
+    const request = { id: runId, text, language, askedBy: user, askedAtMs: Date.now(), thread };
+    await answerOf(() => openRuns.note(request), noteWithinMs);
+  };
+  /** Only what is queued stays noted: everybody else has had an answer. */
+  const startNoted = async (asked: Parameters<FrontDesk['start']>[0]): Promise<void> => {
+    const outcome = await desk.start(asked);
+    if (outcome !== 'started' && outcome !== 'again') await answerOf(async () => options.openRuns?.close(asked.runId));
+  };
+
   async function guarded(what: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -93,13 +115,20 @@ export function createFront(options: FrontOptions): Front {
   }
 
   return {
+    noteSlash: ({ text, user, channel, team, triggerId }) =>
+      noted(runIdOf('slash', team, channel, triggerId), withoutCheck(unmangle(text)), user, {
+        channel,
+        rootTs: '',
+        statusTs: '',
+      }),
+
     slash: (delivery) =>
       guarded('a slash command', async () => {
         const text = withoutCheck(unmangle(delivery.text));
         const { user, channel, team, triggerId } = delivery;
         // At once: Slack forgets the trigger after three seconds.
         if (text === '' && (await openForm(desk, triggerId, { channel }, user))) return;
-        await desk.start({
+        await startNoted({
           runId: runIdOf('slash', team, channel, triggerId),
           text,
           asker: { user, channel, language: await desk.languageOf(user, text) },
@@ -123,9 +152,11 @@ export function createFront(options: FrontOptions): Front {
           knowledge === undefined || threadTs === undefined || threadTs === delivery.ts
             ? {}
             : { quoted: () => quotedMessage(calls, channel, threadTs, log) };
-        await desk.start({
-          // With the text: a person who corrects a typing error by editing the message asks something new.
-          runId: runIdOf('mention', delivery.team, channel, delivery.ts, text),
+        // With the text: a person who corrects a typing error by editing the message asks something new.
+        const runId = runIdOf('mention', delivery.team, channel, delivery.ts, text);
+        await noted(runId, text, user, { channel, rootTs: threadTs ?? delivery.ts, statusTs: '' });
+        await startNoted({
+          runId,
           text,
           asker: { user, channel, language: await desk.languageOf(user, text) },
           rootTs: threadTs ?? delivery.ts,

@@ -1,15 +1,17 @@
 import type { KeyValue, OpenRun, OpenRuns, RunQueue, RunRequest } from '../../engine/ports.ts';
 import type { Language } from '../../model/language.ts';
 import { claim } from './claim.ts';
-import { answerKey, buttonMs, keepMs, lostKey, readAnswer, runKey } from './run-keys.ts';
-import { findRunMessage } from './run-messages.ts';
+import { plainTextOf } from './fit-blocks.ts';
+import { answerKey, buttonMs, deliveryKey, keepMs, lostKey, readAnswer, runKey } from './run-keys.ts';
+import { findRunMessage, metadataOf } from './run-messages.ts';
 import type { SlackSender } from './slack-sender.ts';
+import { statusMessage } from './status-message.ts';
 
 export interface LostRunsOptions {
   readonly openRuns: OpenRuns;
   readonly store: KeyValue;
   /** Asked for when it is needed: it may be made after this. */
-  readonly sender: () => Pick<SlackSender, 'calls' | 'answerThread'>;
+  readonly sender: () => Pick<SlackSender, 'calls' | 'outbox' | 'answerThread'>;
   /** Told of every run whose thread was told that it is lost. */
   readonly onSettled?:
     | ((request: RunRequest, why: { readonly message: string; readonly hint: string }) => void)
@@ -88,6 +90,8 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
       goneSinceMs.delete(id);
       return undefined;
     }
+    // Whoever took the delivery may still be at it.
+    if (isUnqueued(request) && (await store.get(deliveryKey(id))) !== null) return undefined;
     const answer = await store.get(answerKey(id));
     if (answer !== null && readAnswer(answer).state === 'done') return forget(id);
     const sinceMs = goneSinceMs.get(id) ?? now();
@@ -96,12 +100,29 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
     return undefined;
   }
 
-  async function settle(request: RunRequest, state: 'unanswered' | 'missing'): Promise<void> {
-    const { id, thread } = request;
-    const { calls, answerThread } = options.sender();
+  async function settle(noted: RunRequest, state: 'unanswered' | 'missing'): Promise<void> {
+    const { id } = noted;
+    const { calls, outbox, answerThread } = options.sender();
     const once = await claim(store, lostKey(id), '1', 60_000);
     if (once.got !== 'first') return;
     try {
+      const request = await withStatus(noted, calls);
+      const { thread } = request;
+      if (isUnqueued(request)) {
+        const body = statusMessage(request, { stage: 'notStarted', ...unqueued[request.language] }, request.language);
+        await outbox.post({
+          channel: thread.channel,
+          ...(thread.rootTs === '' ? {} : { threadTs: thread.rootTs }),
+          body,
+          plain: plainTextOf(body.blocks),
+          metadata: metadataOf('status', id),
+          find: () => findRunMessage(calls, 'status', id, placeOf(request)),
+        });
+        log(`slack: question ${id} was lost before it was queued; its asker has been told`);
+        await forget(id);
+        await once.keep(keepMs);
+        return;
+      }
       // The answer may be there, and only Redis has forgotten it.
       const place = { channel: thread.channel, rootTs: thread.rootTs, oldestTs: thread.rootTs };
       const found = await findRunMessage(calls, 'answer', id, place);
@@ -115,7 +136,7 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
       // So that Re-check finds it.
       if ((await store.get(runKey(id))) === null)
         await store.set(runKey(id), JSON.stringify(request), { ttlMs: buttonMs });
-      const why = whyLost(state, request, away, now());
+      const why = isUnqueued(noted) ? unqueued[request.language] : whyLost(state, request, away, now());
       await answerThread(request, { attempt: 2 }).failed({ ...why, cancelled: false });
       log(`slack: run ${id} was lost (${state}); its thread has been told`);
       options.onSettled?.(request, why);
@@ -169,6 +190,34 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
     },
   };
 }
+
+/** Noted when it came, and not queued since: it has no status message that we know of. */
+const isUnqueued = ({ thread }: RunRequest): boolean => thread.statusTs === '';
+
+/** Where the status message of an unqueued question would be. Our clock and Slack's differ. */
+const placeOf = ({ thread, askedAtMs }: RunRequest) => ({
+  channel: thread.channel,
+  rootTs: thread.rootTs === '' ? undefined : thread.rootTs,
+  oldestTs: String(Math.floor(askedAtMs / 1000) - 300),
+});
+
+/** With the status message that was posted before its process died, where there is one. */
+async function withStatus(request: RunRequest, calls: SlackSender['calls']): Promise<RunRequest> {
+  if (!isUnqueued(request)) return request;
+  const found = await findRunMessage(calls, 'status', request.id, placeOf(request));
+  if (found.found === 'unknown' && found.passing) throw new Error(found.why);
+  if (found.found !== 'yes') return request;
+  const { channel, rootTs } = request.thread;
+  return { ...request, thread: { channel, rootTs: rootTs === '' ? found.ts : rootTs, statusTs: found.ts } };
+}
+
+const unqueued: Readonly<Record<Language, { readonly message: string; readonly hint: string }>> = {
+  en: {
+    message: 'netcheck was restarted before it could queue this question. Nothing of it is running.',
+    hint: 'Please ask again.',
+  },
+  zh: { message: 'netcheck 在把这个问题排入队列之前重启了。没有任何部分在运行。', hint: '请再问一次。' },
+};
 
 /** What happened, as far as it is known. */
 function whyLost(

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createLostRuns, type LostRuns } from '../../../src/adapters/slack/lost-runs.ts';
 import { createOutbox } from '../../../src/adapters/slack/outbox.ts';
-import { answerKey, runKey } from '../../../src/adapters/slack/run-keys.ts';
+import { answerKey, deliveryKey, runKey } from '../../../src/adapters/slack/run-keys.ts';
 import { createSlackThread } from '../../../src/adapters/slack/slack-thread.ts';
 import { recheckAction } from '../../../src/adapters/slack/status-message.ts';
 import type { OpenRun, OpenRuns, RunRequest } from '../../../src/engine/ports.ts';
@@ -31,6 +31,7 @@ describe('runs that nobody has any more', () => {
   });
 
   const openRuns: OpenRuns = {
+    note: async (request) => void refusing(open.set(request.id, { request, state: 'missing' })),
     list: async () => refusing([...open.values()]),
     stateOf: async (id) => refusing(open.get(id)?.state ?? 'missing'),
     close: async (id) => void refusing(open.delete(id)),
@@ -44,6 +45,7 @@ describe('runs that nobody has any more', () => {
     const outbox = createOutbox({ calls, postGapMs: 0, updateGapMs: 0, settleMs: 0, backoffMs: 1, giveUpAfterMs: 50 });
     return {
       calls,
+      outbox,
       answerThread: (request: RunRequest, { attempt }: { readonly attempt: number }) =>
         createSlackThread(request, { outbox, calls, store, attempt, renderReport: renderSlackReport, leaseMs: 1 }),
     };
@@ -195,5 +197,67 @@ describe('runs that nobody has any more', () => {
     await newKeeper().look();
     expect(open.size).toBe(0);
     expect(answers()).toEqual([]);
+  });
+
+  describe('and questions that were never queued', () => {
+    const asked = (rootTs = ''): RunRequest => ({
+      ...run('r1', { askedAtMs: Date.now() }),
+      thread: { channel: 'C0INCIDENT', rootTs, statusTs: '' },
+    });
+    const passes = async (keeper: LostRuns): Promise<void> => {
+      await keeper.look();
+      nowMs += 30_000;
+      await keeper.look();
+    };
+    const ours = () => world.messages().filter(({ user }) => user === world.botUserId);
+    beforeEach(() => {
+      nowMs = Date.now();
+    });
+
+    it('of which nothing is to be seen: their channel is told, with the asker and the question', async () => {
+      put('missing', asked());
+      await passes(newKeeper());
+      const [message, ...more] = ours();
+      expect(more).toEqual([]);
+      expect(message?.threadTs).toBeUndefined();
+      expect(JSON.stringify(message?.blocks)).toContain('restarted before it could queue this question');
+      expect(JSON.stringify(message?.blocks)).toContain('node-50 port 1301');
+      expect(message?.pings).toEqual(['<@U0ANNA>']);
+      expect(open.size).toBe(0);
+    });
+
+    it('in a thread: it is told there', async () => {
+      const { ts } = world.say('U0ANNA', 'C0INCIDENT', 'it hangs');
+      put('missing', asked(ts));
+      await passes(newKeeper());
+      expect(ours().map(({ threadTs }) => threadTs)).toEqual([ts]);
+    });
+
+    it('with a status message: it gets the one answer, and the status does not go on', async () => {
+      const sender = senderOf();
+      const status = await sender.outbox.post({
+        channel: 'C0INCIDENT',
+        body: { text: 'queued', blocks: [] },
+        plain: 'queued',
+        metadata: { event_type: 'netcheck_status', event_payload: { run_id: 'r1' } },
+        find: () => Promise.resolve({ found: 'no' }),
+      });
+      const statusTs = status.sent ? status.ts : '';
+      put('missing', asked());
+      await passes(newKeeper());
+      const [root, answer, ...more] = ours();
+      expect(more).toEqual([]);
+      expect(root?.ts).toBe(statusTs);
+      expect(answer?.threadTs).toBe(statusTs);
+      expect(JSON.stringify(answer?.blocks)).toContain('restarted before it could queue');
+    });
+
+    it('are left alone while somebody is at them', async () => {
+      put('missing', asked());
+      await store.set(deliveryKey('r1'), 'taken', { ttlMs: 60_000 });
+      await passes(newKeeper());
+      expect(ours()).toEqual([]);
+      expect(open.size).toBe(1);
+    });
   });
 });

@@ -13,6 +13,10 @@ export interface BotWorld {
   /** A bot with another environment. */
   botWith(env: Readonly<Record<string, string>>): Running;
   readonly httpPort: number;
+  /** Where netcheck.yaml and its data are. */
+  readonly folder: string;
+  /** Ends every SSH connection with a RST. */
+  cutSsh(): void;
   worker(env?: Readonly<Record<string, string>>): Running;
   /** Ends all of it; the processes must have ended before. */
   close(): Promise<void>;
@@ -62,6 +66,8 @@ export async function startBotWorld(
     slack,
     redis,
     httpPort,
+    folder,
+    cutSsh: () => node.cut(),
     bot: (...args) => netcheck.start(['bot', ...args], { cwd: folder, env, withinMs: 120_000 }),
     botWith: (other) => netcheck.start(['bot'], { cwd: folder, env: { ...env, ...other }, withinMs: 120_000 }),
     worker: (other = {}) => netcheck.start(['worker'], { cwd: folder, env: { ...env, ...other }, withinMs: 120_000 }),

@@ -1,0 +1,54 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { LaneReport } from './fault-lane.ts';
+
+/**
+ * `npm run test:faults`: random schedules of questions and faults against real bots, workers, Redis and SSH, several
+ * worlds side by side, each a process of its own. Prints the seed of each schedule that broke something; exit status 1
+ * where one did. `-- --schedules 500 --lanes 6 --seed 1`; one schedule again: `-- --schedules 1 --seed SEED`.
+ */
+const { values } = parseArgs({
+  options: { schedules: { type: 'string' }, lanes: { type: 'string' }, seed: { type: 'string' } },
+});
+const schedules = Number(values.schedules ?? 500);
+const lanes = Math.min(schedules, Number(values.lanes ?? 6));
+const firstSeed = Number(values.seed ?? Date.now() % 1_000_000_000);
+process.stdout.write(`seeds ${firstSeed} to ${firstSeed + schedules - 1}, ${lanes} worlds side by side\n`);
+
+const began = performance.now();
+let done = 0;
+const broken: LaneReport[] = [];
+const lane = fileURLToPath(new URL('./fault-lane.ts', import.meta.url));
+await Promise.all(
+  Array.from({ length: lanes }, async (_, index) => {
+    const seeds = Array.from({ length: schedules }, (_seed, at) => firstSeed + at).filter(
+      (_seed, at) => at % lanes === index,
+    );
+    const child = fork(lane, seeds.map(String), { execArgv: ['--import', 'tsx'], stdio: 'inherit' });
+    let last = 0;
+    child.on('message', (message) => {
+      const report = message as LaneReport;
+      done += 1;
+      last += 1;
+      if (report.problems.length > 0) {
+        broken.push(report);
+        process.stdout.write(`seed ${report.seed}:\n  ${report.problems.join('\n  ')}\n`);
+      }
+      if (done % 25 === 0) process.stdout.write(`${done} schedules, ${broken.length} broke something\n`);
+    });
+    await once(child, 'exit');
+    if (last < seeds.length)
+      broken.push({
+        seed: seeds[last] ?? 0,
+        tookMs: 0,
+        problems: [`the lane ended after ${last} of ${seeds.length} schedules`],
+      });
+  }),
+);
+const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+process.stdout.write(
+  `${done} schedules in ${minutes} min: ${broken.length} broke something${broken.length > 0 ? ` (seeds ${broken.map(({ seed }) => seed).join(', ')})` : ''}\n`,
+);
+process.exitCode = broken.length > 0 ? 1 : 0;
