@@ -220,7 +220,7 @@ export const podScenarios: readonly Scenario[] = [
     },
     expect: {
       verdict: 'found',
-      confirmed: [{ rule: 'ipvs-idle-timeout', path: { from: placed(hermod), to: 'node-2' } }],
+      confirmed: [{ rule: 'ipvs-idle-timeout', path: { from: placed(hermod), to: gatewayService.address } }],
       headline: /IPVS forgets connections/,
       remedy: { node: 'node-2', command: 'ipvsadm --set 7200 0 0' },
     },
