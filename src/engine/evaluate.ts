@@ -8,6 +8,7 @@ import { failingOthers, isConfirmed } from './failing-others.ts';
 import type { NodeKnowledge } from './parse.ts';
 import { trafficOfTarget } from './traffic-of-target.ts';
 import type { EngineText } from './wording.ts';
+import { targetOf } from './target-of.ts';
 
 interface Judged {
   readonly plan: Plan;
@@ -87,7 +88,7 @@ function ofWhomAsked(
 
 function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judged): readonly Finding[] {
   const { plan, say } = input;
-  const target = plan.nodes.find(({ roles }) => roles.includes('target'));
+  const target = targetOf(plan.nodes);
   const clients = plan.nodes.filter(({ roles }) => roles.includes('client'));
   const to = target?.node.name ?? plan.targetAddress;
   if (clients.length === 0) {

@@ -15,6 +15,7 @@ import { tracePath } from './trace-path.ts';
 import { byStart, firstLine, type NodeKnowledge, parseEvidence } from './parse.ts';
 import { withManifests } from './with-manifests.ts';
 import { type EngineText, engineText, sayExit } from './wording.ts';
+import { targetOf } from './target-of.ts';
 
 export interface JudgeRegistries {
   readonly collectors: ReadonlyMap<string, Collector>;
@@ -194,7 +195,7 @@ function headline(
     // a risk, or a fault that connects alone do not meet
     return likely && failures.probed && failures.failed === 0 ? say.everyConnectWorked(text, failures.total) : text;
   }
-  const target = plan.nodes.find(({ roles }) => roles.includes('target'))?.node.name ?? plan.targetAddress;
+  const target = targetOf(plan.nodes)?.node.name ?? plan.targetAddress;
   if (verdict === 'clear') return about === 'node' ? say.clearNode(target) : say.clear(target, port);
   const open = findings.filter((finding) => finding.verdict === 'unknown' || finding.verdict === 'error');
   const why = unseen[0] ?? whatMostLack(open) ?? say.somethingUnseen(open.length);
@@ -281,7 +282,7 @@ function failedConnects({ plan }: RunRecord, knowledge: ReadonlyMap<string, Node
       total: probes.length,
       probed: true,
     };
-  const target = plan.nodes.find(({ roles }) => roles.includes('target'));
+  const target = targetOf(plan.nodes);
   const seen =
     (target && knowledge.get(target.node.name)?.facts.capture?.connections)?.filter(
       ({ server, handshake }) => server.port === plan.symptom.port && handshake !== 'midStream',

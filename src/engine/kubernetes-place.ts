@@ -32,11 +32,21 @@ export type Place = Resolved & {
   readonly label?: string;
 };
 
+/** A node with a server of what was asked about. */
+export interface ServerNode {
+  readonly node: InventoryNode;
+  readonly why: string;
+  /** The namespace of the pod that serves, where it was found. */
+  readonly pod?: Place & { readonly kind: 'node' };
+  /** What the traffic is translated to; absent: the port is not known. */
+  readonly server?: { readonly address: string; readonly port: number };
+}
+
 /** What a Kubernetes object is for a run. */
 export interface FoundObject {
   readonly place: Place;
   /** Nodes that its traffic ends on: they stand in between, and are looked at as well. */
-  readonly behind: readonly { readonly node: InventoryNode; readonly why: string }[];
+  readonly behind: readonly ServerNode[];
   readonly told: LookedUp;
 }
 

@@ -2,6 +2,7 @@ import type { Capture, Connection } from '../model/facts.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Ladder, LadderStep } from '../model/report.ts';
 import type { NodeKnowledge } from './parse.ts';
+import { targetOf } from './target-of.ts';
 
 /** Longest ladder, steps. */
 const maxSteps = 14;
@@ -11,7 +12,7 @@ const maxSteps = 14;
  * seen at the client if there is a capture (so that what never arrived can be told from what was never answered).
  */
 export function drawLadder(plan: Plan, knowledge: ReadonlyMap<string, NodeKnowledge>): Ladder | undefined {
-  const target = plan.nodes.find(({ roles }) => roles.includes('target'));
+  const target = targetOf(plan.nodes);
   const client = plan.nodes.find(
     ({ roles, node }) => roles.includes('client') && knowledge.get(node.name)?.facts.capture,
   );

@@ -115,8 +115,7 @@ export async function open(
   onProgress({ type: 'connected', node: node.name });
   const { targetAddress, symptom } = plan;
   const learned = createLearner(parsers, {
-    address: targetAddress,
-    port: symptom.port,
+    ...askedOf(plan, planned),
     protocol: symptom.protocol,
     isHere: planned.roles.includes('target') || planned.node.serves.includes(targetAddress),
   });
@@ -152,17 +151,19 @@ export function oneSlotPerNode(slots: NodeSlots): NodeSlots {
 
 export function contextOf(
   plan: Plan,
-  { node, roles, address }: PlannedNode,
+  planned: PlannedNode,
   /** As the first look found it. */
   uid: number | undefined,
   learned: Learned,
 ): CollectContext {
-  const clients = plan.nodes.filter((planned) => planned.roles.includes('client'));
+  const { node, roles, address } = planned;
+  const clients = plan.nodes.filter((one) => one.roles.includes('client'));
+  const asked = askedOf(plan, planned);
   return {
-    target: plan.targetAddress,
-    port: plan.symptom.port,
+    target: asked.address,
+    port: asked.port,
     protocol: plan.symptom.protocol,
-    clientAddresses: [...clients.map((planned) => planned.address), ...plan.externalClients].filter(
+    clientAddresses: [...clients.map((one) => one.address), ...plan.externalClients].filter(
       (one) => IpAddress.safeParse(one).success,
     ),
     ownAddresses: [address, ...node.serves],
@@ -173,6 +174,11 @@ export function contextOf(
     budget: plan.budget,
     ...(node.user !== undefined && uid !== undefined && uid !== 0 ? { loginUser: node.user } : {}),
   };
+}
+
+/** A pod that serves behind a Service is asked about its own address and port, as if it had been the question. */
+function askedOf({ targetAddress, symptom }: Plan, { roles, server }: PlannedNode): { address: string; port: number } {
+  return roles.includes('target') && server !== undefined ? server : { address: targetAddress, port: symptom.port };
 }
 
 /** The planned steps of a node, in the order of the playbook. */

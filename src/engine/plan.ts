@@ -16,7 +16,7 @@ import { nodeOfPlace, placeName } from '../model/netns.ts';
 import type { Symptom, Target } from '../model/symptom.ts';
 import { type Inventory, resolveTarget } from './inventory.ts';
 import { joined } from './include-playbooks.ts';
-import type { FoundObject, KubernetesOptions, Place } from './kubernetes-place.ts';
+import type { FoundObject, KubernetesOptions, Place, ServerNode } from './kubernetes-place.ts';
 import { resolveClusterAddress, resolveKubernetes } from './resolve-kubernetes.ts';
 import { alwaysCollected, type Chosen, choosePlaybooks, isForQuestion, type Registries } from './playbook-set.ts';
 import { canonicalAddress, isOnEveryNode, type Lookup, settleAddress, settleTarget } from './settle-address.ts';
@@ -54,7 +54,7 @@ export async function makePlan(
   const chosen = choosePlaybooks(symptom, registries.playbooks);
   const whole = chosen.map(({ playbook }) => playbook).reduce(joined, { collect: [], rules: [] });
   const lookedUp: LookedUp[] = [];
-  const behind: { readonly node: InventoryNode; readonly why: string }[] = [];
+  const behind: ServerNode[] = [];
   const resolve = async (one: Target): Promise<Place> => {
     const found = await resolvePlace(one, symptom, inventory, options);
     if (!('told' in found)) return found;
@@ -73,7 +73,7 @@ export async function makePlan(
   const nodes = new Map<string, PlannedNode>();
   const externalClients: string[] = [];
 
-  const add = async (resolved: Place, role: Role, why: string): Promise<void> => {
+  const add = async (resolved: Place, role: Role, why: string, server?: PlannedNode['server']): Promise<void> => {
     if (resolved.kind === 'external') {
       if (role === 'forwarder')
         throw new NetcheckError(
@@ -104,6 +104,7 @@ export async function makePlan(
       roles: [role],
       address,
       why,
+      ...(server === undefined ? {} : { server }),
     });
     // What goes into a namespace or comes out of it passes the node's own.
     if (resolved.netns !== undefined)
@@ -117,8 +118,12 @@ export async function makePlan(
   await add(target, 'target', 'asked');
   for (const one of symptom.via) await add(await resolve(one), 'forwarder', 'via');
   for (const one of symptom.from) await add(await resolve(one), 'client', 'from');
-  for (const { node, why } of behind)
-    await add({ kind: 'node', node, address: node.target ?? node.address }, 'forwarder', why);
+  for (const { node, why, pod, server } of behind) {
+    await add({ kind: 'node', node, address: node.target ?? node.address }, 'forwarder', why, server);
+    // a pod that asks for its own Service is there as what it was asked about
+    if (pod !== undefined && server !== undefined && !nodes.has(placeName(node.name, pod.label ?? pod.netns)))
+      await add(pod, 'target', why, server);
+  }
   const assumed: Assumption[] = [
     ...(await otherOwners(target, symptom, inventory)),
     ...otherWords(target, symptom, inventory),

@@ -3,9 +3,9 @@ import { NetcheckError } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import type { Symptom } from '../model/symptom.ts';
 import { inventoryNode } from './kubernetes-node.ts';
-import type { FoundObject, KubernetesOptions, KubernetesTarget } from './kubernetes-place.ts';
+import type { FoundObject, KubernetesOptions, KubernetesTarget, ServerNode } from './kubernetes-place.ts';
 import { clusterFor, valueOf } from './kubernetes-refusals.ts';
-import { resolvePod } from './resolve-pod.ts';
+import { placeOfPod, resolvePod } from './resolve-pod.ts';
 import { canonicalAddress } from './settle-address.ts';
 
 /** Nodes behind one Service that join a run. */
@@ -175,12 +175,39 @@ async function serverNodes(
   asked: string,
   options: KubernetesOptions,
 ): Promise<FoundObject['behind']> {
-  const found = new Map<string, { readonly node: InventoryNode; readonly why: string }>();
-  for (const { node: name, pod, address } of endpoints.toSorted((a, b) => Number(b.ready) - Number(a.ready))) {
+  const found = new Map<string, ServerNode>();
+  for (const endpoint of endpoints.toSorted((a, b) => Number(b.ready) - Number(a.ready))) {
+    const { node: name, pod, address, port } = endpoint;
     if (name === null || found.size >= mostServerNodes) continue;
     const node = await inventoryNode(name, options);
-    if (node !== null && !found.has(node.name))
-      found.set(node.name, { node, why: `${pod === null ? address : `pod ${pod}`} behind ${asked} is there` });
+    if (node === null || found.has(node.name)) continue;
+    const place = await podBehind(endpoint, node, options);
+    found.set(node.name, {
+      node,
+      why: `${pod === null ? address : `pod ${pod}`} behind ${asked} is there`,
+      ...(place === undefined ? {} : { pod: place }),
+      ...(port === null ? {} : { server: { address: canonicalAddress(address), port } }),
+    });
   }
   return [...found.values()];
+}
+
+/** Queues and listeners of a server are in its pod. What is not found there is looked for on its node all the same. */
+async function podBehind(
+  { pod }: ClusterEndpoint,
+  node: InventoryNode,
+  options: KubernetesOptions,
+): Promise<ServerNode['pod'] | undefined> {
+  const [namespace, name] = pod?.split('/') ?? [];
+  if (options.cluster === null || namespace === undefined || name === undefined) return undefined;
+  const read = await options.cluster.pods(name, namespace);
+  const [known] = read.how === 'read' ? read.value : [];
+  if (known === undefined || known.hostNetwork) return undefined;
+  try {
+    const { place } = await placeOfPod(known, name, { ...options, podsOnNodes: async () => [] });
+    return place.kind === 'node' && place.netns !== undefined && place.node.name === node.name ? place : undefined;
+  } catch (error) {
+    if (error instanceof NetcheckError) return undefined;
+    throw error;
+  }
 }

@@ -13,6 +13,7 @@ import { firewallOf } from './hop-firewall.ts';
 import { endpointOf, type Leaving, leavingOf, translationsAt } from './hop-translations.ts';
 import type { NodeKnowledge } from './parse.ts';
 import { isAnswered, type Seen, type SeenAt } from './seen-at.ts';
+import { targetOf } from './target-of.ts';
 
 /**
  * The way of the connects from one client to the target, hop by hop: which devices they used, who translated them, and
@@ -127,7 +128,8 @@ function connectsOf(
 
 /** The client, its node, what stands in between in the order of the question, and the target's node before the target. */
 function hopsOf(client: PlannedNode, { nodes }: Plan): readonly PlannedNode[] {
-  const target = nodes.find(({ roles }) => roles.includes('target'));
+  // of a Service the first pod that serves is where the way ends
+  const target = targetOf(nodes) ?? nodes.find(({ roles }) => roles.includes('target'));
   const between = nodes.filter((one) => one !== client && one !== target && one.roles.includes('forwarder'));
   const isNodeOf = (place: PlannedNode | undefined) => (one: PlannedNode) =>
     place?.netns !== undefined && one.node.name === nodeOfPlace(place.node.name);

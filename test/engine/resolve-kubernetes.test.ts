@@ -275,6 +275,20 @@ describe('a Service', () => {
     expect(made.nodes[1]?.why).toBe('pod shop/cart-1 behind svc shop/cart is there');
   });
 
+  it('is judged in the namespace of its pod where that is found, by the port that the pod has', async () => {
+    const pods = [pod('cart-1')];
+    const made = await plan('svc shop/cart port 80 from node-1', { ...world, pods });
+    const server = { address: '10.244.3.9', port: 8080 };
+    expect(made.nodes.map(({ node, roles, server: of }) => [node.name, roles.join(), of])).toEqual([
+      ['node-1', 'client', undefined],
+      ['node-2', 'forwarder', server],
+      ['node-2@shop.cart-1', 'target', server],
+      ['node-3', 'forwarder', server],
+    ]);
+    const gone = await plan('svc shop/cart port 80 from node-1', { ...world, pods }, { alive: false });
+    expect(gone.nodes.map(({ node }) => node.name)).toEqual(['node-1', 'node-2', 'node-3']);
+  });
+
   it('is found by its address', async () => {
     const made = await plan('10.96.0.44 port 80 from node-1', world);
     expect(made.lookedUp?.[0]?.asked).toBe('svc shop/cart');

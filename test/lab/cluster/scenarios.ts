@@ -194,6 +194,24 @@ export const podScenarios: readonly Scenario[] = [
     mend: [letGo(hermod), runtime('resume', web), backlog('4096'), apiAsBefore],
   },
   {
+    id: 'k8s-report-3a-svc',
+    fault: 'field report 3a, F02',
+    about: 'The same, asked with the name of the Service: the pod behind it is found, and judged in its own namespace.',
+    definition: podLab,
+    break: [backlog('128'), runtime('pause', web), hold(hermod, web.address, 8080, 140)],
+    ask: `svc shop/web port 80 from ${asked(clientA)} times out`,
+    felt: {
+      from: clientA.node,
+      run: request(clientA, webService, 'get'),
+      broken: { exit: 110, says: /timed out/ },
+    },
+    expect: {
+      verdict: 'found',
+      confirmed: [{ rule: 'accept-queue-overflow', node: placed(web) }],
+    },
+    mend: [letGo(hermod), runtime('resume', web), backlog('4096'), apiAsBefore],
+  },
+  {
     id: 'k8s-report-4',
     fault: 'field report 4, F60',
     about:
