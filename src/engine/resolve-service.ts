@@ -10,6 +10,8 @@ import { canonicalAddress } from './settle-address.ts';
 
 /** Nodes behind one Service that join a run. */
 const mostServerNodes = 2;
+/** Pods that are looked for on them. */
+const mostPodsTried = 6;
 
 export async function throughService(
   target: KubernetesTarget,
@@ -176,12 +178,17 @@ async function serverNodes(
   options: KubernetesOptions,
 ): Promise<FoundObject['behind']> {
   const found = new Map<string, ServerNode>();
+  let looks = 0;
   for (const endpoint of endpoints.toSorted((a, b) => Number(b.ready) - Number(a.ready))) {
     const { node: name, pod, address, port } = endpoint;
-    if (name === null || found.size >= mostServerNodes) continue;
-    const node = await inventoryNode(name, options);
-    if (node === null || found.has(node.name)) continue;
-    const place = await podBehind(endpoint, node, options);
+    const node = name === null ? null : await inventoryNode(name, options);
+    if (node === null) continue;
+    const known = found.get(node.name);
+    if (known === undefined ? found.size >= mostServerNodes : known.pod !== undefined) continue;
+    // an endpoint may outlive its pod: then another one of that node stands for it
+    looks += 1;
+    const place = looks > mostPodsTried ? undefined : await podBehind(endpoint, node, options);
+    if (known !== undefined && place === undefined) continue;
     found.set(node.name, {
       node,
       why: `${pod === null ? address : `pod ${pod}`} behind ${asked} is there`,

@@ -285,6 +285,13 @@ describe('a Service', () => {
       ['node-2@shop.cart-1', 'target', server],
       ['node-3', 'forwarder', server],
     ]);
+    const old = { ...endpoint('node-2'), address: '10.244.3.99', pod: 'shop/cart-old' };
+    const stale = await plan('svc shop/cart port 80 from node-1', {
+      ...world,
+      endpoints: [old, ...(world.endpoints ?? [])],
+      pods,
+    });
+    expect(stale.nodes.find(({ netns }) => netns !== undefined)?.server).toEqual(server);
     const gone = await plan('svc shop/cart port 80 from node-1', { ...world, pods }, { alive: false });
     expect(gone.nodes.map(({ node }) => node.name)).toEqual(['node-1', 'node-2', 'node-3']);
   });
