@@ -98,7 +98,7 @@ const server = (port: number): string => `/usr/bin/perl /lab/service.pl 0.0.0.0 
 /** Ends the server of a pod and starts it again, in the namespaces and the cgroup of its container. */
 export const serveAgain = (pod: ClusterPod): string => `cd ${cgroupOf(pod)}
 for pid in $(cat cgroup.procs); do
-  if grep -q service.pl /proc/$pid/cmdline && ! grep -q infinity /proc/$pid/cmdline; then kill -KILL $pid; else first=$pid; fi
+  if grep -qs infinity /proc/$pid/cmdline; then first=$pid; else kill -KILL $pid 2>/dev/null || true; fi
 done
 sh -c 'echo $$ > cgroup.procs; exec nsenter --target '$first' --mount --net --pid --ipc --uts --root ${server(pod.port ?? 0)}' >/dev/null`;
 

@@ -65,9 +65,9 @@ const runtime = (verb: string, pod: ClusterPod): LabStep =>
 const hold = (pod: ClusterPod, to: string, port: number, count: number): LabStep =>
   sh(
     pod.node,
-    `${within(pod).join(' ')} perl -MSocket -MFcntl -e 'for (1 .. ${count}) { socket(my $s, PF_INET, SOCK_STREAM, 0); fcntl($s, F_SETFL, O_NONBLOCK); connect($s, sockaddr_in(${port}, inet_aton("${to}"))); push @s, $s; select undef, undef, undef, 0.002 } sleep 90' >/dev/null 2>&1 </dev/null & echo $! > /tmp/hold.pid; sleep 2`,
+    `${within(pod).join(' ')} perl -MSocket -MFcntl -e 'for (1 .. ${count}) { socket(my $s, PF_INET, SOCK_STREAM, 0); fcntl($s, F_SETFL, O_NONBLOCK); connect($s, sockaddr_in(${port}, inet_aton("${to}"))); push @s, $s; select undef, undef, undef, 0.002 } sleep 240' >/dev/null 2>&1 </dev/null & echo $! > /tmp/hold.pid; sleep 2`,
   );
-const letGo = (pod: ClusterPod): LabStep => sh(pod.node, 'kill $(cat /tmp/hold.pid)');
+const letGo = (pod: ClusterPod): LabStep => sh(pod.node, 'kill $(cat /tmp/hold.pid) 2>/dev/null || true');
 /** The limit of the pod's own network namespace, and the server started again in its container: it counts from listen(2) on. */
 const backlog = (value: string): LabStep =>
   sh(web.node, `ip netns exec ${netnsOf(web)} sysctl -qw net.core.somaxconn=${value}\n${serveAgain(web)}`);
