@@ -84,14 +84,15 @@ function deviceCovers(pattern: string | undefined, device: string | null): Cover
 
 /** Whether the packet matches the rule, as far as the rule was understood. */
 export function coverage(rule: FirewallRule, flow: Flow): Coverage {
+  const { service, client } = portsOf(rule, flow);
+  // nodes of large clusters have tens of thousands of rules, nearly all of them for other ports
+  if (service !== undefined && !service.some(({ from, to }) => from <= flow.port && flow.port <= to)) return 'no';
   const family = familyOf(flow.destination);
   if ((rule.family === 4 || rule.family === 6) && rule.family !== family) return 'no';
-  const { service, client } = portsOf(rule, flow);
   const parts: readonly Coverage[] = [
     protocolCovers(rule.match.protocol, flow),
     covers(rule.match.sources, flow.source),
     covers(rule.match.destinations, flow.destination),
-    service === undefined || service.some(({ from, to }) => from <= flow.port && flow.port <= to) ? 'yes' : 'no',
     client === undefined ? 'yes' : 'maybe',
     deviceCovers(rule.match.inDevice, flow.inDevice),
     deviceCovers(rule.match.outDevice, null),
@@ -134,7 +135,9 @@ function chainsOf(firewall: Firewall, hooks: readonly string[]): Chains {
   const bases = new Map<string, FirewallRule>();
   for (const rule of withoutSecondReading(firewall.rules)) {
     const key = chainKey(rule, rule.chain);
-    byKey.set(key, [...(byKey.get(key) ?? []), rule]);
+    const known = byKey.get(key);
+    if (known === undefined) byKey.set(key, [rule]);
+    else known.push(rule);
     if (rule.hook !== undefined && hooks.includes(rule.hook) && !bases.has(key)) bases.set(key, rule);
   }
   return {
