@@ -152,7 +152,8 @@ const keepAliveTime = 15;
  *   not known and not counted, nor what the other side had acknowledged without it.
  * - RTT: one segment at a time per side, SYN and FIN included, from its sending to the first acknowledgement number
  *   that covers it. It is given up when anything is sent again or out of order meanwhile: later ACKs wait for that.
- * - A keep-alive while the other side's window is shut is a zero-window probe, and one with a byte that was never
+ * - A keep-alive while the other side's window is shut is a zero-window probe, also on a connection whose data was sent
+ *   before the capture began, and one with a byte that was never
  *   acknowledged is a retransmission of that byte.
  * - Idle gaps last at least 5 s and do not end with a SYN, a retransmission or a zero-window probe: those are waits
  *   of a timer. They are looked for from the first packet after the SYNs to the RST or the second FIN.
@@ -403,8 +404,14 @@ export class ConnectionDetails {
     let mine = words[own + state] ?? 0;
     let theirs = words[peer + state] ?? 0;
 
+    const isBareAck = length === 0 && (flags & (flagSyn | flagFin | flagRst)) === 0;
+    // Linux asks with the last byte's number again (net/ipv4/tcp_output.c, tcp_xmit_probe_skb). Where the data itself was
+    // sent before the capture began, only what is acknowledged tells that.
+    const asksAgain =
+      isBareAck && (theirs & hasAcked) !== 0 && ((packet.sequence + 1 - (words[peer + acked] ?? 0)) | 0) === 0;
     const isProbe =
-      (verdicts & tcpZeroWindowProbe) !== 0 || ((verdicts & tcpKeepAlive) !== 0 && (theirs & windowShut) !== 0);
+      (verdicts & tcpZeroWindowProbe) !== 0 ||
+      (((verdicts & tcpKeepAlive) !== 0 || asksAgain) && (theirs & windowShut) !== 0);
     const repeatsByte =
       length === 1 && (theirs & hasAcked) !== 0 && ((end - (words[peer + acked] ?? 0)) | 0) > 0 && !isProbe;
     const isKeepAlive = (verdicts & tcpKeepAlive) !== 0 && !isProbe && !repeatsByte;
@@ -437,7 +444,6 @@ export class ConnectionDetails {
       theirs &= ~keepAliveAsks;
       if (!isReset) this.#count(slot, side === 0 ? 1 : 0, keepAlivesAnswered);
     }
-    const isBareAck = length === 0 && (flags & (flagSyn | flagFin | flagRst)) === 0;
     if (!isBareAck || isKeepAlive) theirs &= ~keepAliveRuns;
     if (isKeepAlive) {
       const at = this.#row(slot, side);
@@ -645,7 +651,11 @@ export class ConnectionDetails {
     const key = slot * 2 + side;
     if (packet.window === 0) {
       if ((mine & windowShut) !== 0 || (packet.flags & flagFin) !== 0) return mine;
-      this.#zeroWindows.need(key)?.shut(atMs, frame, (theirs & filledWindow) !== 0);
+      const zeroWindows = this.#zeroWindows.need(key);
+      zeroWindows?.shut(atMs, frame, (theirs & filledWindow) !== 0);
+      // the first that is seen of it may be the answer to a probe
+      const asked = this.#words[slot * slotWords + sideWords - side * sideWords + next] ?? 0;
+      if ((theirs & hasNext) !== 0 && ((packet.acknowledgement - 1 - asked) | 0) === 0) zeroWindows?.asked(true);
       return mine | windowShut | hasZeroWindows;
     }
     if ((mine & windowShut) === 0) return mine;

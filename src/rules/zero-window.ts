@@ -41,6 +41,8 @@ export const zeroWindow = defineCaptureRule({
         `In all ${v.stalls} such stalls in ${v.connections} connections`,
       many: (v: { connection: string; stalls: number; seconds: string; share: number }) =>
         `${v.connection}: the window was 0 in ${v.stalls} short stalls, together ${v.seconds} s, ${v.share} % of the connection's time`,
+      older: (v: { receiver: string; sender: string; frame: number }) =>
+        `${v.sender} asked ${v.receiver} for room and was told again that its window is 0 (frame ${v.frame}), on a connection that is older than the capture; how long it lasts was not seen`,
       notProbed: 'the packet that opened it again may be among those that the capture lost',
       none: (v: { seconds: string }) =>
         `no receiver kept its window at 0 for ${v.seconds} s while the other side had data`,
@@ -58,6 +60,8 @@ export const zeroWindow = defineCaptureRule({
         `${v.receiver} 把接收窗口关到 0（第 ${v.frame} 帧），${v.seconds} 秒后抓包或连接结束时仍未打开；${v.sender} 还有数据要发${v.probes > 0 ? `，探测了 ${v.probes} 次` : ''}`,
       count: (v) => `${v.connections} 条连接中共有 ${v.stalls} 次这样的停顿`,
       many: (v) => `${v.connection}：${v.stalls} 次短暂的零窗口，合计 ${v.seconds} 秒，占连接时间的 ${v.share} %`,
+      older: (v) =>
+        `${v.sender} 向 ${v.receiver} 探测窗口，得到的回答仍是窗口为 0（第 ${v.frame} 帧）；该连接早于抓包，没有看到这种情况持续了多久`,
       notProbed: '重新打开窗口的那个报文可能恰好被抓包丢掉了',
       none: (v) => `没有接收方在对端有数据要发时把窗口保持为 0 达 ${v.seconds} 秒`,
       remedy:
@@ -68,9 +72,9 @@ export const zeroWindow = defineCaptureRule({
   evaluate({ capture, place, params, say }) {
     const blind = blindness(capture, say);
     if (blind !== null) return undecided('capture', place, blind);
-    if (!hasData(capture)) return notApplicable(because(say.noData, capture.at));
-
     const all = stallsOf(capture);
+    // of connections that are older than the capture there may be nothing but questions for room
+    if (!hasData(capture) && all.length === 0) return notApplicable(because(say.noData, capture.at));
     const stalls = all.filter(({ ms }) => ms >= params.minStallMs);
     const remedies = [
       { kind: 'application' as const, text: say.remedy, commands: ['ss -tnmp'], undo: [], risk: say.risk },
@@ -117,9 +121,20 @@ export const zeroWindow = defineCaptureRule({
         ),
         remedies,
       );
+    const older = all.filter(({ side, window }) => isOlder(side) && window.untilMs === null && window.probes > 0);
+    if (older.length > 0)
+      return likely(
+        worstFirst(older, ({ ms }) => ms).map(({ side, window }) => {
+          const ends = { receiver: endpointText(side.sender), sender: endpointText(side.receiver) };
+          return because(say.older({ ...ends, frame: window.frame }), capture.at);
+        }),
+        remedies,
+      );
     return notSeen(capture, place, say, say.none({ seconds: secondsText(params.minStallMs) }));
   },
 });
+
+const isOlder = ({ connection }: Side): boolean => connection.handshake === 'midStream';
 
 /** Times that a side kept its window shut although the other side had data for it. */
 function stallsOf({ connections }: Capture): readonly Stall[] {

@@ -363,6 +363,21 @@ describe('receive windows', () => {
     expect(server(shut().rst(fromB)).zeroWindows).toMatchObject([{ untilMs: null }]);
   });
 
+  it('shut before the capture began: the questions tell, and their answers', () => {
+    const older = (seq = seqA + 99): CaptureBuilder =>
+      capture()
+        .ack({ ...fromA, seq, ack: seqB + 1 })
+        .ack({ ...fromB, ack: seqA + 100, window: 0, atMs: startMs + 11 });
+    const open = { fromMs: startMs + 11, frame: 2, untilMs: null };
+    expect(server(older()).zeroWindows).toEqual([{ ...open, probes: 1, senderWaits: true }]);
+    const again = older().ack({ ...fromA, seq: seqA + 99, ack: seqB + 1, afterMs: 3000 });
+    expect(server(again).zeroWindows).toEqual([{ ...open, probes: 2, senderWaits: true }]);
+    expect(client(again).zeroWindowProbes).toBe(1);
+    // an ordinary ACK asks for nothing
+    const silent = older(seqA + 100).ack({ ...fromA, seq: seqA + 100, ack: seqB + 1, afterMs: 3000 });
+    expect(server(silent).zeroWindows).toEqual([{ ...open, probes: 0, senderWaits: false }]);
+  });
+
   it('who filled the window before it was shut waits', () => {
     const filled = handshake({ windowScale: 0 }, { windowScale: 0, window: 100 })
       .data({ ...fromA, payload: 100 })

@@ -42,6 +42,17 @@ describe('zero-window', () => {
     expect(found.said).toContain('12 short stalls, together 3.6 s, 36 %');
   });
 
+  it('fires: likely on a connection older than the capture, where one question was answered with 0', () => {
+    const once = shut({ fromMs: 2000, untilMs: null, probes: 1 });
+    const older = { ...stalled(once), handshake: 'midStream' as const, lastAtMs: 2000 };
+    const found = judgeOnCapture(zeroWindow, capture([older]));
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('is older than the capture');
+    expect(judgeOnCapture(zeroWindow, capture([{ ...older, handshake: 'complete' }])).verdict).toBe('ruledOut');
+    const opened = talk({ flow: { client: flow(), server: flow({ zeroWindows: [{ ...once, untilMs: 2300 }] }) } });
+    expect(judgeOnCapture(zeroWindow, capture([{ ...opened, handshake: 'midStream' }])).verdict).toBe('ruledOut');
+  });
+
   it('stays silent: nobody had anything to send, or not for long', () => {
     const quiet = shut({ senderWaits: false, probes: 0, untilMs: 9000 });
     expect(judgeOnCapture(zeroWindow, capture([stalled(quiet, shut({ untilMs: 2300 }))])).verdict).toBe('ruledOut');

@@ -46,7 +46,14 @@ const offloads = (on: string, device: string, state: 'on' | 'off'): LabStep => (
 const noOffloads = [offloads('node-12', 'eth0', 'off'), offloads('r1', 'eth0', 'off'), offloads('r1', 'eth1', 'off')];
 const offloadsAgain = [offloads('node-12', 'eth0', 'on'), offloads('r1', 'eth0', 'on'), offloads('r1', 'eth1', 'on')];
 
-/** F34, F40, F41, F95, F96, F99: the connection opens, and what is sent in it does not get through as it should. */
+/** The router takes TCP options out of the packets that match. */
+const strips = (match: string, ...options: readonly string[]): readonly LabStep[] => [
+  onRouter('nft', 'add table inet edge'),
+  onRouter('nft', 'add chain inet edge normalise { type filter hook forward priority 0; policy accept; }'),
+  ...options.map((option) => onRouter('nft', `add rule inet edge normalise ${match} reset tcp option ${option}`)),
+];
+
+/** F34, F40, F41, F95, F97, F96, F99: the connection opens, and what is sent in it does not get through as it should. */
 export const transferScenarios: readonly Scenario[] = [
   {
     id: 'mtu-black-hole',
@@ -148,6 +155,67 @@ export const transferScenarios: readonly Scenario[] = [
       ],
     },
     mend: [{ on: 'node-50', thaw: answers.name }],
+  },
+  {
+    id: 'zero-window-older',
+    fault: 'F34',
+    about:
+      'The same stopped server, and the clients have sent all that they may before netcheck looks: their connections are older than the capture, which sees only questions for room and answers with window 0.',
+    definition: answering,
+    break: [
+      { on: 'node-50', freeze: answers.name },
+      {
+        on: 'node-12',
+        run: [
+          'sh',
+          '-c',
+          `for i in 1 2 3 4 5 6; do timeout 25 perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(1301, inet_aton("${target}"))) or die; my $t = "x" x 60000; while (1) { syswrite(S, $t) or exit }' >/dev/null 2>&1 & sleep 0.5; done`,
+        ],
+      },
+    ],
+    ask: 'node-50 port 1301 from node-12 for 7s transfer stalls',
+    expect: {
+      verdict: 'found',
+      confirmed: [
+        { rule: 'zero-window', node: 'node-12' },
+        { rule: 'zero-window', node: 'node-50' },
+      ],
+    },
+    mend: [{ on: 'node-50', thaw: answers.name }],
+  },
+  {
+    id: 'options-stripped',
+    fault: 'F97',
+    about:
+      'A firewall on the way (the router) takes SACK and timestamps out of every SYN: it works, and loss hurts more.',
+    definition: answering,
+    break: strips('tcp dport 1301 tcp flags syn', 'sack-perm', 'timestamp'),
+    traffic: [clientOn('node-12', 'uploads', { bytes: 4000, lastsMs: 1000 })],
+    ask: 'node-50 port 1301 from node-12 retransmissions for 3s',
+    expect: {
+      verdict: 'found',
+      confirmed: [],
+      likely: [{ rule: 'middlebox-options', path: { from: 'node-12', to: 'node-50' } }],
+      mayBeLikely: [],
+    },
+    mend: [onRouter('nft', 'delete table inet edge')],
+  },
+  {
+    id: 'window-scale-one-way',
+    fault: 'F97',
+    about:
+      'The firewall on the way takes window scaling out of the answer only: the server counts with it, the client does not, and each segment carries a few hundred bytes.',
+    definition: answering,
+    break: strips('tcp sport 1301 tcp flags & (syn|ack) == syn|ack', 'window'),
+    traffic: [clientOn('node-12', 'uploads', { bytes: 40_000, lastsMs: 1500 })],
+    ask: 'node-50 port 1301 from node-12 large transfers hang for 3s',
+    expect: {
+      verdict: 'found',
+      confirmed: [],
+      likely: [{ rule: 'middlebox-options', path: { from: 'node-12', to: 'node-50' } }],
+      mayBeLikely: [],
+    },
+    mend: [onRouter('nft', 'delete table inet edge')],
   },
   {
     id: 'random-loss',
