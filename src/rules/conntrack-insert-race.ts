@@ -44,6 +44,8 @@ export const conntrackInsertRace = defineNodeRule({
         `every rule that translates sources (${v.rules}) chooses ports at random: a collision of ports is unlikely`,
       noNat: 'no rule here translates source addresses',
       firewallUnread: 'the NAT rules were not read',
+      fewPorts: (v: { ports: number }) =>
+        `That rule has ${v.ports} ports to choose from: they may as well have been used up (snat-port-exhaustion)`,
       fewer: (v: { count: number; syns: number }) =>
         `${v.count} collisions are fewer than the ${v.syns} lost SYNs: the rest has another reason`,
       rare: (v: { syns: number; minLost: number }) =>
@@ -72,6 +74,7 @@ export const conntrackInsertRace = defineNodeRule({
       noPlain: (v) => `${v.rules} 条源地址转换规则都随机选端口：端口冲突不太可能`,
       noNat: '这里没有源地址转换规则',
       firewallUnread: '没有读到 NAT 规则',
+      fewPorts: (v) => `该规则只有 ${v.ports} 个端口可选：也可能是端口用尽（snat-port-exhaustion）`,
       fewer: (v) => `冲突 ${v.count} 次，少于丢失的 ${v.syns} 个 SYN：其余另有原因`,
       rare: (v) => `丢失 ${v.syns} 个 SYN，少于 ${v.minLost} 个：DNS 查询也会让这个计数器增长`,
       allLost: (v) => `${v.connects} 次连接的所有 SYN 都没有应答：冲突只会丢一个，下一个就能通过`,
@@ -139,6 +142,9 @@ export const conntrackInsertRace = defineNodeRule({
         [failed, mechanism, lost.because, because(say.rare({ syns: lost.syns, minLost: params.minLost }), lost.at)],
         remedies(),
       );
+    const ports = plainRule === undefined ? null : poolOf(plainRule.text);
+    if (ports !== null && ports < leastPool)
+      return likely([failed, mechanism, lost.because, because(say.fewPorts({ ports }), rise.at)], remedies());
     return plainRule === undefined || meanwhile.kind === 'none'
       ? likely([failed, mechanism, lost.because], remedies())
       : confirmed([failed, mechanism, lost.because], remedies());
@@ -179,6 +185,15 @@ export const conntrackInsertRace = defineNodeRule({
     }
   },
 });
+
+/** With fewer ports to choose from, a clash says that they are used up as much as that two chose at once. */
+const leastPool = 256;
+
+/** Ports that a rule may give; null where it does not say. */
+function poolOf(text: string): number | null {
+  const [, from, to = from] = /--to-(?:ports |source [0-9.-]+:)(\d{1,5})(?:-(\d{1,5}))?/.exec(text) ?? [];
+  return from === undefined ? null : Number(to) - Number(from) + 1;
+}
 
 /** A rule of iptables-save that is fit to stand in a command: plain words, and comments in quotes. */
 const plainSpec =

@@ -37,6 +37,8 @@ export const hairpinOff = defineNodeRule({
         `${v.connects} connects of ${v.pod} to ${v.asked} were given ${v.pod} itself as backend, went to ${v.bridge} and not back to the pod`,
       off: (v: { device: string; bridge: string }) =>
         `the port ${v.device} of ${v.bridge} has hairpin off: what came in there may not go out there`,
+      allOff: (v: { ports: number; bridge: string }) =>
+        `all ${v.ports} ports of ${v.bridge} have hairpin off: what came in at one of them may not go out there`,
       unknownPort: 'the hairpin mode of its port was not told',
       on: (v: { device: string }) => `the port ${v.device} has hairpin on: something else drops it`,
       promiscuous: (v: { bridge: string }) => `${v.bridge} is promiscuous, which does instead of hairpin mode`,
@@ -70,6 +72,7 @@ export const hairpinOff = defineNodeRule({
       notBack: (v) =>
         `${v.pod} 到 ${v.asked} 的 ${v.connects} 次连接被转给 ${v.pod} 自己，到了 ${v.bridge}，但没有回到该 Pod`,
       off: (v) => `${v.bridge} 的端口 ${v.device} 关闭了 hairpin：从那里进来的报文不能再从那里出去`,
+      allOff: (v) => `${v.bridge} 的 ${v.ports} 个端口都关闭了 hairpin：从某个端口进来的报文不能再从那里出去`,
       unknownPort: '没有读到该端口的 hairpin 模式',
       on: (v) => `端口 ${v.device} 已开启 hairpin：是别的原因丢弃的`,
       promiscuous: (v) => `${v.bridge} 处于混杂模式，作用与 hairpin 相同`,
@@ -167,6 +170,13 @@ export const hairpinOff = defineNodeRule({
         .map(({ interfaceIndex }) => byIndex(interfaceIndex))
         .find((link) => link?.master === bridge.name);
       if (port?.hairpin === true) return ruledOut(seenBy, because(say.on({ device: port.name }), port.at));
+      const ports = links.filter(({ master }) => master === bridge.name);
+      const [anyPort] = ports;
+      // which of them is the pod's need not be known where they are all alike
+      if (port === undefined && anyPort !== undefined && ports.every(({ hairpin }) => hairpin === false)) {
+        const off = because(say.allOff({ ports: ports.length, bridge: bridge.name }), anyPort.at);
+        return confirmed([seenBy, off], hairpinRemedies(ports.length === 1 ? anyPort.name : undefined));
+      }
       if (port?.hairpin === undefined)
         return likely([seenBy, because(say.unknownPort, fileOf(links))], hairpinRemedies(port?.name));
       const off = because(say.off({ device: port.name, bridge: bridge.name }), port.at);

@@ -6,7 +6,7 @@ import { askedAt, because } from './because.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { inPrefix, sameAddress } from './ip-address.ts';
-import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { confirmed, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { tcpOnlyText } from './transport.ts';
 
 /** A connect that came in from outside although its source lives on this node. */
@@ -110,16 +110,18 @@ export const lbLoopback = defineNodeRule({
       home: route.device ?? '',
       syns: connection.syns.length,
     };
+    // a pod of this node that connects in the ordinary way looks the same then
+    if (device === null) return undecided('capture', node, say.cameUntold(shown));
     const twin = twinOf(connection, capture);
     const all: Because[] = [
-      because(device === null ? say.cameUntold(shown) : say.came({ ...shown, device }), capture.at),
+      because(say.came({ ...shown, device }), capture.at),
       ...(twin === undefined
         ? []
         : [because(say.twin({ server: endpointText(twin.server), frame: twin.syns[0]?.frame ?? 0 }), capture.at)]),
       because(say.noAnswer, capture.at),
       ...(connects.length > 1 ? [because(say.cut({ connects: failed.length, of: connects.length }), capture.at)] : []),
     ];
-    return device === null ? likely(all, remedies()) : confirmed(all, remedies());
+    return confirmed(all, remedies());
 
     function remedies(): Remedy[] {
       const step = (text: string, risk: string): Remedy => ({ kind: 'kubernetes', text, commands: [], undo: [], risk });

@@ -76,6 +76,14 @@ describe('conntrack-insert-race', () => {
     const fewer = { ...racing, conntrackStats: counters({ 'conntrack.insert_failed': 1 }) };
     expect(judge(fewer).verdict).toBe('likely');
     expect(judge({ ...racing, capture: capture([late()]) }).verdict).toBe('likely');
+    const few = judge({
+      ...racing,
+      firewall: firewall(masquerade('-A POSTROUTING -p tcp -j MASQUERADE --to-ports 30170')),
+    });
+    expect(few.verdict).toBe('likely');
+    expect(few.said).toContain('1 ports to choose from');
+    const many = firewall(masquerade('-A POSTROUTING -p tcp -j SNAT --to-source 10.0.0.1:1024-65535'));
+    expect(judge({ ...racing, firewall: many }).verdict).toBe('confirmed');
     const { firewall: _, ...unread } = racing;
     expect(judge(unread).verdict).toBe('likely');
   });

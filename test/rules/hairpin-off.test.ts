@@ -57,6 +57,17 @@ describe('hairpin-off', () => {
     );
   });
 
+  it("fires: which port is the pod's was not told, and all have hairpin off", () => {
+    const untold = (hairpin: boolean) =>
+      [...linksWith(false), link({ name: 'veth8', index: 4, type: 'veth', master: 'cni0', hairpin })].map((one) =>
+        one.name === 'veth7' ? { ...one, index: 33 } : one,
+      );
+    const found = judgeNode(rule, { facts: { links: untold(false), capture: read('off') } });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('all 2 ports of cni0 have hairpin off');
+    expect(judgeNode(rule, { facts: { links: untold(true), capture: read('off') } }).verdict).toBe('likely');
+  });
+
   it('fires: it comes back with its own address as source', () => {
     const found = judgeNode(rule, { facts: { links: linksWith(true), capture: read('nomasq') } });
     expect(found.verdict).toBe('confirmed');

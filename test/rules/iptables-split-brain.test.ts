@@ -23,6 +23,14 @@ describe('iptables-split-brain', () => {
     expect(judge([one('iptables', 5), one('nft', 5)]).verdict).toBe('ruledOut');
     expect(judge([one('iptables', 5, 'INPUT'), one('iptables-legacy', 5, 'DOCKER')]).verdict).toBe('notApplicable');
   });
+  it('stays silent: iptables-save is the legacy program itself, so that the same rules are read twice', () => {
+    const found = judge([one('iptables', 5), one('iptables-legacy', 6)]);
+    expect(found.verdict).toBe('ruledOut');
+    expect(found.said).toContain('the same 1 rules');
+    // alike, and counting on their own
+    expect(judge([one('iptables', 5), one('iptables-legacy', 500)]).verdict).toBe('likely');
+    expect(judge([one('iptables', 5), one('iptables-legacy', 5), one('iptables-legacy', 5)]).verdict).toBe('likely');
+  });
   it('missing evidence: the rules were not read', () => {
     expect(judgeNode(rule, { facts: {} }).verdict).toBe('unknown');
   });

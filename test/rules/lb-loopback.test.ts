@@ -57,9 +57,9 @@ describe('lb-loopback', () => {
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('在 cni0 后面');
   });
-  it('fires: likely where the capture does not tell the device', () => {
-    expect(judge({ capture: capture([came(null)]) }).verdict).toBe('likely');
-    expect(judge({ capture: capture([connection({ from: pod })]) }).verdict).toBe('likely');
+  it('missing evidence: the capture does not tell the device, so it may be a connect of that pod like any other', () => {
+    expect(judge({ capture: capture([came(null)]) }).verdict).toBe('unknown');
+    expect(judge({ capture: capture([connection({ from: pod })]) }).verdict).toBe('unknown');
   });
   it('stays silent: a pod that connects from here in the ordinary way, by its own device or its bridge', () => {
     expect(judge({ capture: capture([came(7)]) }).verdict).toBe('ruledOut');

@@ -80,4 +80,18 @@ export const guestServiceScenarios: readonly Scenario[] = [
     expect: { verdict: 'clear', confirmed: [] },
     mend: [sh('node-2', 'sysctl -qw net.netfilter.nf_conntrack_max=65536; ip netns del other')],
   },
+  {
+    id: 'hairpin-off',
+    fault: 'F56',
+    about:
+      'A pod asks its own Service. The DNAT rule of the node sends it back to the port of the bridge that it came from, and hairpin is off there.',
+    definition: clusterLab,
+    break: [sh('node-2', 'ip link set veth-twin-b type bridge_slave hairpin off')],
+    ask: '10.96.0.47 port 80 from node-2 netns twin-b cannot reach itself, own service',
+    felt: feltFromPod('twin-b', '10.96.0.47', { exit: 110, says: /timed out/ }),
+    expect: { verdict: 'found', confirmed: [{ rule: 'hairpin-off', node: 'node-2' }] },
+    mend: [sh('node-2', 'ip link set veth-twin-b type bridge_slave hairpin on')],
+    // no node owns the address of such a Service, so what listens on it cannot be told
+    mended: 'inconclusive',
+  },
 ];

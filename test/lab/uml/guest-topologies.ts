@@ -106,6 +106,10 @@ const director: GuestNode = {
       'iptables -t nat -A PREROUTING -p tcp -m addrtype --dst-type LOCAL -m multiport --dports 30170,30180 -j MARK --set-mark 0x4000',
       'iptables -t nat -A POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE',
       clamp('-A'),
+      // the same pod as a Service of kube-proxy's iptables mode: asked by itself, it is masqueraded
+      `iptables -t nat -A PREROUTING -d 10.96.0.47/32 -p tcp --dport 80 -j DNAT --to-destination ${neighbour.address}:${neighbour.port}`,
+      `iptables -t nat -A POSTROUTING -s ${neighbour.address}/32 -d ${neighbour.address}/32 -j MASQUERADE`,
+      'ip link set veth-twin-b type bridge_slave hairpin on',
       'ipvsadm -A -t 172.16.0.2:30170 -s rr',
       `ipvsadm -a -t 172.16.0.2:30170 -r ${web.address}:${web.port} -m`,
       'ipvsadm -A -t 172.16.0.2:30180 -s rr',
@@ -154,7 +158,7 @@ export const forgetful = [
  *              NodePort 30180 ══════ vxlan.calico (MTU 1450) ════════════ pod twin 10.244.3.3:8080
  *              pod app 10.244.2.5 ── ClusterIP 10.96.0.44:80 ══ tunl0 ═══ pod web
  *              pod app-v 10.244.2.6 ─ ClusterIP 10.96.0.45:80 ═ vxlan ═══ pod twin
- *              bridge cni0: pods twin-a and twin-b, ClusterIP 10.96.0.46:80 is twin-b
+ *              bridge cni0: pods twin-a and twin-b, ClusterIP 10.96.0.46:80 (IPVS) and 10.96.0.47:80 (DNAT) are twin-b
  * ```
  */
 export const cluster: GuestLabDefinition = {
