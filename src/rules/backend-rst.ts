@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { KubePod } from '../model/cluster-objects.ts';
 import type { Connection, Reset, Socket } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
@@ -183,8 +184,14 @@ export const backendRst = definePathRule({
       reasons.push(because(say.mayHaveOverflowed({ count: overflows?.after ?? null }), overflows?.at ?? place));
     const isSure =
       own === true &&
-      (alive ? weakness(capture, say) === null : established && (neverOverflowed || restarts.length > 0));
+      (alive ? weakness(capture, say) === null : established && (neverOverflowed || endedMeanwhile(pod)));
     return isSure ? confirmed(reasons, remedies()) : likely(reasons, remedies());
+
+    /** Times of containers are whole seconds, by the clock of the node that captured. */
+    function endedMeanwhile(one: KubePod | undefined): boolean {
+      const since = Math.floor(connection.firstAtMs / 1000) * 1000;
+      return one?.containers.some(({ last }) => (last?.finishedAtMs ?? 0) >= since) === true;
+    }
 
     function isPassedOn(): boolean {
       const here = ipvsFor(facts, target, 'tcp');

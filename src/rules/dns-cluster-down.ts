@@ -4,7 +4,7 @@ import type { Facts, FirewallRule } from '../model/facts.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { definePathRule } from '../model/rule.ts';
 import { because } from './because.ts';
-import { clusterText, kubeBehind, readiness, whyNoneReady } from './cluster-view.ts';
+import { clusterText, type KubeBehind, kubeBehind, readiness, whyNoneReady } from './cluster-view.ts';
 import { dnsText, dnsWeakness, watchedMs, withoutDns } from './dns-in-capture.ts';
 import { sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -59,6 +59,9 @@ export const dnsClusterDown = definePathRule({
         v.asked > 0
           ? `${v.servers} servers stand behind it (${v.list}); questions went on to ${v.asked} of them, and none answered: the pods, or the way to their nodes`
           : `${v.servers} servers stand behind it (${v.list}), and no question to any of them was seen here: capture at their nodes`,
+      deployment: (v: { wanted: number; ready: number }) =>
+        `Kubernetes: ${v.ready} of ${v.wanted} pods of Deployment coredns are ready`,
+      forwards: (v: { where: string; list: string }) => `Names of other domains go on to ${v.list} (${v.where})`,
       unknownServers: 'What stands behind it is not seen from here: ask from the node itself, whose kube-proxy knows',
       tooFew: (v: { address: string; questions: number }) =>
         `${v.address} left ${v.questions} questions without an answer: too few, or too late in the capture, to tell`,
@@ -83,6 +86,8 @@ export const dnsClusterDown = definePathRule({
         v.asked > 0
           ? `后面有 ${v.servers} 个后端（${v.list}）；查询转发到了其中 ${v.asked} 个，都没有应答：是 Pod 的问题，或到其节点的路径问题`
           : `后面有 ${v.servers} 个后端（${v.list}），这里没有看到转发给它们的查询：请在它们的节点上抓包`,
+      deployment: (v) => `Kubernetes：Deployment coredns 的 ${v.wanted} 个 Pod 中有 ${v.ready} 个就绪`,
+      forwards: (v) => `其他域名的查询转发给 ${v.list}（${v.where}）`,
       unknownServers: '从这里看不到后面有什么：请从节点本身询问，节点的 kube-proxy 知道',
       tooFew: (v) => `${v.address} 有 ${v.questions} 个查询没有应答：次数太少，或离抓包结束太近，无法判断`,
       kubernetes:
@@ -151,7 +156,7 @@ export const dnsClusterDown = definePathRule({
         [...reasons, readiness(kube, say), ...whyNoneReady(kube.cluster, kube.service, say)],
         remedies(address),
       );
-    if (kube !== null) reasons.push(readiness(kube, say));
+    if (kube !== null) reasons.push(readiness(kube, say), ...configured(kube.cluster));
     if (dns.servers === null) return likely([...reasons, because(say.unknownServers, dns.at)], remedies(address));
     const servers = dns.servers;
     const behind = servers.filter((one) => capture.dns.some(({ server }) => sameAddress(server.address, one)));
@@ -160,6 +165,21 @@ export const dnsClusterDown = definePathRule({
       [...reasons, because(say.servers({ servers: servers.length, list, asked: behind.length }), dns.at)],
       remedies(address),
     );
+
+    /** Names of other domains go on to these; the cluster's own are answered by CoreDNS itself. */
+    function configured({ dns: configs = [], workloads = [] }: KubeBehind['cluster']): readonly Because[] {
+      const forwards = [...new Set(configs.flatMap(({ servers }) => servers.flatMap((one) => one.forwards)))];
+      const [config] = configs;
+      const coredns = workloads.find(({ name, type }) => name === 'coredns' && type === 'deployment');
+      return [
+        ...(coredns === undefined
+          ? []
+          : [because(say.deployment({ wanted: coredns.wanted, ready: coredns.ready }), coredns.at)]),
+        ...(config === undefined || forwards.length === 0
+          ? []
+          : [because(say.forwards({ where: config.where, list: forwards.slice(0, 4).join(', ') }), config.at)]),
+      ];
+    }
 
     /** Nobody stands behind it: by kube-proxy's rule, or by IPVS. */
     function mechanismOf({ address: empty, reject, at }: ClusterDns): Because {

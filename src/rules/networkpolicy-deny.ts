@@ -114,7 +114,11 @@ export const networkpolicyDeny = defineNodeRule({
       const named = denialReasons(denials, symptom, say);
       const [first] = denials;
       if (first === undefined || named.length === 0)
-        return 'verdict' in own && own.verdict === 'notApplicable' && lack !== null && isOfPods()
+        return 'verdict' in own &&
+          own.verdict === 'notApplicable' &&
+          lack !== null &&
+          isOfPods() &&
+          answeredOnly() === null
           ? undecided('cluster', node, lack)
           : own;
       if ('verdict' in own && (own.verdict === 'confirmed' || own.verdict === 'likely'))

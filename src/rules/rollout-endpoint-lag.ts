@@ -3,7 +3,7 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { attemptsByBackend, type BackendAttempts } from './backend-attempts.ts';
 import { askedAt, because, fileOf } from './because.ts';
-import { clusterText, kubeHasLeft, storyOf } from './cluster-view.ts';
+import { clusterText, kubeHasLeft, kubeServiceOf, storyOf } from './cluster-view.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
 import { ipvsFor, ipvsText } from './ipvs-service.ts';
@@ -13,6 +13,9 @@ import { tcpOnlyText } from './transport.ts';
 import { gracefulDraft, kubeObjectText } from './kube-objects.ts';
 
 type Attempts = BackendAttempts<Backend>;
+
+/** timeoutSeconds where a Service does not set it (core/v1 ClientIPConfig). */
+const defaultAffinitySec = 10_800;
 
 /** F69: the Service still, or already, sends connections to a pod that is gone, or that does not listen yet. */
 export const rolloutEndpointLag = defineNodeRule({
@@ -55,6 +58,8 @@ export const rolloutEndpointLag = defineNodeRule({
       others: (v: { answered: number; backends: number }) =>
         `${v.answered} connects to ${v.backends} other backends of the Service were answered: only some backends are concerned`,
       alone: 'No other backend was seen to answer, so it need not be a matter of single backends',
+      affinity: (v: { seconds: number }) =>
+        `The Service has sessionAffinity ClientIP: who was sent to a backend is sent there again for ${v.seconds} s`,
       kubernetesObjects: 'Which pods were ending or starting then, only Kubernetes tells (EndpointSlices, events)',
       graceful:
         'Let pods end later than their endpoint: preStop sleep 10 to 30 s, and an application that finishes what it has on SIGTERM',
@@ -89,6 +94,7 @@ export const rolloutEndpointLag = defineNodeRule({
       joined: (v) => `窗口内 kube-proxy 把 ${v.backend} 加入了 Service`,
       others: (v) => `发往该 Service 另外 ${v.backends} 个后端的 ${v.answered} 次连接有应答：只涉及部分后端`,
       alone: '没有看到其他后端应答，所以不一定是个别后端的问题',
+      affinity: (v) => `该 Service 设置了 sessionAffinity ClientIP：同一客户端 ${v.seconds} 秒内都会被发往同一个后端`,
       kubernetesObjects: '当时哪些 Pod 正在结束或启动，只有 Kubernetes 知道（EndpointSlice、事件）',
       graceful: '让 Pod 比它的端点更晚结束：preStop 休眠 10 到 30 秒，应用收到 SIGTERM 后处理完已有请求',
       ready: '让 Pod 真正可服务后才加入：对该端口配置 readinessProbe；maxUnavailable 0、minReadySeconds',
@@ -141,6 +147,7 @@ export const rolloutEndpointLag = defineNodeRule({
             capture.at,
           )
         : because(say.alone, capture.at),
+      ...affinity(),
       ...(story.length > 0 ? story : [because(say.kubernetesObjects, known.at)]),
     ];
     const spoken = worst.refused.length + worst.unreachable.length > 0;
@@ -164,6 +171,14 @@ export const rolloutEndpointLag = defineNodeRule({
               ),
             ];
       });
+    }
+
+    /** With it a client that was sent to this backend once stays there. */
+    function affinity(): readonly Because[] {
+      const object = kubeServiceOf(facts.cluster, target, 'tcp')?.service;
+      return object?.sessionAffinity === 'ClientIP'
+        ? [because(say.affinity({ seconds: object.affinityTimeoutSec ?? defaultAffinitySec }), object.at)]
+        : [];
     }
 
     function listing(backend: Backend): string {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAsk } from '../../src/engine/ask.ts';
 import type { Inventory } from '../../src/engine/inventory.ts';
+import { inventoryNode } from '../../src/engine/kubernetes-node.ts';
 import { makePlan } from '../../src/engine/plan.ts';
 import type { ClusterReader } from '../../src/engine/ports.ts';
 import type { KubernetesOptions, PodOnNode } from '../../src/engine/kubernetes-place.ts';
@@ -130,6 +131,35 @@ const refusal = async (made: Promise<Plan>): Promise<NetcheckError> => {
   );
   if (!(error instanceof NetcheckError)) throw new Error(`no refusal: ${String(error)}`);
   return error;
+};
+
+describe('an address on a node', () => {
+  it("is that node's, also where a pod has the same one", async () => {
+    const made = await plan('10.244.2.7 on node-3 port 80 from node-1', { pods: [pod('cart-1')] });
+    expect(places(made)[0]).toEqual(['node-3', '', 'target', '10.244.2.7']);
+    expect(made.lookedUp).toBeUndefined();
+  });
+  it('nodes of the cluster that nobody knows cost no look at every node', async () => {
+    const asked: string[] = [];
+    const known = {
+      ...inventory,
+      knownOwner: () => undefined,
+      ownerOf: async (one: string) => (asked.push(one), null),
+    };
+    const options = { inventory: known, cluster: cluster({}), podsOnNodes: async () => [], namespaceOn: never };
+    expect(await inventoryNode('stranger', { ...options, cluster: withStrangers }, 'nobody')).toBeNull();
+    expect(asked).toEqual([]);
+    expect(await inventoryNode('stranger', { ...options, cluster: withStrangers }, 'nodes')).toBeNull();
+    expect(asked).toEqual(['192.0.2.77']);
+  });
+});
+
+const withStrangers: ClusterReader = {
+  ...cluster({}),
+  nodes: async () => ({ how: 'read', value: [{ name: 'stranger', addresses: ['192.0.2.77'], labels: {} }] }),
+};
+const never = async (): Promise<never> => {
+  throw new Error('nobody asks for a namespace here');
 };
 
 describe('a pod', () => {

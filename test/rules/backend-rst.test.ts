@@ -1,3 +1,4 @@
+import { cluster, container, kubePod, readAtMs } from './cluster-facts.ts';
 import { describe, expect, it } from 'vitest';
 import { backendRst as rule } from '../../src/rules/backend-rst.ts';
 import { idleReset } from '../../src/rules/idle-reset.ts';
@@ -156,5 +157,19 @@ describe('backend-rst', () => {
     const facts = { ...server, addresses: undefined, capture: capture([midStream()]) };
     const { addresses: _none, ...without } = facts;
     expect(judgePath(rule, { client: { sockets: established }, target: without }).verdict).toBe('likely');
+  });
+  it('fires: Kubernetes says that the pod was restarted, also where the accept queue has overflowed before', () => {
+    const overflowed = counters({ 'TcpExt.ListenOverflows': [7, 7] });
+    const facts = { capture: capture([midStream()]), counters: overflowed };
+    expect(judge(facts, { sockets: established }).verdict).toBe('likely');
+    const last = { reason: 'Error', exitCode: 1, finishedAtMs: readAtMs - 30_000 };
+    const pods = [kubePod({ addresses: [target.address], containers: [container({ restarts: 1, last })] })];
+    const found = judge({ ...facts, cluster: cluster({ pods }) }, { sockets: established });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('container app ended 30 s before the run (Error, 1)');
+    // it ended before this connection began: then it does not explain it
+    const late = { ...midStream(), firstAtMs: readAtMs };
+    const since = { capture: capture([late]), counters: overflowed, cluster: cluster({ pods }) };
+    expect(judge(since, { sockets: established }).verdict).toBe('likely');
   });
 });

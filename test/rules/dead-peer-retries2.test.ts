@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { deadPeerRetries2 as rule } from '../../src/rules/dead-peer-retries2.ts';
+import { cluster, kubeNode, kubePod } from './cluster-facts.ts';
 import { capture, icmp, judgeNode, neighbour, probe, routeVerdict, socket, symptom, sysctls, target } from './facts.ts';
 import { entry, features, ipvs, service } from './ipvs-facts.ts';
 
@@ -53,6 +54,15 @@ describe('dead-peer-retries2', () => {
     const found = judge({ sockets: [sending()], capture: capture([], { icmpErrors: [error] }) }, { language: 'zh' });
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('10.12.1.254 对这条连接回了 ICMP host-unreachable');
+  });
+  it('fires: the node of the pod is not ready, as Kubernetes says', () => {
+    const pods = [kubePod({ addresses: [target.address], node: 'node-77' })];
+    const nodes = [kubeNode('node-77', { ready: 'Unknown', notReadyWhy: 'Kubelet stopped posting node status' })];
+    const found = judge({ sockets: [sending()], cluster: cluster({ pods, nodes }) });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('node node-77 is not ready: Kubelet stopped posting');
+    const well = cluster({ pods, nodes: [kubeNode('node-77')] });
+    expect(judge({ sockets: [sending()], cluster: well }).verdict).toBe('likely');
   });
   it('fires: likely where new connects fail too, or nothing else is known', () => {
     expect(judge({ sockets: [sending()], probes: [probe()] }).verdict).toBe('likely');

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Facts, FirewallRule, IpvsService } from '../../src/model/facts.ts';
 import { dnsClusterDown as rule } from '../../src/rules/dns-cluster-down.ts';
+import { cluster, kubeEndpoint, kubePod, kubeService } from './cluster-facts.ts';
 import { asked, clusterDns, dnsCapture, pod } from './dns-facts.ts';
 import { at, capture, firewall, firewallRule, icmp, judgePath } from './facts.ts';
 
@@ -134,5 +135,35 @@ describe('dns-cluster-down', () => {
       'unknown',
     );
     expect(judge({ firewall: firewall(rejected) }).missing[0]?.fact).toBe('capture');
+  });
+  it('fires: Kubernetes has no pod of it that is ready, where the node does not show what stands behind it', () => {
+    const dns = kubeService({
+      namespace: 'kube-system',
+      name: 'kube-dns',
+      addresses: [clusterDns],
+      ports: [{ name: 'dns', protocol: 'udp', port: 53, targetPort: 53, nodePort: null }],
+      selector: { 'k8s-app': 'kube-dns' },
+    });
+    const endpoint = kubeEndpoint({ service: 'kube-system/kube-dns', ready: false, serving: false });
+    const coredns = kubePod({
+      namespace: 'kube-system',
+      name: 'coredns-1',
+      labels: { 'k8s-app': 'kube-dns' },
+      ready: false,
+      notReadyWhy: 'ContainersNotReady',
+    });
+    const empty = cluster({ services: [dns], endpoints: [endpoint], pods: [coredns] });
+    const found = judge({ capture: ignored, firewall: firewall(service()), cluster: empty });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('Pod kube-system/coredns-1 on node-50 is not ready: ContainersNotReady');
+    const config = { kind: 'dnsConfig' as const, where: 'ConfigMap kube-system/coredns', at: at('10-dns.out') };
+    const up = cluster({
+      services: [dns],
+      endpoints: [{ ...endpoint, ready: true }],
+      dns: [{ ...config, servers: [{ zones: ['.:53'], plugins: ['forward'], forwards: ['10.0.0.53'] }] }],
+    });
+    const silent = judge({ capture: ignored, firewall: firewall(service()), cluster: up });
+    expect(silent.verdict).toBe('likely');
+    expect(silent.said).toContain('go on to 10.0.0.53');
   });
 });

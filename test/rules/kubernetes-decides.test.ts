@@ -154,6 +154,8 @@ describe('networkpolicy-deny with Kubernetes', () => {
       { plan: askedService() },
     );
     expect(found.missing[0]?.why).toContain('networkpolicies is forbidden');
+    const fine = { firewall: firewall(), links: [], cluster: forbidden, capture: capture([answered()]) };
+    expect(judge(networkpolicyDeny, fine, { plan: askedService() }).verdict).toBe('notApplicable');
   });
 });
 
@@ -228,6 +230,8 @@ describe('other rules with Kubernetes', () => {
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('Pod shop/cart-1 on node-50 is being deleted');
     expect(judge(rolloutEndpointLag, { ...facts, cluster: cluster() }).verdict).toBe('likely');
+    const sticky = cluster({ services: [kubeService({ sessionAffinity: 'ClientIP', affinityTimeoutSec: 600 })] });
+    expect(judge(rolloutEndpointLag, { ...facts, cluster: sticky }).said).toContain('sent there again for 600 s');
     const down = cluster({ nodes: [kubeNode('node-50', { ready: 'Unknown', notReadyWhy: 'NodeStatusUnknown' })] });
     expect(judge(rolloutEndpointLag, { ...facts, cluster: down }).said).toContain('node node-50 is not ready');
   });
