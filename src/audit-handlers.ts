@@ -1,13 +1,17 @@
+import type { AccessCheck } from './check-access.ts';
 import { createAuditFold } from './engine/audit-fold.ts';
 import { notLooked } from './engine/audit-node.ts';
 import { auditText } from './engine/audit-wording.ts';
+import type { AuditPlan } from './engine/plan-audit.ts';
 import type { AuditHandlers, AuditRequest, NodeSlots } from './engine/ports.ts';
+import { NetcheckError } from './model/errors.ts';
 import type { Wiring } from './wiring.ts';
 
 /** What a worker does for audits that go over many workers: the same as an audit in one process, node by node. */
 export function auditHandlers(
   wiring: Pick<Wiring, 'planAudit' | 'auditNode' | 'baselines' | 'writeLog'>,
   slots: NodeSlots,
+  access: Pick<AccessCheck, 'refuse'>,
   more: Pick<AuditHandlers, 'step' | 'finished' | 'failed'> = {},
 ): AuditHandlers {
   return {
@@ -19,6 +23,7 @@ export function auditHandlers(
         { id, ...(playbook === undefined ? {} : { playbook }), selector, startedAtMs: askedAtMs },
         language,
       );
+      await refuseUncovered(request, plan, wiring, access);
       const fold = createAuditFold(plan.head, last);
       const nodes = plan.jobs.map(({ node }) => node);
       await wiring.writeLog({
@@ -52,6 +57,37 @@ export function auditHandlers(
       return notLooked(job, why === 'cancelled' ? say.cancelled : say.lost, Date.now());
     },
   };
+}
+
+/**
+ * Whoever reaches Redis uses the keys of the workers. On a command line there is no Slack user: `cli:NAME` stands for who
+ * asks there.
+ *
+ * @throws NetcheckError `ask/not-allowed`
+ */
+async function refuseUncovered(
+  request: AuditRequest,
+  { head: { playbook }, jobs }: AuditPlan,
+  { writeLog }: Pick<Wiring, 'writeLog'>,
+  access: Pick<AccessCheck, 'refuse'>,
+): Promise<void> {
+  const { id, askedBy, thread, language } = request;
+  const user = thread === undefined ? `cli:${askedBy}` : askedBy;
+  const plan = { playbooks: [playbook], nodes: jobs.map(({ node, labels }) => ({ node: { name: node, labels } })) };
+  const channel = thread?.channel ?? '';
+  const refusal = await access.refuse({ user, channel, action: 'audit', plan }, language);
+  if (refusal === undefined) return;
+  await writeLog({
+    event: 'refused',
+    atMs: Date.now(),
+    run: id,
+    askedBy: user,
+    channel,
+    action: 'audit',
+    text: logged(request, playbook, []).text,
+    why: `${refusal.message} ${refusal.hint}`,
+  });
+  throw new NetcheckError('ask/not-allowed', refusal.message, refusal.hint);
 }
 
 function logged({ id, askedBy, selector, thread }: AuditRequest, playbook: string, nodes: readonly string[]) {

@@ -127,7 +127,7 @@ export async function startWorker(
     },
   );
   const auditing = queue.auditWorker({ concurrency: wiring.loaded.config.audit.concurrency });
-  await auditing.start(auditHandlers(wiring, slots));
+  await auditing.start(auditHandlers(wiring, slots, access));
   const firing = await takeSchedules(wiring, queue, sender, access);
   return { close: async () => void (await Promise.all([taking.close(), auditing.close(), firing.close()])) };
 }

@@ -70,6 +70,7 @@ const find = async (one) => ({
 });
 const baselines = { last: async () => null, keep: async () => undefined };
 const looked = [];
+const everybodyMay = { refuse: async () => undefined };
 const wiring = {
   baselines,
   writeLog: async () => undefined,
@@ -109,7 +110,7 @@ await runs.start(async ({ askedAtMs }) => {
   await pause(nodeMs.investigation);
 });
 const audits = queue.auditWorker({ concurrency });
-await audits.start(auditHandlers(wiring, queue.slots({ perNode: 2 })));
+await audits.start(auditHandlers(wiring, queue.slots({ perNode: 2 }), everybodyMay));
 process.stdout.write('ready\n');
 await new Promise((resolve) => createInterface({ input: process.stdin }).once('close', resolve));
 await Promise.all([runs.close(), audits.close()]);
