@@ -141,7 +141,7 @@ esac
 skip ${afterBody}
 [ -z "$rest" ] && [ "$commands" ] || no
 
-other=$(printf '%s' "$commands" | grep -E -v -x -e "$(shapes)" | head -n 1 | cut -c 1-200 | tr -c '[:print:]' '?')
+other=$(printf '%s' "$commands" | grep -E -v -x -e "$(shapes '')" | head -n 1 | cut -c 1-200 | tr -c '[:print:]' '?')
 [ -z "$other" ] || refuse "this is no command of netcheck: $other"
 exec /bin/sh -c "$text"
 `;

@@ -30,6 +30,7 @@ refuse() { echo "netcheck-as-root: refused: $1" >&2; exit 1; }
 ${shapesFunction(shapes)}
 
 [ $# -gt 0 ] || refuse 'no command'
+case $1 in *[!a-z0-9-]*|'') refuse 'this is no command of netcheck';; esac
 line=
 for word do
   case $word in *"$feed"*) refuse 'a control character';; esac
@@ -42,7 +43,7 @@ for word do
   done
   line="$line\${line:+ }'$quoted$word'"
 done
-printf '%s' "$line" | tr '\\n' "$feed" | grep -E -q -x -e "$(shapes)" || refuse 'this is no command of netcheck'
+printf '%s' "$line" | tr '\\n' "$feed" | grep -E -q -x -e "$(shapes "$1'")" || refuse 'this is no command of netcheck'
 command -v "$1" >/dev/null || { echo "netcheck-as-root: $1: command not found" >&2; exit 1; }
 
 if [ "$1" = dd ]; then
