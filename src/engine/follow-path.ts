@@ -34,7 +34,8 @@ export async function followPath(
     if (owner === undefined || owner.node.name === from || found.has(owner.node.name)) continue;
     const { node, address } = owner;
     const { name } = node;
-    const there = plan.nodes.filter((one) => nodeOfPlace(one.node.name) === name);
+    // a pod that serves there is judged by itself
+    const there = plan.nodes.filter((one) => nodeOfPlace(one.node.name) === name && !servesItself(one));
     const [known] = there;
     const why = `the way to ${endpointText(server)}, which stands behind the target, leads there`;
     if (known === undefined) {
@@ -55,6 +56,8 @@ export async function followPath(
     return undefined;
   }
 }
+
+const servesItself = ({ roles, server }: PlannedNode): boolean => roles.includes('target') && server !== undefined;
 
 /** The plan with what was found on the way: nodes that are new to it come last. */
 export function withNodes(plan: Plan, found: readonly PlannedNode[]): Plan {

@@ -119,7 +119,7 @@ export async function makePlan(
   for (const one of symptom.via) await add(await resolve(one), 'forwarder', 'via');
   for (const one of symptom.from) await add(await resolve(one), 'client', 'from');
   for (const { node, why, pod, server } of behind) {
-    await add({ kind: 'node', node, address: node.target ?? node.address }, 'forwarder', why, server);
+    await add({ kind: 'node', node, address: node.target ?? node.address }, 'forwarder', why);
     // a pod that asks for its own Service is there as what it was asked about
     if (pod !== undefined && server !== undefined && !nodes.has(placeName(node.name, pod.label ?? pod.netns)))
       await add(pod, 'target', why, server);

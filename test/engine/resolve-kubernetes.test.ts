@@ -311,9 +311,9 @@ describe('a Service', () => {
     const server = { address: '10.244.3.9', port: 8080 };
     expect(made.nodes.map(({ node, roles, server: of }) => [node.name, roles.join(), of])).toEqual([
       ['node-1', 'client', undefined],
-      ['node-2', 'forwarder', server],
+      ['node-2', 'forwarder', undefined],
       ['node-2@shop.cart-1', 'target', server],
-      ['node-3', 'forwarder', server],
+      ['node-3', 'forwarder', undefined],
     ]);
     const old = { ...endpoint('node-2'), address: '10.244.3.99', pod: 'shop/cart-old' };
     const stale = await plan('svc shop/cart port 80 from node-1', {

@@ -107,22 +107,14 @@ export const podScenarios: readonly Scenario[] = [
         run: [
           'sh',
           '-c',
-          `while :; do perl ${new URL('../uml/talk.pl', import.meta.url).pathname} 172.16.0.2 30170 get upload 4,2705; sleep 1; done`,
+          `while :; do ${talk('172.16.0.2', 30170, 'get', 'upload', '4,2705').join(' ')}; sleep 1; done`,
         ],
       },
     ],
     ask: 'nodeport 30170 from front small requests work, large uploads hang for 4s',
     felt: {
       from: 'front',
-      run: [
-        'perl',
-        new URL('../uml/talk.pl', import.meta.url).pathname,
-        '172.16.0.2',
-        '30170',
-        'get',
-        'upload',
-        '4,2705',
-      ],
+      run: talk('172.16.0.2', 30170, 'get', 'upload', '4,2705'),
       broken: { exit: 4, says: /no answer/ },
     },
     expect: {

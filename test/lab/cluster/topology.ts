@@ -1,4 +1,5 @@
-import type { LabDefinition, LabNode } from '../network.ts';
+import { readFileSync } from 'node:fs';
+import { type LabDefinition, type LabNode, labRoot } from '../network.ts';
 import { http } from '../topologies.ts';
 import type { GuestLabDefinition, GuestNode } from '../uml/guest-lab.ts';
 import { forgetful } from '../uml/guest-topologies.ts';
@@ -6,6 +7,7 @@ import { plainPod, runPod, startContainerd } from './containers.ts';
 import { iptablesRules, ipvsRules } from './kube-proxy.ts';
 import { type ClusterNode, nodes, podNetwork, podsOf } from './pods.ts';
 
+const talker = readFileSync(new URL('../uml/talk.pl', import.meta.url), 'utf8');
 const script = (...lines: readonly string[]): readonly string[] => ['sh', '-ec', lines.join('\n')];
 const podsNetworkOf = ({ name }: ClusterNode): string => `10.244.${name.replace('node-', '')}.0/24`;
 
@@ -118,6 +120,7 @@ export const namespaces: LabDefinition = {
       name: 'front',
       management: '10.255.0.10',
       interfaces: [{ network: 'lan', device: 'eth0', address: '172.16.0.10/24' }],
+      setup: [['sh', '-c', `printf %s "$0" > ${labRoot}/talk.pl`, talker]],
     },
   ],
 };
