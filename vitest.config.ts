@@ -28,6 +28,8 @@ export default defineConfig({
           name: 'unit',
           // One process per core and not per file: nothing in here leaves anything behind, and it is twice as fast.
           isolate: false,
+          // Only ends what hangs: on a busy machine five seconds are soon over.
+          testTimeout: 30_000,
           include: ['test/**/*.test.ts'],
           exclude: ['test/contracts/real/**', 'test/lab/**', 'test/bench/**', ...processes],
         },

@@ -139,14 +139,11 @@ function reportBlocks(report: Report, language: Language, detail: Detail): Slack
   if (view.causes.length > detail.causes)
     blocks.push(context([words.moreInBundle(view.causes.length - detail.causes)]));
   if (isTelling(report.path)) {
-    const end = endSentence(report.path, language);
-    blocks.push(
-      context([
-        [pathLine(report.path), ...(end === undefined ? [] : [end])]
-          .map((line) => escapeMrkdwnUpTo(oneLine(line), 500))
-          .join('\n'),
-      ]),
-    );
+    const lines = [pathLine(report.path), endSentence(report.path, language) ?? '']
+      .map((line) => escapeMrkdwnUpTo(oneLine(line), 500))
+      .filter((line) => line.trim() !== '');
+    // Slack refuses a whole message for an empty text.
+    if (lines.length > 0) blocks.push(context([lines.join('\n')]));
   }
   if (report.ladder !== undefined && report.ladder.steps.length > 0 && detail.ladderSteps > 0) {
     blocks.push(...ladderBlocks(report.ladder, language, detail));
