@@ -74,7 +74,7 @@ ${targets.join('\n')}
 "Default" is what OpenSSH takes by itself: a post-quantum key exchange, which costs the controlling side several times as much. The
 first four rows force the one that netcheck takes.
 
-What makes the difference: one process instead of one or two per node; keys and known hosts read once; what is written in one turn
+How: one process instead of one or two per node; keys and known hosts read once; what is written in one turn
 goes out in one packet; all commands of a node in one script on one channel, and what ends and begins there told at once.
 `;
 }
