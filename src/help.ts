@@ -78,17 +78,17 @@ const commandsEn = `Commands:
   netcheck replay RUN              a saved run (directory or .tar.gz) -> the same report
   netcheck audit [PLAYBOOK]        all nodes at once: what is risky, which of them differ, what has changed since the last audit
     --nodes 'rack=r1,role!=db'     by label, name, glob or group     --csv   one line per finding
-    --workers                      by the workers of REDIS_URL instead of this process
+    --workers                      by the workers instead of this process
   netcheck playbooks [list|lint|show ID]
   netcheck rules [list|show ID|check DIR]
   netcheck doctor                  configuration, Redis, Slack, and every node: SSH, host key, sudo, tools
-  netcheck log                     who asked what, what ran on which node, what came of it: the audit log
+  netcheck log                     the audit log: who asked what, what ran where
     --node N  --user U  --since 24h|7d|2026-11-21  --limit N    --run ID   every command of one run    --json   its lines
   netcheck sudoers [USER]          the least-privilege sudoers file that the collectors need
-    --wrapper      the script behind it: captures and namespaces as root, each word of a command looked at
-  netcheck gate [USER]             the forced command for authorized_keys: the SSH key can run nothing else
-  netcheck change-helper           the program for nodes where a remedy may be tried from Slack (docs/changes.md)
-  netcheck bot [--no-worker]       Slack front (with a worker) | netcheck worker: one more worker process
+    --wrapper      the script behind it: captures and namespaces as root
+  netcheck gate [USER]             forced command for authorized_keys: the key can run nothing else
+  netcheck change-helper           for nodes where remedies may be tried: docs/changes.md
+  netcheck bot [--no-worker]       Slack front (with a worker) | netcheck worker: one more
 
 Options:
   --config FILE   netcheck.yaml unless told otherwise     --json        the report as JSON
@@ -113,7 +113,7 @@ const commandsZh = `命令：
   netcheck log                     审计日志：谁问了什么，在哪个节点上运行了什么，结果如何
     --node 节点  --user 用户  --since 24h|7d|2026-11-21  --limit N    --run 编号   一次运行的全部命令    --json   原始行
   netcheck sudoers [用户]          采集所需的最小权限 sudoers 文件
-    --wrapper      与之配套的脚本：以 root 抓包、进入命名空间，逐词检查命令
+    --wrapper      与之配套的脚本：以 root 抓包、进入命名空间
   netcheck gate [用户]             authorized_keys 用的强制命令：该 SSH 密钥只能运行采集命令
   netcheck change-helper           供允许从 Slack 试行处置的节点安装的程序（docs/changes.md）
   netcheck bot [--no-worker]       Slack 前端（含工作进程） | netcheck worker：再加一个工作进程
