@@ -40,8 +40,8 @@ export default defineConfig({
         test: {
           name: 'contracts',
           include: ['test/contracts/real/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           fileParallelism: false,
           // What runs side by side in here waits most of the time: for locks to run out, for nodes that hang.
           maxConcurrency: 8,

@@ -146,7 +146,9 @@ if (!offlineOnly) {
       tests(name, 'lab', { inLab: true, files: files.map((file) => `test/lab/${file}`), env });
     const lane = (number) => lab(`scenarios ${number}/2`, ['scenarios.test.ts'], { NETCHECK_LANE: `${number}/2` });
     await Promise.all([
-      lane(1).then(() => lab('guests', ['uml', 'unchanged'])),
+      lane(1)
+        .then(() => lab('guests', ['uml', 'unchanged']))
+        .then(() => lab('changes', ['try-change'])),
       lane(2).then(() => lab('lab', ['network', 'enter', 'demo', 'netns', 'join-captures'])),
     ]);
   }

@@ -55,7 +55,7 @@ type Heard =
 const commandTimeoutMs = 20_000;
 const connectMs = 10_000;
 /** What telling the node, and one look at whether it heard, may take beyond the two runs. */
-const slackMs = 30_000;
+const slackMs = 20_000;
 /** How long a node that cannot be reached is waited for after its timer must have put the change back. */
 const patienceMs = 20_000;
 const retryMs = 2_000;

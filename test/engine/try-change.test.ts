@@ -76,7 +76,7 @@ describe('trying a change', () => {
     expect(asked).toEqual(['before', 'after']);
     expect(steps.map(({ step }) => step)).toEqual(['before', 'changed', 'after', 'kept']);
     await forget();
-    expect(sent).toEqual(['begin try1 90 sysctl net.ipv4.ip_forward 1', 'keep try1', 'forget try1']);
+    expect(sent).toEqual(['begin try1 80 sysctl net.ipv4.ip_forward 1', 'keep try1', 'forget try1']);
     expect(closed()).toBe(3);
   });
 

@@ -18,7 +18,7 @@ export interface LoopbackRedis {
   thaw(): void;
   /** Starts it again with what is in its file. */
   start(): Promise<void>;
-  /** Asks it on a connection of its own; polls until the answer is as wanted. Rejects after 30 s. */
+  /** Asks it on a connection of its own; polls until the answer is as wanted. Rejects after 60 s. */
   until<Answer>(ask: (client: Redis) => Promise<Answer>, wanted: (answer: Answer) => boolean): Promise<Answer>;
   stop(): Promise<void>;
 }
@@ -47,7 +47,7 @@ export async function startLoopbackRedis(): Promise<LoopbackRedis> {
     const client = new Redis({ path: socket, retryStrategy: () => 50, maxRetriesPerRequest: null });
     client.on('error', () => undefined);
     try {
-      for (const end = Date.now() + 30_000; Date.now() < end; await delay(50)) {
+      for (const end = Date.now() + 60_000; Date.now() < end; await delay(50)) {
         const answer = await ask(client);
         if (wanted(answer)) return answer;
       }
