@@ -12,7 +12,7 @@ import { scenarios } from './scenarios.ts';
  *
  * A scenario belongs to the lane that first makes its folder below FOLDER; all scenarios of guests belong together,
  * because a guest takes long to start. One lane goes through the list from its end, so that each starts as few labs as
- * possible. `alone` runs those that change something of the kernel for everybody. Results are lines of JSON in
+ * possible. `alone` runs those that must not share the machine. Results are lines of JSON in
  * FOLDER/results.ndjson: `ScenarioResult`, or `{ id, skipped }` with the reason.
  */
 export type LaneResult = ScenarioResult | { readonly id: string; readonly skipped: string };

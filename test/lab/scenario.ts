@@ -89,7 +89,7 @@ export interface Scenario {
   readonly mended?: 'inconclusive';
   /** Part of `npm test`, which has some minutes for all labs together; the bench runs every scenario. */
   readonly inTests?: true;
-  /** What of the kernel it changes for every lab on it, so that nothing else may run meanwhile. */
+  /** Why nothing else may run meanwhile: what of the kernel it changes for every lab on it, or that it needs every processor. */
   readonly alone?: string;
 }
 
