@@ -398,7 +398,6 @@ ip neigh flush dev eth0; for i in $(seq 101 112); do ping -c 1 -W 1 172.16.0.$i 
     ask: 'node-3 port 8081 from client playbook slow-connect',
     // over the limit, and nobody's connection was ended for it
     expect: { verdict: 'found', confirmed: [], likely: [{ rule: 'tcp-mem-pressure', node: 'node-3' }] },
-    // the process behind the port is not told on this kernel
     mend: [sh('node-3', "sysctl -qw net.ipv4.tcp_mem='1000 2000 3000'"), { on: 'node-3', thaw: plainService.name }],
   },
   {
