@@ -18,6 +18,7 @@ const processes = [
 export default defineConfig({
   test: {
     env: { TZ: 'UTC', NO_COLOR: '1' },
+    setupFiles: ['test/seed-properties.ts'],
     pool: 'forks',
     // vitest leaves one core free by itself; on two cores that is half of them
     maxWorkers: availableParallelism(),

@@ -1,7 +1,7 @@
 /** Letters that stand for themselves without quotes in every place of a YAML document, and mean a string there. */
 const plain = /^[A-Za-z/][A-Za-z0-9_./-]{0,120}$/;
-/** Plain words that YAML 1.1 or 1.2 reads as something else. */
-const special = /^(?:true|false|null|yes|no|on|off|y|n|nan|inf)$/i;
+/** Plain words that YAML 1.1 or 1.2, or one of their readers, takes for something else: `e0` is a float to some. */
+const special = /^(?:true|false|null|yes|no|on|off|y|n|nan|inf|e-?\d+)$/i;
 
 /**
  * Plain data as a YAML document in block style. Strings that could mean anything but themselves stand in double quotes with
