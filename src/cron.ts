@@ -3,23 +3,25 @@ import { CronExpressionParser } from 'cron-parser';
 /** Between two firings; what netcheck does takes minutes. */
 export const minCronGapMs = 300_000;
 
-const names: Readonly<Record<string, string>> = {
-  '@hourly': '0 * * * *',
-  '@daily': '0 0 * * *',
-  '@weekly': '0 0 * * 1',
-  '@monthly': '0 0 1 * *',
-};
+const names: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    '@hourly': '0 * * * *',
+    '@daily': '0 0 * * *',
+    '@weekly': '0 0 * * 1',
+    '@monthly': '0 0 1 * *',
+  }),
+);
 
 /** The five fields of a cron expression: `@daily` and its like written out, blanks made single. */
 export function normalCron(text: string): string {
   const plain = text.trim().replaceAll(/\s+/gu, ' ');
-  return names[plain] ?? plain;
+  return names.get(plain) ?? plain;
 }
 
 /** What is wrong with a cron expression, or undefined. The same parser as the queue's (cron-parser, crontab(5)). */
 export function cronProblem(text: string): string | undefined {
   const cron = normalCron(text);
-  if (cron.startsWith('@')) return `there is no ${cron}; allowed are ${Object.keys(names).join(', ')}`;
+  if (cron.startsWith('@')) return `there is no ${cron}; allowed are ${[...names.keys()].join(', ')}`;
   const fields = cron.split(' ');
   if (fields.length !== 5)
     return `a cron expression has five fields (minute hour day month weekday), this has ${cron === '' ? 'none' : fields.length}`;

@@ -115,9 +115,8 @@ function triedOf(tried: TrialResult | undefined, { trial }: RunRequest): { reado
 function notReported(tried: TrialResult, request: RunRequest): NetcheckError {
   const text = (language: Language) => {
     const { trial } = triedOf(tried, request);
-    const { headline, lines } = trial === undefined ? { headline: '', lines: [] } : trialText(trial, language);
-    const plain = (marked: string): string => marked.replaceAll(/[*`]|<@[A-Z0-9]+>/g, '').trim();
-    return { message: plain(headline), hint: lines.map(plain).join('\n') };
+    const { headline, lines } = trial === undefined ? { headline: '', lines: [] } : trialText(trial, language, 'plain');
+    return { message: headline, hint: lines.join('\n') };
   };
   const { message, hint } = text('en');
   return new NetcheckError('change/no-report', message, hint, { zh: text('zh') });

@@ -1,10 +1,18 @@
 import * as z from 'zod';
-import { defineCollector } from '../model/command.ts';
+import { type Command, defineCollector } from '../model/command.ts';
+import { procNetTcp } from './proc-net-tcp.ts';
 
-/**
- * Before and after the window: a full accept queue is only visible while it is full. /proc/net/tcp is the fall-back
- * that loads nothing; it has no queue size.
- */
+const ss: Command = {
+  argv: ['ss', '-lntup'],
+  privilege: 'none',
+  timeoutMs: 10_000,
+  maxBytes: 2_097_152,
+  kind: 'ss',
+  tool: 'ss',
+  wouldLoad: { modules: ['tcp_diag', 'udp_diag', 'inet_diag'] },
+};
+
+/** Before and after the window: a full accept queue is only visible while it is full. */
 export const listeners = defineCollector({
   id: 'listeners',
   purpose: 'listening sockets with their queues, before and after',
@@ -13,29 +21,13 @@ export const listeners = defineCollector({
   provides: ['listeners'],
   commands: () => [
     {
-      argv: ['ss', '-lntup'],
-      privilege: 'none',
-      timeoutMs: 10_000,
-      maxBytes: 2_097_152,
-      kind: 'ss',
-      tool: 'ss',
-      wouldLoad: { modules: ['tcp_diag', 'udp_diag', 'inet_diag'] },
+      ...ss,
       // the kernel's own list does not say how long the queue of a listener may be: ss does, also of TCP alone
       otherwise: {
+        ...ss,
         argv: ['ss', '-lntp'],
-        privilege: 'none',
-        timeoutMs: 10_000,
-        maxBytes: 2_097_152,
-        kind: 'ss',
-        tool: 'ss',
         wouldLoad: { modules: ['tcp_diag', 'inet_diag'] },
-        otherwise: {
-          argv: ['cat', '/proc/net/tcp', '/proc/net/tcp6'],
-          privilege: 'none',
-          timeoutMs: 10_000,
-          maxBytes: 4_194_304,
-          kind: 'proc-net-tcp',
-        },
+        otherwise: procNetTcp,
       },
     },
   ],

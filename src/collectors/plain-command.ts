@@ -79,35 +79,37 @@ function ipReads(args: Words): boolean {
 }
 
 /** Programs that read and write: what of them is allowed. */
-const readForms: Readonly<Record<string, (args: Words) => boolean>> = {
-  ip: ipReads,
-  bridge: ipReads,
-  sysctl: without(/=|^-[a-zA-Z]*[wp]|^--(?:write|load|system)/),
-  nft: (args) =>
-    verbs(['list'], /^-(?:[janSsyNpt]+|-json|-handle|-numeric|-stateless)$/)(args) &&
-    without(/^-+(?:f|file|i|interactive|D|define|I|includepath)/)(args),
-  ipset: verbs(['list']),
-  ethtool: onlyOptions(/^-(?:[SikgcalmTxunP]|-(?:statistics|driver|show-[a-z-]+|json|include-statistics))$/),
-  systemctl: verbs(
-    ['show', 'status', 'cat', 'is-active', 'is-enabled', 'is-failed', 'list-units', 'list-sockets'],
-    /^--(?:no-pager|no-legend|plain|full|all)$/,
-  ),
-  journalctl: without(/^-+(?:f|follow|vacuum|rotate|flush|sync|relinquish|smart|setup|update|cursor-file)/),
-  dmesg: without(/^-[a-zA-Z]*[cCDEnwW]|^--(?:clear|read-clear|console|follow)/),
-  chronyc: verbs(['tracking', 'sources', 'sourcestats', 'activity', 'ntpdata', 'serverstats'], /^-[n46c]$/),
-  timedatectl: verbs(['status', 'show', 'timesync-status', 'show-timesync']),
-  hostnamectl: verbs(['status', 'show']),
-  resolvectl: verbs(['status', 'statistics', 'query', 'dns', 'domain']),
-  kubectl: verbs(['get', 'describe', 'version', 'top']),
-  crictl: verbs(['ps', 'pods', 'inspect', 'inspectp', 'info', 'version', 'images', 'stats']),
-  docker: verbs(['ps', 'inspect', 'info', 'version', 'images', 'port']),
-  podman: verbs(['ps', 'inspect', 'info', 'version', 'images', 'port']),
-  find: without(/^-(?:exec|ok|delete|fprint|fls)/),
-  date: without(/^-+(?:s|set)/),
-  hostname: (args) => args.every((word) => word.startsWith('-') && !/^-+(?:F|file|b)/.test(word)),
-  tail: without(/^-+(?:f|F|follow|retry)/),
-  ss: without(/^-+(?:K|kill)/),
-};
+const readForms: ReadonlyMap<string, (args: Words) => boolean> = new Map(
+  Object.entries({
+    ip: ipReads,
+    bridge: ipReads,
+    sysctl: without(/=|^-[a-zA-Z]*[wp]|^--(?:write|load|system)/),
+    nft: (args) =>
+      verbs(['list'], /^-(?:[janSsyNpt]+|-json|-handle|-numeric|-stateless)$/)(args) &&
+      without(/^-+(?:f|file|i|interactive|D|define|I|includepath)/)(args),
+    ipset: verbs(['list']),
+    ethtool: onlyOptions(/^-(?:[SikgcalmTxunP]|-(?:statistics|driver|show-[a-z-]+|json|include-statistics))$/),
+    systemctl: verbs(
+      ['show', 'status', 'cat', 'is-active', 'is-enabled', 'is-failed', 'list-units', 'list-sockets'],
+      /^--(?:no-pager|no-legend|plain|full|all)$/,
+    ),
+    journalctl: without(/^-+(?:f|follow|vacuum|rotate|flush|sync|relinquish|smart|setup|update|cursor-file)/),
+    dmesg: without(/^-[a-zA-Z]*[cCDEnwW]|^--(?:clear|read-clear|console|follow)/),
+    chronyc: verbs(['tracking', 'sources', 'sourcestats', 'activity', 'ntpdata', 'serverstats'], /^-[n46c]$/),
+    timedatectl: verbs(['status', 'show', 'timesync-status', 'show-timesync']),
+    hostnamectl: verbs(['status', 'show']),
+    resolvectl: verbs(['status', 'statistics', 'query', 'dns', 'domain']),
+    kubectl: verbs(['get', 'describe', 'version', 'top']),
+    crictl: verbs(['ps', 'pods', 'inspect', 'inspectp', 'info', 'version', 'images', 'stats']),
+    docker: verbs(['ps', 'inspect', 'info', 'version', 'images', 'port']),
+    podman: verbs(['ps', 'inspect', 'info', 'version', 'images', 'port']),
+    find: without(/^-(?:exec|ok|delete|fprint|fls)/),
+    date: without(/^-+(?:s|set)/),
+    hostname: (args) => args.every((word) => word.startsWith('-') && !/^-+(?:F|file|b)/.test(word)),
+    tail: without(/^-+(?:f|F|follow|retry)/),
+    ss: without(/^-+(?:K|kill)/),
+  }),
+);
 
 /**
  * What keeps a command of a plug-in from being run, one sentence each. A seat belt, not a proof: nobody can know what
@@ -126,7 +128,7 @@ export function plainCommandProblems(command: unknown, kinds: ReadonlySet<string
     problems.push(`${tool} runs what it is given; a command is the program itself and its arguments`);
   else if (changes.has(tool) || tool.startsWith('mkfs'))
     problems.push(`${tool} is not run by plug-ins: it changes something, or netcheck's own collectors read it`);
-  else if (readForms[tool]?.(args) === false)
+  else if (readForms.get(tool)?.(args) === false)
     problems.push(`${argv.join(' ').slice(0, 120)}: only the forms of ${tool} that read are allowed`);
   if (!kinds.has(kind) || kind === 'pcap')
     problems.push(

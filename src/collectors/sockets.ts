@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { defineCollector } from '../model/command.ts';
+import { procNetTcp } from './proc-net-tcp.ts';
 
 export const sockets = defineCollector({
   id: 'sockets',
@@ -16,13 +17,7 @@ export const sockets = defineCollector({
       kind: 'ss',
       tool: 'ss',
       wouldLoad: { modules: ['tcp_diag', 'inet_diag'] },
-      otherwise: {
-        argv: ['cat', '/proc/net/tcp', '/proc/net/tcp6'],
-        privilege: 'none',
-        timeoutMs: 10_000,
-        maxBytes: 4_194_304,
-        kind: 'proc-net-tcp',
-      },
+      otherwise: procNetTcp,
     },
   ],
 });

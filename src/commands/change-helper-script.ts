@@ -1,7 +1,4 @@
-import { changeableSysctls } from '../model/change.ts';
-
-/** Where an administrator puts it. netcheck runs nothing else to change anything. */
-export const changeHelperPath = '/usr/local/sbin/netcheck-change';
+import { changeableSysctls, changeHelperPath } from '../model/change.ts';
 
 /**
  * `netcheck-change`, for /bin/sh: makes one of a closed set of changes, and puts it back by itself after a while unless it

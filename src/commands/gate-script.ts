@@ -4,7 +4,7 @@ import { rootWrapper } from '../adapters/ssh/root-wrapper.ts';
 import { commandShapes, type CommandShape, type ShapeOptions } from '../engine/command-shapes.ts';
 import { privilegedCommands } from '../engine/privileged-commands.ts';
 import type { Collector } from '../model/command.ts';
-import { changeHelperPath } from './change-helper-script.ts';
+import { changeHelperPath } from '../model/change.ts';
 import { shapesFunction } from './shell-shapes.ts';
 
 /** Where the administrator of a node puts it. */

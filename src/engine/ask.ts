@@ -12,34 +12,38 @@ const grammar =
 const example = 'For example: node-50 port 1301 from node-12';
 const exampleZh = '例如：node-50 port 1301 from node-12';
 
-const kubernetesKinds: Readonly<Record<string, 'pod' | 'svc' | 'deploy' | 'nodeport' | 'ingress'>> = {
-  pod: 'pod',
-  svc: 'svc',
-  service: 'svc',
-  deploy: 'deploy',
-  deployment: 'deploy',
-  nodeport: 'nodeport',
-  ingress: 'ingress',
-};
+const kubernetesKinds: ReadonlyMap<string, 'pod' | 'svc' | 'deploy' | 'nodeport' | 'ingress'> = new Map(
+  Object.entries({
+    pod: 'pod',
+    svc: 'svc',
+    service: 'svc',
+    deploy: 'deploy',
+    deployment: 'deploy',
+    nodeport: 'nodeport',
+    ingress: 'ingress',
+  }),
+);
 
-const keywords: Readonly<Record<string, 'port' | 'from' | 'via' | 'udp' | 'tcp' | 'size' | 'for' | 'playbook'>> = {
-  port: 'port',
-  端口: 'port',
-  from: 'from',
-  从: 'from',
-  来自: 'from',
-  via: 'via',
-  经: 'via',
-  经过: 'via',
-  udp: 'udp',
-  tcp: 'tcp',
-  size: 'size',
-  大小: 'size',
-  for: 'for',
-  持续: 'for',
-  playbook: 'playbook',
-  剧本: 'playbook',
-};
+const keywords: ReadonlyMap<string, 'port' | 'from' | 'via' | 'udp' | 'tcp' | 'size' | 'for' | 'playbook'> = new Map(
+  Object.entries({
+    port: 'port',
+    端口: 'port',
+    from: 'from',
+    从: 'from',
+    来自: 'from',
+    via: 'via',
+    经: 'via',
+    经过: 'via',
+    udp: 'udp',
+    tcp: 'tcp',
+    size: 'size',
+    大小: 'size',
+    for: 'for',
+    持续: 'for',
+    playbook: 'playbook',
+    剧本: 'playbook',
+  }),
+);
 
 /**
  * The one grammar of Slack, command line and tests (design section 2): text in, validated symptom out. Tolerates what
@@ -83,7 +87,7 @@ export function parseAsk(text: string): Symptom {
   const words: string[] = [];
 
   for (let token = tokens.next(); token !== undefined; token = tokens.next()) {
-    const keyword = keywords[token.toLowerCase()];
+    const keyword = keywords.get(token.toLowerCase());
     switch (keyword) {
       case 'port':
         port = readPort(tokens.next());
@@ -219,7 +223,7 @@ function readTargets(tokens: TokenReader): Target[] {
 
 /** "a, b", "a and b": a comma counts only where something that may be a name follows, not a keyword. */
 function joinsTargets(token: string | undefined, next: string | undefined): boolean {
-  if (token === undefined || next === undefined || keywords[next.toLowerCase()] !== undefined) return false;
+  if (token === undefined || next === undefined || keywords.has(next.toLowerCase())) return false;
   return token.toLowerCase() === 'and' || token === '和' || (token === ',' && /^[A-Za-z0-9[]/.test(next));
 }
 
@@ -229,7 +233,7 @@ function readTarget(tokens: TokenReader): { target: Target; port?: number } {
   if (target.kind === 'address' && (word === 'on' || word === '在')) {
     // "on" may be one of the words that say what it looks like
     const node = NodeName.safeParse(tokens.peek(1));
-    if (!node.success || keywords[node.data.toLowerCase()] !== undefined) return { target, ...port };
+    if (!node.success || keywords.has(node.data.toLowerCase())) return { target, ...port };
     tokens.next();
     tokens.next();
     return { target: { ...target, node: node.data }, ...port };
@@ -279,9 +283,9 @@ function readPlainTarget(tokens: TokenReader): { target: Target; port?: number }
       `Ask like this: ${grammar}`,
       { zh: { message: '问题末尾缺少名字或地址。', hint: `请这样问：${grammar}` } },
     );
-  const object = kubernetesKinds[token.toLowerCase()];
+  const object = kubernetesKinds.get(token.toLowerCase());
   const name = tokens.peek();
-  if (object !== undefined && name !== undefined && keywords[name.toLowerCase()] === undefined) {
+  if (object !== undefined && name !== undefined && !keywords.has(name.toLowerCase())) {
     tokens.next();
     return readKubernetes(object, name);
   }

@@ -1,5 +1,6 @@
 import {
   changeArguments,
+  changeHelperPath,
   changesIn,
   type NotChangedReason,
   type PutBackReason,
@@ -13,9 +14,6 @@ import type { InventoryNode } from '../model/inventory.ts';
 import type { Report } from '../model/report.ts';
 import type { Comparison } from '../model/run-context.ts';
 import type { NodeTransport } from './ports.ts';
-
-/** Where an administrator puts the program that makes changes; nothing else on a node is ever asked to change anything. */
-const helper = '/usr/local/sbin/netcheck-change';
 
 /** What a trial works with. */
 export interface TrialPorts {
@@ -38,9 +36,11 @@ export interface TrialResult {
   readonly forget: () => Promise<void>;
 }
 
+const states = ['pending', 'putting-back', 'kept', 'back', 'same', 'unknown'] as const;
+
 /** What the program on the node says of a change. */
 interface Told {
-  readonly state: 'pending' | 'putting-back' | 'kept' | 'back' | 'same' | 'unknown';
+  readonly state: (typeof states)[number];
   readonly previous: string;
   readonly now: string;
   readonly by: string;
@@ -178,7 +178,7 @@ export async function tryChange(
     try {
       const { exit, stdout } = await connected.connection.run(
         {
-          argv: [helper, verb, ...words],
+          argv: [changeHelperPath, verb, ...words],
           privilege: 'root',
           timeoutMs: commandTimeoutMs,
           maxBytes: 16_384,
@@ -222,5 +222,3 @@ function heardOf(exit: Exit, stdout: Uint8Array): Heard {
     return { heard: false, nothingDone: 'noHelper' };
   return { heard: false };
 }
-
-const states = ['pending', 'putting-back', 'kept', 'back', 'same', 'unknown'] as const;

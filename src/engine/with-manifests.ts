@@ -25,11 +25,13 @@ const clusterDevice =
   /^(?:kube-ipvs0|kube-bridge|nodelocaldns|cali.*|vxlan\.calico|wireguard\.cali|cni\d+|flannel[.-].*|cilium_.*|lxc.*|antrea-gw0|ovn-k8s-mp0)$/;
 /** RFC 1123 names, as Kubernetes has them: what may stand in a command as it is. */
 const objectName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
-const kindOf: Readonly<Record<string, string>> = {
-  deployment: 'Deployment',
-  statefulset: 'StatefulSet',
-  daemonset: 'DaemonSet',
-};
+const kindOf: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    deployment: 'Deployment',
+    statefulset: 'StatefulSet',
+    daemonset: 'DaemonSet',
+  }),
+);
 
 /**
  * A finding with its remedies in Kubernetes' form, as files for `kubectl diff --server-side -f`, where what it is about
@@ -148,7 +150,7 @@ function named(draft: KubeDraft, place: string, plan: Plan, cluster: Cluster | u
     draft.serves === true
       ? (workloadOfTarget(plan) ?? commonMaker(servers))
       : (workloadAt(place, plan) ?? (own === undefined ? undefined : makerOf(own)));
-  const kind = kindOf[workload?.kind.toLowerCase() ?? ''];
+  const kind = kindOf.get(workload?.kind.toLowerCase() ?? '');
   if (workload === undefined || kind === undefined) return [{ ...draft, object }];
   const metadata = { name: workload.name, namespace: namespace === 'NAMESPACE' ? workload.namespace : namespace };
   return [{ ...draft, object: withContainer(forKind(kind, { ...object, kind, metadata }), servers[0]) }];

@@ -2,6 +2,9 @@ import * as z from 'zod';
 import { nodeOfPlace } from './netns.ts';
 import type { Remedy, Report } from './report.ts';
 
+/** Where an administrator puts the program that makes changes; nothing else on a node is ever asked to change anything. */
+export const changeHelperPath = '/usr/local/sbin/netcheck-change';
+
 /** Settings that netcheck may change where two people want it to, with the values that it may give them. */
 export const changeableSysctls: readonly {
   readonly key: string;
@@ -72,21 +75,18 @@ export const Change = z.discriminatedUnion('kind', [
 export type Change = z.infer<typeof Change>;
 
 /** A change that a report offers, with the finding that it would mend. */
-export interface OfferedChange {
+export const OfferedChange = z.strictObject({
   /** In the inventory. */
-  readonly node: string;
-  readonly rule: string;
-  readonly change: Change;
-  /** As the report shows it: what is read is what is done. */
-  readonly command: string;
-}
-
-/** A change that somebody asked for and somebody else approved: it is made, tried by asking again, kept or put back. */
-export const Trial = z.strictObject({
   node: z.string(),
   rule: z.string(),
   change: Change,
+  /** As the report shows it: what is read is what is done. */
   command: z.string(),
+});
+export type OfferedChange = z.infer<typeof OfferedChange>;
+
+/** A change that somebody asked for and somebody else approved: it is made, tried by asking again, kept or put back. */
+export const Trial = OfferedChange.extend({
   /** Who asked for it, and who approved it: not the same person. Slack user ids. */
   askedBy: z.string(),
   approvedBy: z.string(),
@@ -169,8 +169,6 @@ export function changeOf({
 }
 
 const numberOf = (text: string | undefined): number | undefined => (text === undefined ? undefined : Number(text));
-const given = <T extends object>(parts: T): object =>
-  Object.fromEntries(Object.entries(parts).filter(([, value]) => value !== undefined));
 
 /** How the rules write them; the whole command must match. */
 const shapes: readonly ((command: string) => unknown)[] = [
@@ -185,14 +183,14 @@ const shapes: readonly ((command: string) => unknown)[] = [
   (command) => {
     const [, program, table, chain, source, destination, protocol, port] =
       /^(\S+) -t (\S+) -I (\S+)(?: -s (\S+))?(?: -d (\S+))? -p (\S+) --dport (\d+) -j ACCEPT$/.exec(command) ?? [];
-    return given({ kind: 'iptables', program, table, chain, source, destination, protocol, port: numberOf(port) });
+    return { kind: 'iptables', program, table, chain, source, destination, protocol, port: numberOf(port) };
   },
   (command) => {
     const [, family, table, chain, source, destination, protocol, port] =
       /^nft insert rule (\S+) (\S+) (\S+)(?: ip6? saddr (\S+))?(?: ip6? daddr (\S+))? (\S+) dport (\d+) accept$/.exec(
         command,
       ) ?? [];
-    return given({ kind: 'nft', family, table, chain, source, destination, protocol, port: numberOf(port) });
+    return { kind: 'nft', family, table, chain, source, destination, protocol, port: numberOf(port) };
   },
   (command) => {
     const [, program, low, mss] =
@@ -201,7 +199,7 @@ const shapes: readonly ((command: string) => unknown)[] = [
       ) ?? [];
     // Only segments that are larger are to be lowered: the bound must be the one of our own rule.
     if (program === undefined || (mss !== undefined && Number(low) !== Number(mss) + 1)) return undefined;
-    return given({ kind: 'mss', program, mss: numberOf(mss) });
+    return { kind: 'mss', program, mss: numberOf(mss) };
   },
 ];
 

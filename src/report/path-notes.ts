@@ -37,13 +37,15 @@ interface NoteWords {
   readonly answers: (count: number) => string;
 }
 
-const kinds: Readonly<Record<string, string>> = {
-  ipip: 'IPIP',
-  vxlan: 'VXLAN',
-  geneve: 'Geneve',
-  wireguard: 'WireGuard',
-  gre: 'GRE',
-};
+const kinds: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ipip: 'IPIP',
+    vxlan: 'VXLAN',
+    geneve: 'Geneve',
+    wireguard: 'WireGuard',
+    gre: 'GRE',
+  }),
+);
 const tools: Readonly<Record<NonNullable<HopTranslation['by']>, string>> = {
   ipvs: 'IPVS',
   iptables: 'iptables',
@@ -204,7 +206,7 @@ function deviceNote(device: PathHop['in'], words: NoteWords, isOut: boolean): re
       ? type === undefined
         ? []
         : [type]
-      : [words.tunnel(kinds[tunnel.kind] ?? tunnel.kind, tunnel.to, isOut)]),
+      : [words.tunnel(kinds.get(tunnel.kind) ?? tunnel.kind, tunnel.to, isOut)]),
     ...(bridge === undefined ? [] : [words.port(bridge)]),
   ];
   return [fine(parts.join(' · '))];

@@ -161,7 +161,7 @@ export function renderRunContext(
 }
 
 function trialBlock(trial: TriedChange, language: Language): string {
-  const { headline, lines } = trialText(trial, language);
+  const { headline, lines } = trialText(trial, language, 'mrkdwn');
   return [headline, ...lines.map((line) => `• ${line}`)].join('\n');
 }
 

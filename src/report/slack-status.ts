@@ -2,6 +2,7 @@ import type { Language } from '../model/language.ts';
 import { escapeInlineCode, escapeMrkdwn, escapeMrkdwnUpTo } from './escape-mrkdwn.ts';
 import type { StatusState } from './run-status.ts';
 import { verdictMark, type SlackBlock } from './slack-blocks.ts';
+import { slackMention } from './slack-mention.ts';
 import { trialStepText } from './trial-text.ts';
 import { truncateToWidth } from './truncate-to-width.ts';
 import { visible } from './visible-report.ts';
@@ -33,7 +34,7 @@ export function renderSlackStatus(
   const blocks: SlackBlock[] = [
     section(`${mark} *${title}*  \`netcheck ${question}\``),
     context([
-      escapeMrkdwn(words.status.asked('\u0000')).replace('\u0000', () => mention(state.askedBy)),
+      escapeMrkdwn(words.status.asked('\u0000')).replace('\u0000', () => slackMention(state.askedBy)),
       ...playbooks(state, words),
     ]),
   ];
@@ -129,11 +130,6 @@ function ending(state: StatusState): string {
 function playbooks(state: StatusState, words: Wording): string[] {
   if (state.playbooks.length === 0) return [];
   return [`${words.playbook} ${escapeMrkdwnUpTo(state.playbooks.join(words.list), 200)}`];
-}
-
-/** Ids of Slack users become mentions; any other name is text. */
-function mention(who: string): string {
-  return /^[UW][A-Z0-9]{2,20}$/.test(who) ? `<@${who}>` : escapeMrkdwnUpTo(who, 80);
 }
 
 function section(text: string): SlackBlock {

@@ -2,40 +2,69 @@ import type { TrialStep } from '../model/change.ts';
 import type { Language } from '../model/language.ts';
 import type { TriedChange } from '../model/run-context.ts';
 import { escapeInlineCode, escapeMrkdwnUpTo } from './escape-mrkdwn.ts';
+import { slackMention } from './slack-mention.ts';
+import { truncateToWidth } from './truncate-to-width.ts';
 
-/** What became of a change, in the words of a thread: escaped, our own mentions and marks in it. */
+/** How a text is marked, where it is read: in a Slack thread, or in a place without any markup. */
+interface Marks {
+  readonly strong: (text: string) => string;
+  readonly code: (text: string, most: number) => string;
+  readonly text: (text: string, most: number) => string;
+  readonly person: (who: string) => string;
+}
+const marksFor: Readonly<Record<'mrkdwn' | 'plain', Marks>> = {
+  mrkdwn: {
+    strong: (text) => `*${text}*`,
+    code: (text, most) => `\`${escapeInlineCode(truncateToWidth(text, most))}\``,
+    text: escapeMrkdwnUpTo,
+    person: slackMention,
+  },
+  plain: {
+    strong: (text) => text,
+    code: truncateToWidth,
+    text: truncateToWidth,
+    person: (who) => truncateToWidth(who, 80),
+  },
+};
+
+/**
+ * What became of a change.
+ * @param style `mrkdwn`: escaped, with our own mentions and marks in it
+ */
 export function trialText(
   tried: TriedChange,
   language: Language,
+  style: 'mrkdwn' | 'plain',
 ): { readonly headline: string; readonly lines: readonly string[] } {
   const say = words[language];
+  const mark = marksFor[style];
   const { trial, outcome, steps } = tried;
-  const what = `${escapeMrkdwnUpTo(trial.node, 80)}: \`${escapeInlineCode(trial.command).slice(0, 300)}\``;
-  const value = (text: string): string => (text === '' ? '' : ` \`${escapeInlineCode(text).slice(0, 120)}\``);
+  const what = `${mark.text(trial.node, 80)}: ${mark.code(trial.command, 300)}`;
+  const value = (text: string): string => (text === '' ? '' : ` ${mark.code(text, 120)}`);
   const [begin] = steps;
   const times = steps.map(({ atMs, step }) =>
     say.at(((atMs - (begin?.atMs ?? atMs)) / 1000).toFixed(0), say.step[step]),
   );
-  const lines = [what, say.who(mention(trial.askedBy), mention(trial.approvedBy)), times.join(' → ')];
+  const lines = [what, say.who(mark.person(trial.askedBy), mark.person(trial.approvedBy)), times.join(' → ')];
   switch (outcome.how) {
     case 'kept':
       return {
-        headline: `🟢 *${say.kept}*`,
+        headline: `🟢 ${mark.strong(say.kept)}`,
         lines: [...lines, say.now(value(outcome.previous), value(outcome.now)), say.onlyUntilReboot],
       };
     case 'putBack':
       return {
-        headline: `↩️ *${say.putBack}* ${say.because[outcome.because]}`,
+        headline: `↩️ ${mark.strong(say.putBack)} ${say.because[outcome.because]}`,
         lines: [...lines, ...(outcome.now === '' ? [] : [say.hasAgain(value(outcome.now))])],
       };
     case 'notChanged':
       return {
-        headline: `⚪ *${say.notChanged}* ${say.why[outcome.because]}`,
-        lines: [...lines, ...(outcome.words === '' ? [] : [escapeMrkdwnUpTo(outcome.words, 300)])],
+        headline: `⚪ ${mark.strong(say.notChanged)} ${say.why[outcome.because]}`,
+        lines: [...lines, ...(outcome.words === '' ? [] : [mark.text(outcome.words, 300)])],
       };
     case 'unknown':
       return {
-        headline: `🟠 *${say.unknown}*`,
+        headline: `🟠 ${mark.strong(say.unknown)}`,
         lines: [...lines, say.lookAt(new Date(outcome.putBackByMs).toISOString())],
       };
   }
@@ -47,10 +76,6 @@ export function trialStepText(
   language: Language,
 ): string {
   return words[language].running(escapeMrkdwnUpTo(node, 80), words[language].step[step]);
-}
-
-function mention(user: string): string {
-  return /^[UW][A-Z0-9]{2,20}$/.test(user) ? `<@${user}>` : escapeMrkdwnUpTo(user, 80);
 }
 
 const words = {

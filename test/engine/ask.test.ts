@@ -36,6 +36,14 @@ describe('the grammar of an ask', () => {
     expect(symptom.words).toEqual([]);
   });
 
+  it.each(['constructor', 'toString', 'hasOwnProperty'])('takes %j for a name like any other', (word) => {
+    expect(parseAsk(`${word} port 1301 from node-12`).target).toEqual(node(word));
+    expect(parseAsk(`node-50 port 1301 ${word} node-12`)).toMatchObject({
+      target: node('node-50'),
+      words: [word, 'node-12'],
+    });
+  });
+
   it('reads which of several nodes with an address is meant', () => {
     expect(parseAsk('10.51.2.2 on node-51 port 80').target).toEqual({
       kind: 'address',

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { KubeEvent, KubePod } from '../../model/cluster-objects.ts';
-import { Labels, listOf, oneLine, optionalText, reasonOf, timeOf } from './stored-text.ts';
+import { Condition, Labels, listOf, oneLine, optionalText, protocolOf, reasonOf, timeOf } from './stored-text.ts';
 
 const State = z
   .object({
@@ -41,15 +41,7 @@ const Pod = z.object({
       podIP: optionalText,
       podIPs: listOf(z.object({ ip: z.string() })),
       startTime: optionalText,
-      conditions: listOf(
-        z.object({
-          type: z.string(),
-          status: z.string(),
-          reason: optionalText,
-          message: optionalText,
-          lastTransitionTime: optionalText,
-        }),
-      ),
+      conditions: listOf(Condition),
       containerStatuses: listOf(ContainerStatus, 50),
     })
     .nullish(),
@@ -104,7 +96,7 @@ export function storedPod(item: unknown): KubePod | undefined {
         ports: (declared.find((container) => container.name === name)?.ports ?? []).map((port) => ({
           name: port.name ?? '',
           port: port.containerPort,
-          protocol: (port.protocol ?? 'TCP').toLowerCase(),
+          protocol: protocolOf(port.protocol),
         })),
       };
     }),

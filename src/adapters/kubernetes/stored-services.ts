@@ -8,7 +8,7 @@ import type {
   LabelSelector,
   PolicyPeer,
 } from '../../model/cluster-objects.ts';
-import { Labels, listOf, optionalText, protocolOf, reasonOf, timeOf } from './stored-text.ts';
+import { Condition, Labels, listOf, optionalText, protocolOf, reasonOf, timeOf } from './stored-text.ts';
 
 const Service = z.object({
   metadata: z.object({ name: z.string(), namespace: z.string().default('default') }),
@@ -222,15 +222,7 @@ const Node = z.object({
   status: z
     .object({
       addresses: listOf(z.object({ type: z.string(), address: z.string() })),
-      conditions: listOf(
-        z.object({
-          type: z.string(),
-          status: z.string(),
-          reason: optionalText,
-          message: optionalText,
-          lastTransitionTime: optionalText,
-        }),
-      ),
+      conditions: listOf(Condition),
     })
     .nullish(),
 });

@@ -32,6 +32,15 @@ export const Labels = z
     ),
   );
 
+/** What the API says of the state of an object (`status.conditions`). */
+export const Condition = z.object({
+  type: z.string(),
+  status: z.string(),
+  reason: optionalText,
+  message: optionalText,
+  lastTransitionTime: optionalText,
+});
+
 /** RFC 3339 -> milliseconds since the epoch. */
 export function timeOf(text: string | undefined): number | null {
   const time = text === undefined ? Number.NaN : Date.parse(text);

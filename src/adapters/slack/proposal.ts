@@ -1,5 +1,5 @@
 import type { KeyValue } from '../../engine/ports.ts';
-import { type OfferedChange, Trial } from '../../model/change.ts';
+import { OfferedChange } from '../../model/change.ts';
 import { answerOf } from './claim.ts';
 import { parsedJson } from './message-body.ts';
 import { isRecord } from './is-record.ts';
@@ -43,7 +43,7 @@ function readProposal(json: string): Proposal | null {
   const value = parsedJson(json);
   if (!isRecord(value)) return null;
   const [id, runId, askedBy] = [stringOf(value['id']), stringOf(value['runId']), stringOf(value['askedBy'])];
-  const read = Trial.omit({ askedBy: true, approvedBy: true }).safeParse(value['offered']);
+  const read = OfferedChange.safeParse(value['offered']);
   return read.success && id !== '' && runId !== '' && askedBy !== ''
     ? { id, runId, askedBy, offered: read.data }
     : null;

@@ -34,62 +34,64 @@ const noMessage: Sentences = {
 };
 
 /** Errors that trying again does not cure (docs.slack.dev/reference/methods/chat.postMessage, "Errors"). */
-const terminal: Readonly<Record<string, Sentences>> = {
-  not_in_channel: notInChannel,
-  channel_not_found: {
-    en: [
-      'Slack does not show this channel to netcheck.',
-      'If it is a private channel or a direct message, type /invite @netcheck there, or ask in a channel that netcheck is in.',
-    ],
-    zh: [
-      'Slack 不允许 netcheck 看到此频道。',
-      '如果是私有频道或私信，请在那里输入 /invite @netcheck，或在 netcheck 所在的频道提问。',
-    ],
-  },
-  is_archived: {
-    en: ['This channel is archived.', 'Ask again in a channel that is open.'],
-    zh: ['此频道已归档。', '请在未归档的频道里重新提问。'],
-  },
-  thread_not_found: {
-    en: ['The thread that netcheck wanted to answer in is gone.', 'Ask again in the channel.'],
-    zh: ['netcheck 要回答的消息列已不存在。', '请在频道里重新提问。'],
-  },
-  restricted_action: {
-    en: [
-      'A workspace setting keeps apps from posting in this channel.',
-      'Ask a workspace administrator, or use another channel.',
-    ],
-    zh: ['工作区设置禁止应用在此频道发消息。', '请联系工作区管理员，或换一个频道。'],
-  },
-  missing_scope: {
-    en: [
-      'The Slack app lacks a permission that netcheck needs.',
-      'Compare its scopes with slack-manifest.yaml, then reinstall the app; `netcheck doctor` names the missing scope.',
-    ],
-    zh: [
-      'Slack 应用缺少 netcheck 需要的权限。',
-      '对照 slack-manifest.yaml 检查权限范围并重新安装应用；`netcheck doctor` 会指出缺少的范围。',
-    ],
-  },
-  message_not_found: noMessage,
-  cant_update_message: noMessage,
-  edit_window_closed: noMessage,
-  user_not_in_channel: {
-    en: ['The person is not in the channel any more.', 'Nothing to do.'],
-    zh: ['该用户已不在频道中。', '无需处理。'],
-  },
-  invalid_auth: badToken,
-  not_authed: badToken,
-  account_inactive: badToken,
-  token_revoked: badToken,
-  token_expired: badToken,
-  team_disabled: badToken,
-  user_removed_from_team: badToken,
-  org_login_required: badToken,
-};
+const terminal: ReadonlyMap<string, Sentences> = new Map(
+  Object.entries({
+    not_in_channel: notInChannel,
+    channel_not_found: {
+      en: [
+        'Slack does not show this channel to netcheck.',
+        'If it is a private channel or a direct message, type /invite @netcheck there, or ask in a channel that netcheck is in.',
+      ],
+      zh: [
+        'Slack 不允许 netcheck 看到此频道。',
+        '如果是私有频道或私信，请在那里输入 /invite @netcheck，或在 netcheck 所在的频道提问。',
+      ],
+    },
+    is_archived: {
+      en: ['This channel is archived.', 'Ask again in a channel that is open.'],
+      zh: ['此频道已归档。', '请在未归档的频道里重新提问。'],
+    },
+    thread_not_found: {
+      en: ['The thread that netcheck wanted to answer in is gone.', 'Ask again in the channel.'],
+      zh: ['netcheck 要回答的消息列已不存在。', '请在频道里重新提问。'],
+    },
+    restricted_action: {
+      en: [
+        'A workspace setting keeps apps from posting in this channel.',
+        'Ask a workspace administrator, or use another channel.',
+      ],
+      zh: ['工作区设置禁止应用在此频道发消息。', '请联系工作区管理员，或换一个频道。'],
+    },
+    missing_scope: {
+      en: [
+        'The Slack app lacks a permission that netcheck needs.',
+        'Compare its scopes with slack-manifest.yaml, then reinstall the app; `netcheck doctor` names the missing scope.',
+      ],
+      zh: [
+        'Slack 应用缺少 netcheck 需要的权限。',
+        '对照 slack-manifest.yaml 检查权限范围并重新安装应用；`netcheck doctor` 会指出缺少的范围。',
+      ],
+    },
+    message_not_found: noMessage,
+    cant_update_message: noMessage,
+    edit_window_closed: noMessage,
+    user_not_in_channel: {
+      en: ['The person is not in the channel any more.', 'Nothing to do.'],
+      zh: ['该用户已不在频道中。', '无需处理。'],
+    },
+    invalid_auth: badToken,
+    not_authed: badToken,
+    account_inactive: badToken,
+    token_revoked: badToken,
+    token_expired: badToken,
+    team_disabled: badToken,
+    user_removed_from_team: badToken,
+    org_login_required: badToken,
+  }),
+);
 
 const deadTokens: ReadonlySet<string> = new Set(
-  Object.entries(terminal).flatMap(([error, sentences]) => (sentences === badToken ? [error] : [])),
+  [...terminal].flatMap(([error, sentences]) => (sentences === badToken ? [error] : [])),
 );
 const badShapes: ReadonlySet<string> = new Set([
   'invalid_blocks',
@@ -113,7 +115,7 @@ export function isBadShape(error: string): boolean {
 
 /** One sentence and one hint for any error that Slack answered with; also for errors that we do not know. */
 export function refusalOf(error: string, language: Language): Refusal {
-  const sentences = terminal[error];
+  const sentences = terminal.get(error);
   if (sentences !== undefined) {
     const [message, hint] = sentences[language];
     return { message, hint };

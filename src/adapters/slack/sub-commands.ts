@@ -22,7 +22,7 @@ export async function subCommandAnswer(desk: Desk, text: string, who: Reader): P
   if (knowledge === undefined) return undefined;
   const [word = '', argument = '', ...rest] = text.split(' ');
   if (rest.length > 0) return undefined;
-  const command = commands[word.toLowerCase()];
+  const command = commands.get(word.toLowerCase());
   if (command === undefined || (argument !== '' && !command.hasArgument)) return undefined;
   const refused = await knowledge.mayLook(who);
   return refused === undefined ? command.answer({ ...desk, knowledge }, who, argument) : quotingWords(refused);
@@ -87,16 +87,18 @@ const status: SubCommand = {
   answer: async (desk, { language }) => (await statusLines(desk, language)).join('\n'),
 };
 
-const commands: Readonly<Record<string, SubCommand>> = {
-  nodes,
-  节点: nodes,
-  playbooks,
-  剧本: playbooks,
-  history,
-  历史: history,
-  status,
-  状态: status,
-};
+const commands: ReadonlyMap<string, SubCommand> = new Map(
+  Object.entries({
+    nodes,
+    节点: nodes,
+    playbooks,
+    剧本: playbooks,
+    history,
+    历史: history,
+    status,
+    状态: status,
+  }),
+);
 
 /** Redis, Slack, the queue and the workers, one line each. */
 export async function statusLines({ knowledge, outbox }: Desk, language: Language): Promise<readonly string[]> {
