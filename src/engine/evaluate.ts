@@ -95,26 +95,41 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
     const why = plan.externalClients.length === 0 ? say.noClient : say.externalClient(plan.externalClients.join(', '));
     return [unknown(asked(rule, to, undefined, input), [{ fact: 'probes', node: to, why }])];
   }
-  return clients.map((client) => {
+  // Behind a Service nobody was named: the path to each of its servers that can be looked at is judged, as far as anything
+  // of this client was seen there.
+  const servers =
+    target === undefined && rule.needs.target.length > 0
+      ? plan.nodes.filter(
+          (one) => one.roles.includes('target') && missingFacts(rule.needs.target, one, input).length === 0,
+        )
+      : [];
+  return clients.flatMap((client) => {
+    if (servers.length === 0) return [onPath(client, target)];
+    const found = servers.map((server) => onPath(client, server));
+    const decided = found.filter(({ verdict }) => verdict !== 'unknown');
+    return decided.length > 0 ? decided : found.slice(0, 1);
+  });
+
+  function onPath(client: PlannedNode, end: PlannedNode | undefined): Finding {
     const node = client.node.name;
+    const to = end?.node.name ?? plan.targetAddress;
     const path = { from: node, to };
     const missing = [
       ...missingFacts(rule.needs.client, client, input),
-      ...(target
-        ? missingFacts(rule.needs.target, target, input)
+      ...(end
+        ? missingFacts(rule.needs.target, end, input)
         : rule.needs.target.slice(0, 1).map((fact) => ({ fact, node: to, why: say.noNode(plan.targetAddress) }))),
     ];
     // A rule that needs nothing of the target is asked as well where no node owns its address (a ClusterIP).
     if (missing.length > 0) return unknown(asked(rule, to, path, input), missing);
-    const targetNode = target?.node.name ?? plan.targetAddress;
     return ask(rule, to, path, input, () =>
       rule.evaluate({
         client: { node, facts: pick(factsOf(node, input), [...rule.needs.client, ...rule.optional]) },
         target: {
-          node: targetNode,
-          address: target?.address ?? plan.targetAddress,
-          port: plan.symptom.port,
-          facts: pick(factsOf(targetNode, input), [...rule.needs.target, ...rule.optional]),
+          node: to,
+          address: end?.server?.address ?? end?.address ?? plan.targetAddress,
+          port: end?.server?.port ?? plan.symptom.port,
+          facts: pick(factsOf(to, input), [...rule.needs.target, ...rule.optional]),
         },
         forwarders: plan.nodes
           .filter(({ roles }) => roles.includes('forwarder'))
@@ -129,7 +144,7 @@ function onPaths(rule: AnyRule & { scope: 'path' }, params: unknown, input: Judg
         say: rule.text[input.language],
       } as never),
     );
-  });
+  }
 }
 
 /** On every node that captured: the traffic of the target there. */

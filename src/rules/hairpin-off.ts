@@ -8,6 +8,7 @@ import { endpointText } from './endpoint-text.ts';
 import { handshakesOf } from './handshakes.ts';
 import { isLoopback, sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { serversBehind } from './servers-behind.ts';
 
 /** Bridges of pods in a cluster; docker's own containers are no backends of Services. */
 const podBridge = /^(?:cni\d+|cbr\d+|kube-bridge)$/;
@@ -35,6 +36,8 @@ export const hairpinOff = defineNodeRule({
       noPods: 'no bridge of pods is here, and no connect from a pod to itself was seen',
       notBack: (v: { connects: number; pod: string; asked: string; bridge: string }) =>
         `${v.connects} connects of ${v.pod} to ${v.asked} were given ${v.pod} itself as backend, went to ${v.bridge} and not back to the pod`,
+      gaveOnlySelf: (v: { connects: number; pod: string; asked: string; device: string; rule: string }) =>
+        `${v.connects} connects of ${v.pod} to ${v.asked} came in at ${v.device} and left this node nowhere; ${v.asked} is translated to ${v.rule}, the pod itself`,
       off: (v: { device: string; bridge: string }) =>
         `the port ${v.device} of ${v.bridge} has hairpin off: what came in there may not go out there`,
       allOff: (v: { ports: number; bridge: string }) =>
@@ -71,6 +74,8 @@ export const hairpinOff = defineNodeRule({
       noPods: '这里没有 Pod 网桥，也没有看到 Pod 到自己的连接',
       notBack: (v) =>
         `${v.pod} 到 ${v.asked} 的 ${v.connects} 次连接被转给 ${v.pod} 自己，到了 ${v.bridge}，但没有回到该 Pod`,
+      gaveOnlySelf: (v) =>
+        `${v.pod} 到 ${v.asked} 的 ${v.connects} 次连接从 ${v.device} 进来，没有从本节点的任何地方出去；${v.asked} 被转换为 ${v.rule}，就是该 Pod 自己`,
       off: (v) => `${v.bridge} 的端口 ${v.device} 关闭了 hairpin：从那里进来的报文不能再从那里出去`,
       allOff: (v) => `${v.bridge} 的 ${v.ports} 个端口都关闭了 hairpin：从某个端口进来的报文不能再从那里出去`,
       unknownPort: '没有读到该端口的 hairpin 模式',
@@ -97,7 +102,7 @@ export const hairpinOff = defineNodeRule({
       riskNone: '对其他 Pod 没有影响',
     },
   },
-  evaluate({ node, facts, symptom, say }) {
+  evaluate({ node, facts, symptom, target, say }) {
     const { links, capture } = facts;
     const blind = blindness(capture, say);
     if (blind !== null) return undecided('capture', node, blind);
@@ -113,6 +118,8 @@ export const hairpinOff = defineNodeRule({
     );
     const [lost] = seen.unanswered;
     if (lost !== undefined) return judgeLost(lost);
+    const swallowed = judgeSwallowed();
+    if (swallowed !== null) return swallowed;
     const [answered] = seen.answered;
     if (answered !== undefined)
       return ruledOut(
@@ -183,6 +190,49 @@ export const hairpinOff = defineNodeRule({
       return confirmed([seenBy, off], hairpinRemedies(port.name));
     }
 
+    /**
+     * Where the node knows the pod's hardware address, the translated packet goes from port to port within the bridge:
+     * it is seen as it comes in and, without hairpin mode, nowhere else (br_netfilter_hooks.c,
+     * br_nf_pre_routing_finish_bridge).
+     */
+    function judgeSwallowed() {
+      if (symptom.protocol !== 'tcp' || facts.sysctl?.[nfKey]?.value?.trim() !== '1') return null;
+      const [server, ...more] = serversBehind(
+        { ...target, protocol: 'tcp', isHere: false },
+        {},
+        facts.firewall?.rules ?? [],
+      );
+      // with several servers it cannot be told which of them a packet was meant for
+      if (server === undefined || more.length > 0 || weakness(capture, say) !== null) return null;
+      const portOf = ({ places }: Connection): Link | undefined =>
+        places.map(({ interfaceIndex }) => byIndex(interfaceIndex)).find((link) => link?.master !== undefined);
+      const { unanswered } = handshakesOf(
+        capture,
+        (one) =>
+          one.server.port === target.port &&
+          sameAddress(one.server.address, target.address) &&
+          sameAddress(one.client.address, server.address) &&
+          one.places.length === 1 &&
+          one.places[0]?.direction !== 'out' &&
+          !capture.connections.some((other) => other !== one && isSamePacket(one, other)),
+        200,
+      );
+      const [first] = unanswered;
+      const port = first === undefined ? undefined : portOf(first);
+      if (first === undefined || port?.hairpin !== false || port.master === undefined) return null;
+      const bridge = links.find(({ name }) => name === port.master);
+      if (bridge?.flags.includes('PROMISC') === true) return null;
+      const seenBy = say.gaveOnlySelf({
+        connects: unanswered.length,
+        pod: server.address,
+        asked: endpointText(first.server),
+        device: port.name,
+        rule: endpointText(server),
+      });
+      const off = because(say.off({ device: port.name, bridge: port.master }), port.at);
+      return confirmed([because(seenBy, capture.at), off], hairpinRemedies(port.name));
+    }
+
     /** Nobody asked itself: whether it would work. Bridged packets must pass iptables for hairpin mode to matter. */
     function judgeSettings() {
       const ports = links.filter(({ master }) => master !== undefined && podBridge.test(master));
@@ -246,3 +296,8 @@ export const hairpinOff = defineNodeRule({
     }
   },
 });
+
+/** The same SYN, translated: NAT leaves its sequence number alone. */
+function isSamePacket(one: Connection, other: Connection): boolean {
+  return one.syns.some(({ sequence }) => other.syns.some((syn) => syn.sequence === sequence));
+}

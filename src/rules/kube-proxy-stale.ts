@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { At } from '../model/evidence.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { askedAt, because } from './because.ts';
@@ -9,6 +10,7 @@ import { attemptsTo, failedOf } from './ipvs-attempts.ts';
 import { sameAddress } from './ip-address.ts';
 import { ipvsFor } from './ipvs-service.ts';
 import { type KubeService, kubeServiceFor } from './kube-service.ts';
+import { rejectsService } from './no-endpoints.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 
 /** F67 as far as a node tells: kube-proxy says itself that it no longer brings its rules up to date. */
@@ -48,6 +50,9 @@ export const kubeProxyStale = defineNodeRule({
         `This node still sends ${v.service} to ${v.backend} (${v.by}), which is no endpoint of it in Kubernetes, neither at the beginning nor at the end of the run`,
       lacks: (v: { backend: string; service: string; by: string }) =>
         `${v.backend} is a ready endpoint of ${v.service} in Kubernetes, at the beginning and at the end of the run, and this node does not have it (${v.by})`,
+      lacksAll: (v: { ready: number; service: string; by: string }) =>
+        `${v.ready} endpoints of ${v.service} are ready in Kubernetes, at the beginning and at the end of the run, and this node has none at all (${v.by})`,
+      ofNode: 'kube-proxy is judged on the node itself',
       kubernetes: 'Read the log of kube-proxy on this node, then restart it (its DaemonSet makes a new pod)',
       risk: 'Low: rules are written again; open connections stay',
     },
@@ -67,12 +72,16 @@ export const kubeProxyStale = defineNodeRule({
         `本节点仍把 ${v.service} 转发给 ${v.backend}（${v.by}），而在检查开始和结束时它都不是 Kubernetes 里的端点`,
       lacks: (v) =>
         `检查开始和结束时 ${v.backend} 在 Kubernetes 里都是 ${v.service} 的就绪端点，而本节点没有它（${v.by}）`,
+      lacksAll: (v) =>
+        `检查开始和结束时 Kubernetes 里 ${v.service} 都有 ${v.ready} 个就绪端点，而本节点一个也没有（${v.by}）`,
+      ofNode: 'kube-proxy 在节点上判断',
       kubernetes: '查看该节点 kube-proxy 的日志，然后重启它（DaemonSet 会重建 Pod）',
       risk: '低：规则会重新写入，已有连接不受影响',
     },
   },
   evaluate({ node, facts, symptom, target, plan, say }) {
     const { healthy, mode, lastUpdated, at } = facts.kubeProxy;
+    if (node.includes('@')) return notApplicable(because(say.ofNode, askedAt));
     const told = [...podOfProxy(), ...differences()];
     if (told.length > 0 && healthy !== false) return likely(told, remedies());
     if (healthy === undefined) {
@@ -121,7 +130,12 @@ export const kubeProxyStale = defineNodeRule({
     function differences(): readonly Because[] {
       const kube = kubeBehind(facts.cluster, target, symptom.protocol);
       const known = facts.features === undefined ? null : kubeServiceFor(facts, target, symptom.protocol);
-      return kube === null || known === null ? [] : [...extraOf(kube, known), ...lackingOf(kube, known)].slice(0, 3);
+      if (kube === null) return [];
+      if (known !== null) return [...extraOf(kube, known), ...lackingOf(kube, known)].slice(0, 3);
+      const reject = facts.firewall?.rules.find((rule) =>
+        rejectsService(rule, target, symptom.protocol, facts.addresses),
+      );
+      return reject === undefined ? [] : lackingAll(kube, reject.text, reject.at);
     }
 
     function extraOf({ cluster, service: { namespace, name }, endpoints }: KubeBehind, known: KubeService): Because[] {
@@ -137,14 +151,26 @@ export const kubeProxyStale = defineNodeRule({
         .map((one) => because(say.extra({ backend: endpointText(one), service: key, by: known.by }), one.at));
     }
 
+    /** Ready at the beginning and at the end. With Local a node has only its own, and a load balancer's address may have only those of a zone. */
+    function lastingOf({ cluster, service, usable }: Pick<KubeBehind, 'cluster' | 'service' | 'usable'>) {
+      const key = `${service.namespace}/${service.name}`;
+      const isLocal = service.externalTrafficPolicy === 'Local' || service.internalTrafficPolicy === 'Local';
+      const earlier = cluster.earlier?.endpoints?.filter((one) => one.service === key && one.ready) ?? [];
+      return isLocal
+        ? []
+        : usable.filter(({ ready, address }) => ready && earlier.some((one) => sameAddress(one.address, address)));
+    }
+
+    function lackingAll(kube: Pick<KubeBehind, 'cluster' | 'service' | 'usable'>, by: string, here: At): Because[] {
+      const { length: ready } = lastingOf(kube);
+      const service = `${kube.service.namespace}/${kube.service.name}`;
+      return ready === 0 ? [] : [because(say.lacksAll({ ready, service, by }), here)];
+    }
+
     function lackingOf({ cluster, service, usable }: KubeBehind, known: KubeService): Because[] {
       const key = `${service.namespace}/${service.name}`;
-      // with Local a node has only its own, and a load balancer's address may have only those of a zone
-      const isLocal = service.externalTrafficPolicy === 'Local' || service.internalTrafficPolicy === 'Local';
-      const earlier = cluster.earlier?.endpoints?.filter((one) => one.service === key && one.ready);
-      if (isLocal || earlier === undefined || known.backends.length === 0) return [];
-      return usable
-        .filter(({ ready, address }) => ready && earlier.some((one) => sameAddress(one.address, address)))
+      if (known.backends.length === 0) return lackingAll({ cluster, service, usable }, known.by, known.at);
+      return lastingOf({ cluster, service, usable })
         .filter(({ address }) => !known.backends.some((one) => sameAddress(one.address, address)))
         .map(({ address, at: place }) => because(say.lacks({ backend: address, service: key, by: known.by }), place));
     }

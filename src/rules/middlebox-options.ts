@@ -133,8 +133,10 @@ export const middleboxOptions = definePathRule({
       riskTest: '期间本节点所有新连接都会变慢',
     },
   },
-  evaluate({ client, target, forwarders, clockOffsetMs, say }) {
+  evaluate({ client, target, forwarders, symptom, plan, clockOffsetMs, say }) {
     const { capture } = client.facts;
+    // who asks a Service connects to its address, not to that of the server behind it
+    const asked = [target, { address: plan.targetAddress, port: symptom.port }];
     for (const { node, facts } of [client, target]) {
       const blind = blindness(facts.capture, say);
       if (blind !== null) return undecided('capture', node, blind);
@@ -145,8 +147,7 @@ export const middleboxOptions = definePathRule({
         ({ server, synAcks, syns }) =>
           syns.length > 0 &&
           synAcks.length > 0 &&
-          server.port === target.port &&
-          sameAddress(server.address, target.address),
+          asked.some(({ port, address }) => server.port === port && sameAddress(server.address, address)),
       )
       .slice(0, mostTraced)
       .flatMap(trace);

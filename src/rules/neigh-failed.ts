@@ -8,6 +8,7 @@ import { handshakesOf, handshakesTo, synsIn } from './handshakes.ts';
 import { isUndeliverable } from './icmp-meaning.ts';
 import { familyOf, sameAddress } from './ip-address.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { isService } from './servers-behind.ts';
 import { tunnelKindOf } from './tunnel-way.ts';
 
 const deadStates = ['FAILED', 'INCOMPLETE'];
@@ -30,7 +31,7 @@ export const neighFailed = defineNodeRule({
   scope: 'node',
   roles: ['client', 'forwarder', 'target'],
   needs: ['neighbours'],
-  optional: ['routeGet', 'probes', 'capture', 'addresses'],
+  optional: ['routeGet', 'probes', 'capture', 'addresses', 'firewall', 'ipvs'],
   params: z.strictObject({}),
   sources: [
     'net/core/neighbour.c (mcast_solicit, retrans_time)',
@@ -41,6 +42,8 @@ export const neighFailed = defineNodeRule({
     en: {
       ...captureText.en,
       title: 'The next hop does not answer ARP',
+      translated: (v: { address: string }) =>
+        `connects to ${v.address} are translated on this node: none goes to a neighbour by that address`,
       local: (v: { address: string }) => `${v.address} is this node's own address: no neighbour is asked`,
       noRoute: (v: { address: string; message: string }) =>
         `there is no way to ${v.address} from here to ask a neighbour on (${v.message})`,
@@ -83,6 +86,7 @@ export const neighFailed = defineNodeRule({
     zh: {
       ...captureText.zh,
       title: '下一跳不应答 ARP',
+      translated: (v) => `本节点会转换到 ${v.address} 的连接：没有连接以这个地址去找邻居`,
       local: (v) => `${v.address} 是本节点自己的地址：不需要查邻居`,
       noRoute: (v) => `从这里到 ${v.address} 没有可走的路由（${v.message}），不会查邻居`,
       noRouteVerdict: (v) => `不知道到 ${v.address} 的下一跳（没有路由判定）`,
@@ -114,7 +118,7 @@ export const neighFailed = defineNodeRule({
       riskKubernetes: '低',
     },
   },
-  evaluate({ node, facts, target, plan, say }) {
+  evaluate({ node, facts, symptom, target, plan, say }) {
     const isTarget = plan.nodes.find((n) => n.node.name === node)?.roles.includes('target') ?? false;
     const toTarget = facts.routeGet?.filter((r) => sameAddress(r.to, target.address)) ?? [];
     const local = toTarget.find((r) => r.verdict === 'local');
@@ -174,6 +178,10 @@ export const neighFailed = defineNodeRule({
       return ruledOut(because(say.noFailure({ probes: facts.probes.length }), probe.at));
     }
     if (route === undefined) return undecided('routeGet', node, say.noRouteVerdict({ address: target.address }));
+    const asked = { ...target, protocol: symptom.protocol, isHere: false };
+    const [rule] = facts.firewall?.rules ?? [];
+    if (rule !== undefined && isService(asked, facts.ipvs ?? {}, facts.firewall?.rules ?? []))
+      return notApplicable(because(say.translated({ address: target.address }), fileOf([rule])));
     return undecided('capture', node, say.noEffectSeen);
 
     /** SYNs arrive, and the kernel holds the answers back until a neighbour tells its address, which none does. */

@@ -166,7 +166,7 @@ export const noEndpoints = defineNodeRule({
  * `-A KUBE-SERVICES -d 10.96.0.9/32 … --comment "ns/name has no endpoints" … -j REJECT`, or in nftables mode an element
  * of a map: `10.96.0.9 . tcp . 80 : goto reject-chain`.
  */
-function rejectsService(
+export function rejectsService(
   rule: FirewallRule,
   target: { readonly address: string; readonly port: number },
   protocol: string,

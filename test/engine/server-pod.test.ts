@@ -66,4 +66,30 @@ describe('a pod that serves behind a Service', () => {
     expect(found.find(({ rule }) => rule === 'path-drop')?.path).toEqual({ from: 'node-2', to: '10.96.0.44' });
     expect(targetOf(question.nodes)).toBeUndefined();
   });
+
+  it('is the far end for rules that need its packets; who of several was not reached says nothing', () => {
+    const asked = { address: '10.96.0.44', port: 80 };
+    const other = place('node-4@shop.web-2', 'target', { server: { address: '10.244.4.2', port: 8080 } });
+    const left = answered({ server: asked });
+    const arrived = { ...left, server };
+    const captures: Readonly<Record<string, Facts>> = {
+      'node-2': { capture: capture([left]) },
+      'node-3@shop.web-1': { capture: capture([arrived]) },
+      'node-4@shop.web-2': { capture: capture([]) },
+    };
+    const both = { ...question, nodes: [client, other, pod], rules: [{ rule: 'middlebox-options', params: {} }] };
+    const knowledge = new Map(
+      Object.entries(captures).map(([node, facts]) => [
+        node,
+        { facts, whyMissing: () => 'not collected', problems: [] as never[] },
+      ]),
+    );
+    const judged = (input: typeof both) =>
+      evaluate(rules, { plan: input, knowledge, clockOffsetsMs: {}, language: 'en', say: engineText.en }).map(
+        ({ verdict, path }) => [verdict, path?.to],
+      );
+    expect(judged(both)).toEqual([['ruledOut', 'node-3@shop.web-1']]);
+    // nobody who serves it can be looked at
+    expect(judged({ ...both, nodes: [client] })).toEqual([['unknown', '10.96.0.44']]);
+  });
 });

@@ -68,6 +68,48 @@ describe('hairpin-off', () => {
     expect(judgeNode(rule, { facts: { links: untold(true), capture: read('off') } }).verdict).toBe('likely');
   });
 
+  it('fires: the bridge knows where the pod is, so that the connect is seen coming in and never again', () => {
+    const toItself = (...pods: readonly string[]) =>
+      firewall(
+        ...pods.map((pod) =>
+          firewallRule({
+            table: 'nat',
+            hook: 'prerouting',
+            verdict: 'other',
+            text: `-A PREROUTING -d 10.51.2.2/32 -p tcp --dport 1301 -j DNAT --to-destination ${pod}:8080`,
+            match: { protocol: 'tcp', destinations: ['10.51.2.2/32'], destinationPorts: [{ from: 1301, to: 1301 }] },
+          }),
+        ),
+      );
+    const cameIn = connection({
+      from: '10.244.3.7',
+      places: [{ interfaceIndex: 3, direction: 'other', tunnel: null, client: 3, server: 0 }],
+    });
+    const facts = {
+      links: linksWith(false),
+      capture: capture([cameIn]),
+      firewall: toItself('10.244.3.7'),
+      sysctl: bridged,
+    };
+    const found = judgeNode(rule, { facts });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('1 connects of 10.244.3.7 to 10.51.2.2:1301 came in at veth7');
+    expect(found.remedies[0]?.commands).toEqual(['bridge link set dev veth7 hairpin on']);
+    // it went on, translated; another pod may be meant; hairpin is on; bridged packets do not pass iptables
+    const wentOn = {
+      ...cameIn,
+      server: { address: '10.244.3.7', port: 8080 },
+      client: { address: '10.1.1.1', port: 9 },
+    };
+    for (const other of [
+      { capture: capture([cameIn, wentOn]) },
+      { firewall: toItself('10.244.3.7', '10.244.3.8') },
+      { links: linksWith(true) },
+      { sysctl: sysctls({ 'net.bridge.bridge-nf-call-iptables': '0' }) },
+    ])
+      expect(judgeNode(rule, { facts: { ...facts, ...other } }).verdict).toBe('ruledOut');
+  });
+
   it('fires: it comes back with its own address as source', () => {
     const found = judgeNode(rule, { facts: { links: linksWith(true), capture: read('nomasq') } });
     expect(found.verdict).toBe('confirmed');

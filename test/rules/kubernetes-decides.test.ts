@@ -19,7 +19,19 @@ import {
   kubeService,
   podAddress,
 } from './cluster-facts.ts';
-import { answered, at, capture, connection, firewall, judgeNode, link, probe, target } from './facts.ts';
+import {
+  answered,
+  at,
+  capture,
+  connection,
+  firewall,
+  firewallRule,
+  judgeNode,
+  link,
+  port1301,
+  probe,
+  target,
+} from './facts.ts';
 import { features, ipvs, service } from './ipvs-facts.ts';
 
 /** Rules that decide without Kubernetes as well: what its objects add, and that nothing is guessed without them. */
@@ -174,6 +186,25 @@ describe('kube-proxy-stale with Kubernetes', () => {
     expect(found.verdict).toBe('likely');
     expect(found.said).toContain('still sends shop/cart to 10.244.9.9:8080 (ipvs)');
     expect(found.said).toContain('10.244.2.7 is a ready endpoint of shop/cart');
+  });
+  it('no server at all on the node, and ready ones in Kubernetes', () => {
+    const both = cluster({ earlier: { endpoints } });
+    const empty = { ...table(podAddress), ipvs: ipvs({ services: [service({ servers: [] })] }), cluster: both };
+    const found = judge(kubeProxyStale, empty);
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('1 endpoints of shop/cart are ready in Kubernetes');
+    expect(judge(kubeProxyStale, { ...empty, cluster: cluster() }).verdict).toBe('ruledOut');
+    // kube-proxy in iptables mode says so in a rule
+    const rejected = firewall(
+      firewallRule({
+        chain: 'KUBE-SERVICES',
+        verdict: 'reject',
+        text: '-A KUBE-SERVICES -d 10.51.2.2/32 -p tcp -m comment --comment "shop/cart:http has no endpoints" -m tcp --dport 1301 -j REJECT',
+        match: { ...port1301, destinations: ['10.51.2.2/32'] },
+      }),
+    );
+    const rules = { features: features(), kubeProxy: healthy, firewall: rejected, cluster: both };
+    expect(judge(kubeProxyStale, rules).said).toContain('this node has none at all (-A KUBE-SERVICES');
   });
   it('one reading is no lag: the second has not come, or differs', () => {
     expect(judge(kubeProxyStale, { ...table('10.244.9.9'), cluster: cluster() }).verdict).toBe('ruledOut');

@@ -6,10 +6,13 @@ import {
   capture,
   clientAddress,
   connection,
+  firewall,
+  firewallRule,
   icmp,
   judgeNode,
   neighbour,
   otherAddress,
+  port1301,
   probe,
   routeVerdict,
 } from './facts.ts';
@@ -25,6 +28,21 @@ const client = (facts: object) => judgeNode(rule, { node: 'node-12', facts });
 const router = (facts: object) => judgeNode(rule, { node: 'router-30', facts });
 
 describe('neigh-failed', () => {
+  it('does not apply: the address is that of a Service, which this node translates', () => {
+    const facts = { neighbours: [], routeGet: [viaGateway] };
+    expect(router(facts).missing[0]?.fact).toBe('capture');
+    const translated = firewallRule({
+      table: 'nat',
+      hook: 'prerouting',
+      verdict: 'other',
+      text: '-A PREROUTING -d 10.51.2.2/32 -p tcp --dport 1301 -j DNAT --to-destination 10.244.3.7:8080',
+      match: { ...port1301, destinations: ['10.51.2.2/32'] },
+    });
+    const found = router({ ...facts, firewall: firewall(translated) });
+    expect(found.verdict).toBe('notApplicable');
+    expect(found.said).toContain('connects to 10.51.2.2 are translated on this node');
+  });
+
   it('fires: the gateway of the client does not answer ARP', () => {
     const found = client({ neighbours: [deadGateway], routeGet: [viaGateway], probes: [slow] });
     expect(found.verdict).toBe('confirmed');
