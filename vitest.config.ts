@@ -43,7 +43,6 @@ export default defineConfig({
           include: ['test/contracts/real/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
           // What runs side by side in here waits most of the time: for locks to run out, for nodes that hang.
           maxConcurrency: 8,
         },
