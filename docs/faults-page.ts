@@ -94,7 +94,8 @@ function bestVerdict({ id }: AnyRule): { readonly verdict: string; readonly evid
 }
 
 function needsOf(rule: AnyRule): string {
-  if (rule.scope === 'capture') return 'one capture, by packets alone';
+  if (rule.scope === 'capture')
+    return rule.optional === undefined ? 'one capture, by packets alone' : `one capture; reads ${code(rule.optional)}`;
   const [where, needs] =
     rule.scope === 'path'
       ? ['the path', [...new Set([...rule.needs.client, ...rule.needs.target])]]

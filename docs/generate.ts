@@ -38,7 +38,7 @@ function rulesPage(): string {
       : rule.scope === 'capture'
         ? 'capture'
         : rule.needs.join(', '),
-    rule.scope === 'capture' ? '' : rule.optional.join(', '),
+    (rule.optional ?? []).join(', '),
   ]);
   return `${note}# Rules\n\nWhat each rule finds, which nodes it judges, and the facts it needs (without them it is \`unknown\`) or can use.\n\n${table(['rule', 'fault', 'judges', 'finds', 'needs', 'can use'], rows)}\n`;
 }

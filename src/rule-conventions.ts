@@ -38,7 +38,7 @@ export function factProblems(rule: AnyRule, collectors: ReadonlyMap<string, Coll
     rule.scope === 'path'
       ? [...rule.needs.client, ...rule.needs.target, ...rule.optional]
       : rule.scope === 'capture'
-        ? ['capture' as const]
+        ? (['capture', ...(rule.optional ?? [])] as const)
         : [...rule.needs, ...rule.optional];
   return [
     ...(read.length > 0 ? [] : ['it reads no fact at all']),

@@ -108,7 +108,7 @@ export function referenceOf(
               ...rule.needs.target.map((fact) => use(fact, 'target')),
             ]
           : rule.needs.map((fact) => use(fact)),
-    canUse: rule.scope === 'capture' ? [] : rule.optional.map((fact) => use(fact)),
+    canUse: (rule.optional ?? []).map((fact) => use(fact)),
     parameters: parametersOf(rule.params),
     playbooks: [...playbooks.values()]
       .filter((one) => one.rules.some(({ use: id }) => id === rule.id))

@@ -57,7 +57,7 @@ function factsOf(rule: AnyRule): ReadonlySet<FactName> {
     case 'path':
       return new Set([...rule.needs.client, ...rule.needs.target, ...rule.optional, 'namespace']);
     case 'capture':
-      return new Set(['namespace']);
+      return new Set([...(rule.optional ?? []), 'namespace']);
   }
 }
 

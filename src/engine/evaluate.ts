@@ -157,6 +157,7 @@ function onCaptures(rule: AnyRule & { scope: 'capture' }, params: unknown, input
     return ask(rule, node, undefined, input, () =>
       rule.evaluate({
         capture: trafficOfTarget(capture, input.plan),
+        facts: pick(factsOf(node, input), rule.optional ?? []),
         place: node,
         params: rule.params.parse(params),
         say: rule.text[input.language],

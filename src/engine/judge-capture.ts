@@ -26,7 +26,13 @@ export function judgeCapture(input: {
       rule.scope === 'capture'
         ? [
             decide({ rule, node: place, language, say }, () =>
-              rule.evaluate({ capture, place, params: rule.params.parse({}), say: rule.text[language] } as never),
+              rule.evaluate({
+                capture,
+                facts: {},
+                place,
+                params: rule.params.parse({}),
+                say: rule.text[language],
+              } as never),
             ),
           ]
         : [],

@@ -37,6 +37,11 @@ export const KubeService = z.strictObject({
   sessionAffinity: name.nullable(),
   affinityTimeoutSec: z.number().nullable(),
   healthCheckNodePort: z.number().nullable(),
+  /**
+   * Those of `externalAddresses` that a load balancer was given. `VIP`: the nodes take connects of their own pods themselves;
+   * `Proxy`: they send them to the balancer (KEP-1860).
+   */
+  balancers: z.array(z.strictObject({ address: name, mode: name })).optional(),
 });
 export type KubeService = z.infer<typeof KubeService>;
 
@@ -64,6 +69,18 @@ export const KubePod = z.strictObject({
   node: name.nullable(),
   addresses: z.array(name),
   hostNetwork: z.boolean(),
+  /** `ClusterFirst`, `Default` (as its node), `None` (as `dnsConfig`), `ClusterFirstWithHostNet` */
+  dnsPolicy: name.nullable().optional(),
+  dnsConfig: z
+    .strictObject({
+      nameservers: z.array(name),
+      searches: z.array(name),
+      options: z.array(z.strictObject({ name, value: name.nullable() })),
+    })
+    .nullable()
+    .optional(),
+  /** What the kubelet writes into its /etc/hosts. */
+  hostAliases: z.array(z.strictObject({ address: name, names: z.array(name) })).optional(),
   /** `Running`, `Pending`, `Succeeded`, `Failed`, `Unknown` */
   phase: name,
   ready: z.boolean(),
@@ -86,6 +103,8 @@ export const KubePod = z.strictObject({
       /** How it ended before it was started again. */
       last: z.strictObject({ reason, exitCode: z.number().nullable(), finishedAtMs: timeMs }).nullable(),
       ports: z.array(z.strictObject({ name, port: z.number(), protocol: name })),
+      /** `resources.limits.cpu`: `500m`, `2`; null: it has none. */
+      cpuLimit: name.nullable().optional(),
     }),
   ),
 });
@@ -158,6 +177,8 @@ export const KubeNode = z.strictObject({
   taints: z.array(z.strictObject({ key: name, effect: name })),
   unschedulable: z.boolean(),
   podCidrs: z.array(name),
+  /** Of the cloud, as its `providerID` begins: `aws`, `alicloud`, `gce` …; null: it has none. */
+  provider: name.nullable().optional(),
 });
 export type KubeNode = z.infer<typeof KubeNode>;
 
@@ -195,6 +216,8 @@ export const CniConfig = z.strictObject({
   mtuKey: name,
   /** `vxlan`, `ipip`, `none` …; null: not written there. */
   encapsulation: name.nullable(),
+  /** flannel's `net-conf.json`, where netcheck knows every key of it: what is to be written back as a whole. */
+  document: z.string().max(2000).nullable().optional(),
   settings: z.record(name, z.string().max(100)),
 });
 export type CniConfig = z.infer<typeof CniConfig>;

@@ -110,14 +110,20 @@ export interface PathRule<
 }
 
 /**
- * Judges one capture by its packets alone: of a node in a run, or a file given to `netcheck pcap`. It sees the traffic
- * of the target of a run, or all traffic of a file.
+ * Judges one capture by its packets: of a node in a run, or a file given to `netcheck pcap`. It sees the traffic of the
+ * target of a run, or all traffic of a file.
  */
-export interface CaptureRule<Params extends z.ZodType = z.ZodType, Text extends RuleText = RuleText>
-  extends RuleBase<Params, Text> {
+export interface CaptureRule<
+  Optional extends FactName = FactName,
+  Params extends z.ZodType = z.ZodType,
+  Text extends RuleText = RuleText,
+> extends RuleBase<Params, Text> {
   readonly scope: 'capture';
+  /** Of the node, in a run: what the packets are about. Of a file nothing else is known. */
+  readonly optional?: readonly Optional[];
   evaluate(input: {
     readonly capture: Capture;
+    readonly facts: Pick<Facts, Optional>;
     /** Where it was taken: name of the node or of the file. */
     readonly place: string;
     readonly params: z.output<Params>;
@@ -155,8 +161,10 @@ export function definePathRule<
   return rule;
 }
 
-export function defineCaptureRule<Params extends z.ZodType, Text extends RuleText>(
-  rule: CaptureRule<Params, Text>,
-): CaptureRule<Params, Text> {
+export function defineCaptureRule<
+  Params extends z.ZodType,
+  Text extends RuleText,
+  const Optional extends FactName = never,
+>(rule: CaptureRule<Optional, Params, Text>): CaptureRule<Optional, Params, Text> {
   return rule;
 }

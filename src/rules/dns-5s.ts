@@ -1,9 +1,21 @@
 import * as z from 'zod';
+import type { KubePod } from '../model/cluster-objects.ts';
 import type { Capture } from '../model/facts.ts';
 import type { DnsExchange } from '../model/packet-facts.ts';
-import type { Remedy } from '../model/report.ts';
+import type { Because, Remedy } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import {
+  askingPod,
+  clusterNamesText,
+  dnsServiceAt,
+  nodeCache,
+  podName,
+  resolverOfPod,
+  resolverOption,
+  troublesOfServers,
+  unreadNames,
+} from './cluster-names.ts';
 import { dnsText, dnsWeakness, nameOf, watchedMs, withoutDns } from './dns-in-capture.ts';
 import { endpointText } from './endpoint-text.ts';
 import { groupBy } from './group-by.ts';
@@ -31,6 +43,7 @@ export const dns5s = defineCaptureRule({
   id: 'dns-5s',
   fault: 'F80',
   scope: 'capture',
+  optional: ['cluster'],
   params: z.strictObject({
     /** The two questions are sent within this time, milliseconds. */
     pairWithinMs: z.number().positive().default(2),
@@ -49,6 +62,7 @@ export const dns5s = defineCaptureRule({
     en: {
       ...kubeObjectText.en,
       ...dnsText.en,
+      ...clusterNamesText.en,
       title: 'DNS answers that take 5 s: one of two questions sent together is lost',
       noPairs: (v: { questions: number }) =>
         `none of ${v.questions} questions is an A and AAAA pair sent together from one port: the race cannot happen`,
@@ -81,6 +95,10 @@ export const dns5s = defineCaptureRule({
         `in all ${v.pairs} pairs neither question was answered: that is another fault than losing one of two`,
       fine: (v: { pairs: number; slowestMs: string; bothLost: number }) =>
         `in none of ${v.pairs} pairs of A and AAAA from one port was only one answered in time (slowest answer ${v.slowestMs} ms${v.bothLost > 0 ? `; in ${v.bothLost} pairs neither was answered, which is another fault` : ''})`,
+      reopenSet: (v: { pod: string; option: string }) =>
+        `Pod ${v.pod} has the option ${v.option} already, and still sent both from one port: its resolver does not know it (musl), or the pod was not created again`,
+      cacheLog: 'Read what the cache of the node says, and whether it reaches the servers behind it',
+      riskLook: 'None: it only looks',
       temporary:
         'Pod: `dnsConfig: {options: [{name: single-request-reopen}]}` (elsewhere `options single-request-reopen` in /etc/resolv.conf). glibc then sends the second question from another port; musl (Alpine) ignores it. `use-vc` did not help in the tests that we know',
       permanent:
@@ -94,6 +112,7 @@ export const dns5s = defineCaptureRule({
     zh: {
       ...kubeObjectText.zh,
       ...dnsText.zh,
+      ...clusterNamesText.zh,
       title: 'DNS 解析 5 秒延时：同时发出的两个查询丢了一个',
       noPairs: (v) => `${v.questions} 个查询里没有从同一端口同时发出的 A/AAAA 查询对：不会发生这种竞争`,
       delay: (v) =>
@@ -112,6 +131,10 @@ export const dns5s = defineCaptureRule({
       neither: (v) => `${v.pairs} 对查询两个都没有应答：不是“两个丢一个”，属于别的故障`,
       fine: (v) =>
         `${v.pairs} 对从同一端口发出的 A/AAAA 查询，没有出现只有一个按时应答的情况（最慢 ${v.slowestMs} 毫秒${v.bothLost > 0 ? `；另有 ${v.bothLost} 对两个都没有应答，属于别的故障` : ''}）`,
+      reopenSet: (v) =>
+        `Pod ${v.pod} 已设置选项 ${v.option}，两个查询仍从同一端口发出：它的解析器不认识该选项（musl），或 Pod 没有重建`,
+      cacheLog: '查看节点缓存的日志，以及它能否访问后面的服务器',
+      riskLook: '无：只是查看',
       temporary:
         'Pod 里设置 `dnsConfig: {options: [{name: single-request-reopen}]}`（其他机器在 /etc/resolv.conf 里加 `options single-request-reopen`）：glibc 会换一个端口发第二个查询；musl（Alpine）不支持该选项。据已知的测试，`use-vc` 不解决问题',
       permanent:
@@ -123,7 +146,7 @@ export const dns5s = defineCaptureRule({
       riskKubernetes: '中：会改变所有 Pod 的解析路径，缓存成为每个节点的依赖',
     },
   },
-  evaluate({ capture, place, params, say }) {
+  evaluate({ capture, place, facts, params, say }) {
     const without = withoutDns(capture, place, say);
     if (without !== null) return without;
     const { pairWithinMs, timeoutsMs, toleranceMs } = params;
@@ -142,7 +165,8 @@ export const dns5s = defineCaptureRule({
       const ignoring: Remedy[] = [
         { kind: 'permanent', text: say.ignoredRemedy, commands: [], undo: [], risk: say.riskTemporary },
       ];
-      const remedies: Remedy[] = [
+      const kube = objectsOf(delays.map(({ lost }) => lost));
+      const remedies: Remedy[] = kube.remedies ?? [
         { kind: 'temporary', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
         { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.riskPermanent },
         {
@@ -151,7 +175,9 @@ export const dns5s = defineCaptureRule({
           commands: [],
           undo: [],
           risk: say.riskKubernetes,
-          objects: [dnsOptionDraft(say.kubeReopen, 'single-request-reopen')],
+          ...(kube.reopens
+            ? {}
+            : { objects: [dnsOptionDraft(say.kubeReopen, 'single-request-reopen', undefined, kube.options)] }),
         },
       ];
       const examples = worstFirst(delays, ({ afterMs }) => afterMs).map(({ lost, answered, answeredMs, afterMs }) =>
@@ -174,7 +200,12 @@ export const dns5s = defineCaptureRule({
         [
           ...examples,
           because(say.count({ delays: delays.length, pairs: pairs.length }), capture.at),
-          because(ignored === null ? say.wouldConfirm : say.ignored({ ...ignored, delays: delays.length }), capture.at),
+          ...kube.reasons,
+          ...(ignored === null
+            ? kube.remedies === undefined
+              ? [because(say.wouldConfirm, capture.at)]
+              : []
+            : [because(say.ignored({ ...ignored, delays: delays.length }), capture.at)]),
         ],
         ignored === null ? remedies : ignoring,
       );
@@ -204,6 +235,53 @@ export const dns5s = defineCaptureRule({
       return ruledOut(because(say.late({ pairs: pairs.length, late: halves.length, slowestMs }), capture.at));
     const bothLost = pairs.filter(({ first, second }) => first.answer === null && second.answer === null).length;
     return ruledOut(because(say.fine({ pairs: pairs.length, slowestMs, bothLost }), capture.at));
+
+    /** Whether questions are translated on their way, what the pod is told, and how those who answer are. */
+    function objectsOf([lost]: readonly DnsExchange[]): {
+      readonly reasons: readonly Because[];
+      readonly reopens: boolean;
+      /** That the pod has already. */
+      readonly options?: NonNullable<KubePod['dnsConfig']>['options'];
+      readonly remedies?: Remedy[];
+    } {
+      const { cluster } = facts;
+      if (cluster === undefined || lost === undefined) return { reasons: [], reopens: false };
+      const { address } = lost.server;
+      const client = lost.client.address;
+      const pod = askingPod(cluster, client);
+      const option = ['single-request-reopen', 'single-request'].find((name) => resolverOption(pod, name));
+      const asking = pod === null ? [] : [resolverOfPod(pod, say)];
+      if (pod !== null && option !== undefined)
+        asking.push(because(say.reopenSet({ pod: podName(pod), option }), pod.at));
+      const cache = nodeCache(cluster, client, address);
+      if (cache?.takes === true) {
+        const name = podName(cache.pod);
+        const look: Remedy = {
+          kind: 'kubernetes',
+          text: say.cacheLog,
+          commands: [`kubectl -n ${cache.pod.namespace} logs ${cache.pod.name} --tail=100`],
+          undo: [],
+          risk: say.riskLook,
+        };
+        const reasons = [because(say.dnsNotTranslated({ address, pod: name }), cache.pod.at), ...asking];
+        return { reasons, reopens: option !== undefined, remedies: [look] };
+      }
+      const served = dnsServiceAt(cluster, address);
+      const name = served === undefined ? '' : `${served.service.namespace}/${served.service.name}`;
+      const endpoints = served?.ready?.length ?? 0;
+      const translated =
+        served === undefined || endpoints === 0
+          ? []
+          : [because(say.dnsTranslated({ address, service: name, endpoints }), served.service.at)];
+      const passedBy =
+        cache === undefined ? [] : [because(say.dnsCacheRuns({ pod: podName(cache.pod) }), cache.pod.at)];
+      const troubles = served === undefined ? [] : troublesOfServers(cluster, served, say);
+      return {
+        reasons: [...translated, ...troubles, ...passedBy, ...asking, ...unreadNames(cluster, say)],
+        reopens: option !== undefined,
+        options: pod?.dnsConfig?.options ?? [],
+      };
+    }
   },
 });
 

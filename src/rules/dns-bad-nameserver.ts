@@ -1,15 +1,29 @@
 import * as z from 'zod';
 import type { Capture, IcmpError } from '../model/facts.ts';
 import type { DnsExchange } from '../model/packet-facts.ts';
-import type { Because, Remedy } from '../model/report.ts';
+import type { Because, KubeDraft, Remedy } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import {
+  askerStory,
+  askingPod,
+  clusterNamesText,
+  dnsServiceAt,
+  forwardsTo,
+  forwardsToNode,
+  podName,
+  resolverOfPod,
+  troublesOfServers,
+  unreadNames,
+} from './cluster-names.ts';
+import { readiness } from './cluster-view.ts';
 import { dnsText, dnsWeakness, hasAddress, nameOf, watchedMs, withoutDns } from './dns-in-capture.ts';
 import { groupBy } from './group-by.ts';
+import { sameAddress } from './ip-address.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
 import { worstFirst } from './worst-first.ts';
-import { coreDnsCommands } from './kube-objects.ts';
+import { coreDnsCommands, dnsServersDraft, kubeObjectText } from './kube-objects.ts';
 
 /** Answers that send the resolver on to the next server (resolv.conf(5), glibc res_send.c). */
 const failures: readonly string[] = ['SERVFAIL', 'REFUSED'];
@@ -36,6 +50,7 @@ export const dnsBadNameserver = defineCaptureRule({
   id: 'dns-bad-nameserver',
   fault: 'F81',
   scope: 'capture',
+  optional: ['cluster'],
   params: z.strictObject({
     /** Time that a server has for an answer, milliseconds. */
     answerWithinMs: z.number().positive().default(2000),
@@ -52,6 +67,8 @@ export const dnsBadNameserver = defineCaptureRule({
   text: {
     en: {
       ...dnsText.en,
+      ...kubeObjectText.en,
+      ...clusterNamesText.en,
       title: 'A name server in use does not answer, or only with errors',
       dead: (v: { server: string; questions: number; frame: number }) =>
         `${v.server} answered none of ${v.questions} questions (the first is frame ${v.frame})`,
@@ -78,6 +95,11 @@ export const dnsBadNameserver = defineCaptureRule({
         `packets of ${v.server} came, but they answer no question that can be read in this capture`,
       fine: (v: { servers: number; counts: string }) =>
         `all ${v.servers} name servers in use gave useful answers (${v.counts})`,
+      ofPod: (v: { server: string; pod: string }) =>
+        `Kubernetes: ${v.server} stands in the dnsConfig of pod ${v.pod} itself`,
+      ofNode: (v: { server: string; pod: string; policy: string }) =>
+        `Kubernetes: pod ${v.pod} has dnsPolicy ${v.policy} and does not name ${v.server} itself: it comes from the resolv.conf of its node`,
+      corefile: 'CoreDNS: takes the server out of the Corefile; another one must be left beside it',
       find: (v: { server: string }) =>
         `Ask it directly, and find the file that names it (NetworkManager, DHCP, cloud-init and resolvconf write /etc/resolv.conf anew: correct their source, then take ${v.server} out). The address of a cluster's own DNS stays: find out why it is silent`,
       permanent: 'Remove it where it comes from, so that it does not return with the next DHCP lease or reboot',
@@ -88,6 +110,8 @@ export const dnsBadNameserver = defineCaptureRule({
     },
     zh: {
       ...dnsText.zh,
+      ...kubeObjectText.zh,
+      ...clusterNamesText.zh,
       title: '使用中的 DNS 服务器不应答，或只返回错误',
       dead: (v) => `${v.server} 对 ${v.questions} 次查询一次都没有应答（第一个是第 ${v.frame} 帧）`,
       turned: (v) =>
@@ -103,6 +127,10 @@ export const dnsBadNameserver = defineCaptureRule({
       tooShort: (v) => `${v.server} 没有应答，但抓包在查询之后不到 ${v.seconds} 秒就结束了`,
       unmatched: (v) => `${v.server} 有包返回，但和抓包中能读出的查询对不上`,
       fine: (v) => `使用中的 ${v.servers} 台 DNS 服务器都有正常应答（${v.counts}）`,
+      ofPod: (v) => `Kubernetes：${v.server} 写在 Pod ${v.pod} 自己的 dnsConfig 中`,
+      ofNode: (v) =>
+        `Kubernetes：Pod ${v.pod} 的 dnsPolicy 为 ${v.policy}，自己没有写 ${v.server}：它来自所在节点的 resolv.conf`,
+      corefile: 'CoreDNS：从 Corefile 中去掉这台服务器；必须还留有另一台',
       find: (v) =>
         `先直接向它查询，再找出是哪个文件配置了它（NetworkManager、DHCP、cloud-init、resolvconf 会重写 /etc/resolv.conf：要改源头，再去掉 ${v.server}）。如果它是集群自己的 DNS 地址就保留，去查它为什么不应答`,
       permanent: '从配置来源处删除，否则下次 DHCP 续租或重启后又会回来',
@@ -112,7 +140,7 @@ export const dnsBadNameserver = defineCaptureRule({
       riskRemove: '低：前提是剩下的服务器能解析所有在用的域名',
     },
   },
-  evaluate({ capture, place, params, say }) {
+  evaluate({ capture, place, facts, params, say }) {
     const without = withoutDns(capture, place, say);
     if (without !== null) return without;
     const servers = serversOf(capture, params.answerWithinMs);
@@ -127,10 +155,12 @@ export const dnsBadNameserver = defineCaptureRule({
         (a) => a.reasons,
       );
       const addresses = accusations.map(({ server }) => server.address);
-      const remedies = remediesFor(addresses);
+      const objects = accusations.slice(0, 2).flatMap(({ server }) => originOf(server));
+      const told = [...reasons, ...objects, ...unreadNames(facts.cluster, say)];
+      const remedies = remediesFor(addresses, accusations[0]?.server);
       return accusations.some(({ strength }) => strength === 'confirmed')
-        ? confirmed(reasons, remedies)
-        : likely(reasons, remedies);
+        ? confirmed(told, remedies)
+        : likely(told, remedies);
     }
     const silent = servers.filter(({ answered }) => answered === 0);
     const worst = worstFirst(silent, ({ ignored }) => ignored)[0];
@@ -229,8 +259,47 @@ export const dnsBadNameserver = defineCaptureRule({
       return [{ server, reasons, strength: hasAddress(other) ? 'confirmed' : 'likely' }];
     }
 
-    function remediesFor(addresses: readonly string[]): Remedy[] {
+    /** Where the server comes from, and what Kubernetes knows of it. */
+    function originOf({ address, exchanges }: Server): readonly Because[] {
+      const { cluster } = facts;
+      const client = exchanges[0]?.client.address ?? '';
+      const served = dnsServiceAt(cluster, address);
+      if (cluster !== undefined && served !== undefined) {
+        const { service, ready, all } = served;
+        if (ready === undefined) return [];
+        const known = { cluster, service, by: 'address' as const, endpoints: all, usable: ready };
+        return [readiness(known, say), ...troublesOfServers(cluster, served, say)];
+      }
+      const forwarded = [...askerStory(cluster, client, say), ...forwardsTo(cluster, address, say)];
+      const viaNode = forwardsToNode(cluster);
+      if (forwarded.length === 1 && viaNode !== undefined)
+        forwarded.push(because(say.dnsForwardsNode({ where: viaNode.where }), viaNode.at));
+      if (forwarded.length > 0) return forwarded;
+      const pod = askingPod(cluster, client);
+      if (pod === null) return [];
+      const isOwn = pod.dnsConfig?.nameservers.some((one) => sameAddress(one, address)) === true;
+      const values = { server: address, pod: podName(pod) };
+      return isOwn
+        ? [because(say.ofPod(values), pod.at)]
+        : pod.dnsPolicy === 'Default'
+          ? [because(say.ofNode({ ...values, policy: pod.dnsPolicy }), pod.at)]
+          : [resolverOfPod(pod, say)];
+    }
+
+    /** The servers that the pod names itself, less those that are of no use. */
+    function draftsFor(addresses: readonly string[], first: Server | undefined): readonly KubeDraft[] {
+      const pod = askingPod(facts.cluster, first?.exchanges[0]?.client.address ?? '');
+      const own = pod?.dnsConfig?.nameservers ?? [];
+      const left = own.filter((one) => !addresses.some((address) => sameAddress(one, address)));
+      return left.length === 0 || left.length === own.length ? [] : [dnsServersDraft(left, say)];
+    }
+
+    function remediesFor(addresses: readonly string[], first: Server | undefined): Remedy[] {
       const shown = addresses.slice(0, 3);
+      const listed = shown.filter(
+        (address) => /^[0-9a-f.:]+$/i.test(address) && forwardsTo(facts.cluster, address, say).length > 0,
+      );
+      const drafts = draftsFor(addresses, first);
       return [
         {
           kind: 'temporary',
@@ -245,10 +314,22 @@ export const dnsBadNameserver = defineCaptureRule({
         { kind: 'permanent', text: say.permanent, commands: [], undo: [], risk: say.riskRemove },
         {
           kind: 'kubernetes',
-          text: say.kubernetes,
-          commands: [...coreDnsCommands(String.raw`s#forward \. /etc/resolv\.conf#forward . GOOD_IP#`)],
+          text: listed.length === 0 ? say.kubernetes : say.corefile,
+          commands: [
+            ...coreDnsCommands(
+              listed.length === 0
+                ? String.raw`s#forward \. /etc/resolv\.conf#forward . GOOD_IP#`
+                : listed
+                    .map(
+                      (address) =>
+                        String.raw`/^ *forward /s#[[:space:]]${address.replaceAll('.', String.raw`\.`)}(:53)?([[:space:]]|$)#\2#`,
+                    )
+                    .join('; '),
+            ),
+          ],
           undo: [],
           risk: say.riskRemove,
+          ...(drafts.length === 0 ? {} : { objects: [...drafts] }),
         },
       ];
     }

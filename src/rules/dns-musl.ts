@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import type { Capture, Connection } from '../model/facts.ts';
 import type { DnsExchange } from '../model/packet-facts.ts';
-import type { Because, Remedy } from '../model/report.ts';
+import type { Because, KubeDraft, Remedy } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import { clusterNamesText, corednsHas, dnsServiceAt, podName, unreadNames } from './cluster-names.ts';
+import { kubePodAt, serviceKey } from './cluster-view.ts';
 import { connectionCount } from './capture-counts.ts';
 import { dnsText, dnsWeakness, nameOf, withoutDns } from './dns-in-capture.ts';
 import { endpointText } from './endpoint-text.ts';
@@ -11,7 +13,8 @@ import { groupBy } from './group-by.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
 import { secondsText } from './seconds-text.ts';
 import { worstFirst } from './worst-first.ts';
-import { coreDnsCommands } from './kube-objects.ts';
+import { coreDnsCommands, dnsPolicyDraft, kubeObjectText, servicePortDraft } from './kube-objects.ts';
+import { type PolicyQuestion, policyVerdict } from './policy-verdict.ts';
 
 /** How a connect ended that did not come up. */
 type Failure = 'unanswered' | 'refused' | 'icmpError';
@@ -39,6 +42,7 @@ export const dnsMusl = defineCaptureRule({
   id: 'dns-musl',
   fault: 'F85',
   scope: 'capture',
+  optional: ['cluster'],
   params: z.strictObject({
     /** A resolver that turns to TCP does it within this time after the truncated answer, milliseconds. */
     tcpWithinMs: z.number().positive().default(5000),
@@ -53,6 +57,8 @@ export const dnsMusl = defineCaptureRule({
   text: {
     en: {
       ...dnsText.en,
+      ...kubeObjectText.en,
+      ...clusterNamesText.en,
       title: 'The resolver loses DNS answers: no TCP after a truncated one, or one id for two questions (musl)',
       dropped: (v: { client: string; server: string; name: string; type: string; frame: number; seconds: string }) =>
         `the answer of ${v.server} about ${v.name} ${v.type} was truncated (TC=1, frame ${v.frame}), and ${v.client} did not ask over TCP within ${v.seconds} s`,
@@ -61,6 +67,11 @@ export const dnsMusl = defineCaptureRule({
       partial: 'The truncated answers held some records, which a resolver may be content with',
       tcpFailed: (v: { client: string; server: string; name: string; frame: number; how: Failure; tcpFrame: number }) =>
         `the answer of ${v.server} about ${v.name} was truncated (TC=1, frame ${v.frame}); ${v.client} turned to TCP (frame ${v.tcpFrame}), and the connect was ${{ unanswered: 'not answered', refused: 'refused', icmpError: 'refused by ICMP' }[v.how]}: TCP port 53 is closed or filtered`,
+      serviceNoTcp: (v: { service: string; address: string }) =>
+        `Kubernetes: Service ${v.service} (${v.address}) has no TCP port 53, only UDP: nobody takes the connect`,
+      policyNoTcp: (v: { policy: string; pod: string; other: string }) =>
+        `Kubernetes: NetworkPolicy ${v.policy} selects pod ${v.pod} and lets UDP port 53 pass to or from ${v.other}, but not TCP port 53`,
+      kubeAddPort: 'The Service of the DNS gets TCP port 53 beside UDP.',
       count: (v: { bad: number; truncated: number }) =>
         `${v.bad} of ${v.truncated} truncated answers were lost in this way`,
       sameId: (v: { client: string; name: string; id: string; frame: number; otherFrame: number }) =>
@@ -88,6 +99,8 @@ export const dnsMusl = defineCaptureRule({
     },
     zh: {
       ...dnsText.zh,
+      ...kubeObjectText.zh,
+      ...clusterNamesText.zh,
       title: '解析器丢失 DNS 应答：应答被截断后不走 TCP，或两个查询用同一个 ID（musl）',
       dropped: (v) =>
         `${v.server} 对 ${v.name} ${v.type} 的应答被截断（TC=1，第 ${v.frame} 帧），${v.client} 在 ${v.seconds} 秒内没有改用 TCP 查询`,
@@ -95,6 +108,11 @@ export const dnsMusl = defineCaptureRule({
       partial: '被截断的应答里有部分记录，解析器可能就用这些',
       tcpFailed: (v) =>
         `${v.server} 对 ${v.name} 的应答被截断（TC=1，第 ${v.frame} 帧）；${v.client} 改用 TCP 查询（第 ${v.tcpFrame} 帧），但连接${{ unanswered: '没有应答', refused: '被拒绝', icmpError: '被 ICMP 拒绝' }[v.how]}：TCP 53 端口没有开放或被过滤`,
+      serviceNoTcp: (v) =>
+        `Kubernetes：Service ${v.service}（${v.address}）没有 TCP 53 端口，只有 UDP：没有人接受该连接`,
+      policyNoTcp: (v) =>
+        `Kubernetes：NetworkPolicy ${v.policy} 选中了 Pod ${v.pod}，放行它与 ${v.other} 之间的 UDP 53，但没有放行 TCP 53`,
+      kubeAddPort: 'DNS 的 Service 在 UDP 之外增加 TCP 53 端口。',
       count: (v) => `${v.truncated} 个被截断的应答中有 ${v.bad} 个这样丢失`,
       sameId: (v) =>
         `${v.client} 从同一端口查询 ${v.name} 的 A 和 AAAA 时用了同一个 ID ${v.id}（第 ${v.frame} 和 ${v.otherFrame} 帧）：它无法区分两个应答`,
@@ -116,7 +134,7 @@ export const dnsMusl = defineCaptureRule({
       riskOpen: '低：开放一个端口',
     },
   },
-  evaluate({ capture, place, params, say }) {
+  evaluate({ capture, place, facts, params, say }) {
     const without = withoutDns(capture, place, say);
     if (without !== null) return without;
     const weak = dnsWeakness(capture, say);
@@ -134,6 +152,7 @@ export const dnsMusl = defineCaptureRule({
     const reasons: Because[] = [];
     const remedies: Remedy[] = [];
     let certain = false;
+    const drafts: KubeDraft[] = [];
     for (const { exchange, frame, fate } of worstFirst(failed, () => 0, 2)) {
       if (fate.kind !== 'tcpFailed') continue;
       certain = true;
@@ -153,6 +172,8 @@ export const dnsMusl = defineCaptureRule({
       );
     }
     if (failed.length > 0) {
+      const [first] = failed;
+      if (first !== undefined) reasons.push(...closedByObjects(first.exchange));
       const server = [...new Set(failed.map(({ exchange }) => exchange.server.address))].slice(0, 3).join(', ');
       remedies.push({ kind: 'permanent', text: say.openTcp({ server }), commands: [], undo: [], risk: say.riskOpen });
     }
@@ -197,13 +218,16 @@ export const dnsMusl = defineCaptureRule({
     if (reasons.length > 0) {
       if (lost.length > 0 || pairs.length > 0)
         remedies.push({ kind: 'application', text: say.application, commands: [], undo: [], risk: say.riskImage });
+      const hasBufsize = corednsHas(facts.cluster, 'bufsize') === true;
       remedies.push({
         kind: 'kubernetes',
         text: say.kubernetes,
-        commands: [...coreDnsCommands(String.raw`s/^( *)errors$/\1errors\n\1bufsize 1232/`)],
+        commands: hasBufsize ? [] : [...coreDnsCommands(String.raw`s/^( *)errors$/\1errors\n\1bufsize 1232/`)],
         undo: [],
         risk: say.riskOpen,
+        ...(drafts.length === 0 ? {} : { objects: drafts }),
       });
+      reasons.push(...unreadNames(facts.cluster, say));
       return certain ? confirmed(reasons, remedies) : likely(reasons, remedies);
     }
     if (weak !== null) return undecided('capture', place, weak);
@@ -211,6 +235,38 @@ export const dnsMusl = defineCaptureRule({
     if (open.length > 0) return undecided('capture', place, say.tooShort({ truncated: open.length, seconds }));
     if (answers === 0) return undecided('capture', place, say.noAnswers);
     return ruledOut(because(say.fine({ answers, truncated: truncated.length }), capture.at));
+
+    /** What the objects of the cluster let pass over UDP and not over TCP. */
+    function closedByObjects({ client, server }: DnsExchange): readonly Because[] {
+      const { cluster } = facts;
+      const served = dnsServiceAt(cluster, server.address);
+      if (cluster === undefined || served === undefined) return [];
+      const { service, all } = served;
+      if (!service.ports.some(({ protocol, port }) => protocol === 'tcp' && port === 53)) {
+        const port = { name: 'dns-tcp', protocol: 'tcp', port: 53, targetPort: 53 } as const;
+        drafts.push(servicePortDraft(say.kubeAddPort, service, port));
+        return [because(say.serviceNoTcp({ service: serviceKey(service), address: server.address }), service.at)];
+      }
+      const asking = kubePodAt(cluster, client.address);
+      for (const { address, ports } of all) {
+        const answering = kubePodAt(cluster, address);
+        const port = ports.find(({ name }) => /tcp/i.test(name))?.port ?? 53;
+        const out = { pod: asking, direction: 'egress', other: { address, pod: answering } } as const;
+        const into = { pod: answering, direction: 'ingress', other: { address: client.address, pod: asking } } as const;
+        for (const { pod, ...way } of [out, into]) {
+          if (pod === undefined) continue;
+          const of = (protocol: PolicyQuestion['protocol']) => policyVerdict(cluster, { ...way, pod, port, protocol });
+          const tcp = of('tcp');
+          if (tcp.how !== 'denied' || !['allowed', 'notSelected'].includes(of('udp').how)) continue;
+          const [policy] = tcp.by;
+          if (policy === undefined) continue;
+          if (way.direction === 'egress') drafts.push(dnsPolicyDraft(pod.namespace, say));
+          const shown = `${policy.namespace}/${policy.name}`;
+          return [because(say.policyNoTcp({ policy: shown, pod: podName(pod), other: way.other.address }), policy.at)];
+        }
+      }
+      return [];
+    }
   },
 });
 

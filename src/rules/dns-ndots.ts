@@ -1,7 +1,17 @@
 import * as z from 'zod';
-import type { Remedy } from '../model/report.ts';
+import type { Because, Remedy } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import {
+  askingPod,
+  clusterNamesText,
+  corednsHas,
+  nodeCache,
+  podName,
+  resolverOfPod,
+  resolverOption,
+  unreadNames,
+} from './cluster-names.ts';
 import { dnsText, dnsWeakness, hasAddress, withoutDns } from './dns-in-capture.ts';
 import { missedNames, type SearchSeries, searchSeries } from './dns-search-series.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -14,6 +24,7 @@ export const dnsNdots = defineCaptureRule({
   id: 'dns-ndots',
   fault: 'F83',
   scope: 'capture',
+  optional: ['cluster'],
   params: z.strictObject({
     /** Names that do not exist before the one that does. */
     minMisses: z.number().int().min(1).default(3),
@@ -33,6 +44,7 @@ export const dnsNdots = defineCaptureRule({
     en: {
       ...kubeObjectText.en,
       ...dnsText.en,
+      ...clusterNamesText.en,
       title: 'Every lookup of an outside name first asks for names that do not exist (ndots)',
       noHits: 'no question in the capture was answered with an address',
       lookup: (v: {
@@ -55,6 +67,12 @@ export const dnsNdots = defineCaptureRule({
       some: (v: { usualMs: string }) => `That costs most of them ${v.usualMs} ms: little for one lookup`,
       fine: (v: { answered: number; most: number }) =>
         `of ${v.answered} questions that were answered with an address, none had more than ${v.most} names that do not exist before it`,
+      optionSet: (v: { pod: string; ndots: string }) =>
+        `Kubernetes: the dnsConfig of pod ${v.pod} says ndots ${v.ndots}, and it still asks like this: it was not created again since, or the program has a resolver of its own`,
+      autopathOff:
+        'Kubernetes: CoreDNS has no plug-in autopath, which would answer the whole series with its first question',
+      autopathOn:
+        'Kubernetes: CoreDNS has the plug-in autopath, and these series were not answered by it (it needs `pods verified`)',
       temporary:
         'Write outside names with a dot at the end (`www.example.com.`): they are asked for as they are, at once',
       kubernetes:
@@ -66,6 +84,7 @@ export const dnsNdots = defineCaptureRule({
     zh: {
       ...kubeObjectText.zh,
       ...dnsText.zh,
+      ...clusterNamesText.zh,
       title: 'ndots 放大：解析外部域名前先查了多个不存在的域名',
       noHits: '抓包中没有任何查询得到地址',
       lookup: (v) =>
@@ -76,6 +95,10 @@ export const dnsNdots = defineCaptureRule({
       cheap: (v) => `多数解析因此只多花 ${v.usualMs} 毫秒：感觉不到，只是增加了 DNS 服务器的查询量`,
       some: (v) => `多数解析因此多花 ${v.usualMs} 毫秒：对单次解析影响不大`,
       fine: (v) => `${v.answered} 个得到地址的查询，之前最多只有 ${v.most} 个不存在的域名`,
+      optionSet: (v) =>
+        `Kubernetes：Pod ${v.pod} 的 dnsConfig 已设置 ndots ${v.ndots}，但仍这样查询：之后没有重建，或程序用自己的解析器`,
+      autopathOff: 'Kubernetes：CoreDNS 没有启用 autopath 插件；启用后第一个查询就能得到整串的结果',
+      autopathOn: 'Kubernetes：CoreDNS 启用了 autopath 插件，但这些查询没有由它应答（需要 `pods verified`）',
       temporary: '外部域名末尾加点（`www.example.com.`），直接按完整域名查询',
       kubernetes:
         'Pod 里设置 `dnsConfig: {options: [{name: ndots, value: "2"}]}`；此后访问 Service 至少要写到 `service.namespace.svc`。NodeLocal DNSCache 可以降低这些无效查询的代价，CoreDNS 的 `autopath` 可以一次应答（需要 `pods verified`）',
@@ -83,7 +106,7 @@ export const dnsNdots = defineCaptureRule({
       riskKubernetes: '中：带两个及以上点的短名不再自动补全，先在一个 Deployment 上验证',
     },
   },
-  evaluate({ capture, place, params, say }) {
+  evaluate({ capture, place, facts, params, say }) {
     const without = withoutDns(capture, place, say);
     if (without !== null) return without;
     const answered = capture.dns.filter(hasAddress).length;
@@ -106,6 +129,11 @@ export const dnsNdots = defineCaptureRule({
         capture.at,
       ),
     ];
+    const client = lookups[0]?.client ?? '';
+    const pod = askingPod(facts.cluster, client);
+    const known = Number(resolverOption(pod, 'ndots')?.value ?? Number.NaN);
+    const isSet = known <= 2;
+    const objects = [...ofPod(), ...ofServers(), ...unreadNames(facts.cluster, say)];
     const remedies: Remedy[] = [
       { kind: 'application', text: say.temporary, commands: [], undo: [], risk: say.riskTemporary },
       {
@@ -114,17 +142,42 @@ export const dnsNdots = defineCaptureRule({
         commands: [],
         undo: [],
         risk: say.riskKubernetes,
-        objects: [dnsOptionDraft(say.kubeNdots({ ndots: '2' }), 'ndots', '2')],
+        ...(isSet
+          ? {}
+          : { objects: [dnsOptionDraft(say.kubeNdots({ ndots: '2' }), 'ndots', '2', pod?.dnsConfig?.options)] }),
       },
     ];
     const usualMs = median(lookups.map(wastedMs));
     if (usualMs < params.cheapMs)
       return ruledOut(...reasons, because(say.cheap({ usualMs: usualMs.toFixed(1) }), capture.at));
     if (lookups.length < params.minLookups)
-      return likely([...reasons, because(say.few({ lookups: lookups.length }), capture.at)], remedies);
+      return likely([...reasons, because(say.few({ lookups: lookups.length }), capture.at), ...objects], remedies);
     return usualMs >= params.minWastedMs
-      ? confirmed(reasons, remedies)
-      : likely([...reasons, because(say.some({ usualMs: usualMs.toFixed(1) }), capture.at)], remedies);
+      ? confirmed([...reasons, ...objects], remedies)
+      : likely([...reasons, because(say.some({ usualMs: usualMs.toFixed(1) }), capture.at), ...objects], remedies);
+
+    function ofPod(): readonly Because[] {
+      if (pod === null) return [];
+      const set = isSet ? [because(say.optionSet({ pod: podName(pod), ndots: String(known) }), pod.at)] : [];
+      return set.length > 0 ? set : [resolverOfPod(pod, say)];
+    }
+
+    /** What would make the wasted questions cheap, and is there or not. */
+    function ofServers(): readonly Because[] {
+      const { cluster } = facts;
+      const [config] = cluster?.dns ?? [];
+      const hasAutopath = corednsHas(cluster, 'autopath');
+      const autopath =
+        config === undefined || hasAutopath === undefined
+          ? []
+          : [because(hasAutopath ? say.autopathOn : say.autopathOff, config.at)];
+      const cache = nodeCache(cluster, client, lookups[0]?.hit.server.address ?? '');
+      const passedBy =
+        cache === undefined || cache.takes
+          ? []
+          : [because(say.dnsCacheRuns({ pod: podName(cache.pod) }), cache.pod.at)];
+      return [...autopath, ...passedBy];
+    }
   },
 });
 

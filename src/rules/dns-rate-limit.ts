@@ -1,8 +1,11 @@
 import * as z from 'zod';
 import type { Capture } from '../model/facts.ts';
+import type { At } from '../model/evidence.ts';
 import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import { clusterText, kubeEndpointsOf, kubeNodeOf, serviceKey } from './cluster-view.ts';
+import { corednsDrafts, kubeObjectText } from './kube-objects.ts';
 import { deviceRises } from './counter-rise.ts';
 import { dnsText, dnsWeakness, watchedMs } from './dns-in-capture.ts';
 import { groupBy } from './group-by.ts';
@@ -26,7 +29,7 @@ export const dnsRateLimit = defineNodeRule({
   anyProtocol: true,
   roles: ['client', 'forwarder'],
   needs: ['counters'],
-  optional: ['capture'],
+  optional: ['capture', 'cluster'],
   params: z.strictObject({
     /** Questions in one second from which on a cloud may drop some: the lowest limit that is known, of AWS. */
     limitPerSecond: z.number().int().min(1).default(1024),
@@ -44,6 +47,8 @@ export const dnsRateLimit = defineNodeRule({
   text: {
     en: {
       ...dnsText.en,
+      ...kubeObjectText.en,
+      ...clusterText.en,
       title: 'The cloud drops DNS questions: this node asks more per second than it may',
       exceeded: (v: { device: string; rise: number }) =>
         `${v.device}: linklocal_allowance_exceeded +${v.rise} in the window: packets to local services (name server, metadata, time) were dropped by the cloud`,
@@ -56,6 +61,12 @@ export const dnsRateLimit = defineNodeRule({
         `${v.lost} questions to ${v.server} got no answer, and ${v.answered} did, in the same window`,
       limits:
         'Limits that are known: AWS 1024 packets per second for each network interface, Huawei Cloud 2000 requests (600 recursive) and Alibaba Cloud 5000 requests per second for each instance',
+      ofAws: (v: { node: string }) =>
+        `Kubernetes: node ${v.node} is one of AWS (providerID), whose limit is 1024 packets per second for each network interface`,
+      ofOther: (v: { node: string; provider: string }) =>
+        `Kubernetes: node ${v.node} is one of ${v.provider} (providerID): its own limit is what counts, ask its documentation`,
+      allHere: (v: { service: string; here: number; ready: number }) =>
+        `Kubernetes: ${v.here} of ${v.ready} ready pods of Service ${v.service} are on this node: what they ask for all pods of the cluster leaves by its network card`,
       notFelt: 'No loss of questions was seen with it in this window: the packets may be for metadata or time',
       noCounter:
         'The driver here does not count it: what would confirm is the metric of the provider, or fewer losses with fewer questions',
@@ -71,6 +82,8 @@ export const dnsRateLimit = defineNodeRule({
     },
     zh: {
       ...dnsText.zh,
+      ...kubeObjectText.zh,
+      ...clusterText.zh,
       title: '云平台丢弃 DNS 查询：节点每秒查询数超过上限',
       exceeded: (v) =>
         `${v.device}：窗口内 linklocal_allowance_exceeded +${v.rise}：发往本地服务（DNS、元数据、时间）的包被云平台丢弃`,
@@ -80,6 +93,10 @@ export const dnsRateLimit = defineNodeRule({
       lost: (v) => `同一窗口内，向 ${v.server} 的查询有 ${v.lost} 个没有应答，${v.answered} 个有应答`,
       limits:
         '已知的上限：AWS 每块网卡每秒 1024 个包，华为云每台 ECS 每秒 2000 次（递归 600 次），阿里云每台 ECS 每秒 5000 次',
+      ofAws: (v) => `Kubernetes：节点 ${v.node} 属于 AWS（providerID），其上限为每块网卡每秒 1024 个包`,
+      ofOther: (v) => `Kubernetes：节点 ${v.node} 属于 ${v.provider}（providerID）：以它自己的上限为准，请查其文档`,
+      allHere: (v) =>
+        `Kubernetes：Service ${v.service} 的 ${v.ready} 个就绪 Pod 中有 ${v.here} 个在本节点上：它们替整个集群发出的查询都经过本节点的网卡`,
       notFelt: '窗口内没有看到查询丢失：这些包也可能是元数据或时间服务的',
       noCounter: '这里的驱动没有相应计数：要坐实，请看云厂商的监控，或减少查询后看丢失是否减少',
       below: (v) => `一秒内对同一台服务器最多 ${v.peak} 次查询：低于所有已知的上限（最低 ${v.limit}）`,
@@ -92,7 +109,9 @@ export const dnsRateLimit = defineNodeRule({
       riskCache: '低：应答最旧可达其 TTL',
     },
   },
-  evaluate({ node, facts, params, say }) {
+  evaluate({ node, facts, plan, params, say }) {
+    const crowd = serversHere();
+    const placed = [...cloudOf(), ...crowd];
     const { capture } = facts;
     const allowance = deviceRises(
       facts.counters,
@@ -112,8 +131,8 @@ export const dnsRateLimit = defineNodeRule({
       const { device, rise } = counter;
       const reasons = [because(say.exceeded({ device, rise }), counter.counter.at)];
       if (hurt === undefined || capture === undefined || weak !== null)
-        return likely([...reasons, because(weak ?? say.notFelt, counter.counter.at)], remedies());
-      return confirmed([...reasons, ...sentencesOf(hurt, capture)], remedies());
+        return likely([...reasons, because(weak ?? say.notFelt, counter.counter.at), ...placed], remedies());
+      return confirmed([...reasons, ...sentencesOf(hurt, capture), ...placed], remedies());
     }
     if (counter !== undefined) {
       const devices = [...new Set(allowance.map(({ device }) => device))].slice(0, 8).join(', ');
@@ -126,7 +145,30 @@ export const dnsRateLimit = defineNodeRule({
       return ruledOut(because(say.below({ peak: busiest.peak, limit: params.limitPerSecond }), capture.at));
     if (hurt === undefined || hurt.peak < params.limitPerSecond)
       return ruledOut(because(say.noLoss({ peak: busiest.peak }), capture.at));
-    return likely([...sentencesOf(hurt, capture), because(say.noCounter, capture.at)], remedies());
+    return likely([...sentencesOf(hurt, capture), because(say.noCounter, capture.at), ...placed], remedies());
+
+    /** Whose limits count. */
+    function cloudOf(): readonly Because[] {
+      const { cluster } = facts;
+      const own = cluster === undefined ? undefined : kubeNodeOf(cluster, plan, node);
+      if (cluster === undefined || own === undefined) return [];
+      const { provider, name } = own;
+      if (provider === undefined || provider === null) return [];
+      return [because(provider === 'aws' ? say.ofAws({ node: name }) : say.ofOther({ node: name, provider }), own.at)];
+    }
+
+    /** How many of those who ask for the whole cluster are on this node. */
+    function serversHere(): readonly Because[] {
+      const name = facts.cluster === undefined ? undefined : kubeNodeOf(facts.cluster, plan, node)?.name;
+      const service = facts.cluster?.services?.find(({ selector }) => selector?.['k8s-app'] === 'kube-dns');
+      if (facts.cluster === undefined || service === undefined) return [];
+      const ready = (kubeEndpointsOf(facts.cluster, service) ?? []).filter((one) => one.ready);
+      const here = ready.filter((one) => one.node === name);
+      const at: At | undefined = here[0]?.at;
+      // one of many is the rule: it is more than its share that makes a node busy
+      if (at === undefined || here.length * 2 <= ready.length) return [];
+      return [because(say.allHere({ service: serviceKey(service), here: here.length, ready: ready.length }), at)];
+    }
 
     function sentencesOf({ server, peak, lost, answered }: Asked, { at }: Capture): Because[] {
       return [
@@ -138,7 +180,14 @@ export const dnsRateLimit = defineNodeRule({
 
     function remedies(): Remedy[] {
       return [
-        { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskKubernetes },
+        {
+          kind: 'kubernetes',
+          text: say.kubernetes,
+          commands: [],
+          undo: [],
+          risk: say.riskKubernetes,
+          ...(crowd.length > 0 ? { objects: [...corednsDrafts(say)] } : {}),
+        },
         { kind: 'permanent', node, text: say.permanent, commands: [], undo: [], risk: say.riskCache },
       ];
     }

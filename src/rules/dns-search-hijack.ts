@@ -4,11 +4,12 @@ import type { DnsExchange } from '../model/packet-facts.ts';
 import type { Because } from '../model/report.ts';
 import { defineCaptureRule } from '../model/rule.ts';
 import { because } from './because.ts';
+import { askingPod, clusterNamesText, podName, resolverOfPod, unreadNames } from './cluster-names.ts';
 import { dnsText, dnsWeakness, hasAddress, nameOf, withoutDns } from './dns-in-capture.ts';
 import { missedNames, type SearchSeries, searchSeries } from './dns-search-series.ts';
 import { groupBy } from './group-by.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
-import { searchDomainRemedies, searchDomainText } from './search-domain-remedies.ts';
+import { isSameDomain, searchDomainRemedies, searchDomainText } from './search-domain-remedies.ts';
 import { worstFirst } from './worst-first.ts';
 
 /** Last labels that only names on the internet have, so that a name that ends in one is complete. */
@@ -30,6 +31,7 @@ export const dnsSearchHijack = defineCaptureRule({
   id: 'dns-search-hijack',
   fault: 'F82',
   scope: 'capture',
+  optional: ['cluster'],
   params: z.strictObject({
     /** Domain of the cluster: what its services are completed with is no hijack. */
     clusterDomain: z.string().min(1).default('cluster.local'),
@@ -43,6 +45,7 @@ export const dnsSearchHijack = defineCaptureRule({
     en: {
       ...dnsText.en,
       ...searchDomainText.en,
+      ...clusterNamesText.en,
       title: 'A search domain answers in place of the name that was meant',
       answered: (v: {
         client: string;
@@ -60,6 +63,12 @@ export const dnsSearchHijack = defineCaptureRule({
       complete: (v: { name: string }) => `${v.name} looks like a complete name, not like one to be completed`,
       wouldConfirm: (v: { name: string }) =>
         `What ${v.name} itself has was not asked here. What would confirm: an answer for the name with a dot at its end that differs from the one without`,
+      ofPod: (v: { domain: string; pod: string }) =>
+        `Kubernetes: ${v.domain} stands in the dnsConfig of pod ${v.pod} itself (searches)`,
+      ofNode: (v: { domain: string; pod: string; policy: string }) =>
+        `Kubernetes: pod ${v.pod} has dnsPolicy ${v.policy} and does not name ${v.domain} itself: it comes from the resolv.conf of its node, which the kubelet appends`,
+      ofCluster: (v: { domain: string; where: string; plugins: string }) =>
+        `Kubernetes: the cluster's own DNS has a block for ${v.domain} (${v.where}: ${v.plugins}): it may be what answers`,
       none: 'no lookup in the capture went through a search list',
       fine: (v: { lookups: number }) =>
         `${v.lookups} lookups went through a search list, and none took the address of another name`,
@@ -67,6 +76,7 @@ export const dnsSearchHijack = defineCaptureRule({
     zh: {
       ...dnsText.zh,
       ...searchDomainText.zh,
+      ...clusterNamesText.zh,
       title: '搜索域劫持：补上搜索域的域名被当成了要找的域名',
       answered: (v) =>
         `${v.client} 要解析 ${v.name}，${v.missed > 0 ? `搜索域里另外 ${v.missed} 个域名都不存在，` : ''}而 ${v.name}.${v.suffix} 返回了 ${v.addresses}（第 ${v.frame} 帧）：解析器会把它当成结果`,
@@ -74,11 +84,16 @@ export const dnsSearchHijack = defineCaptureRule({
       alike: (v) => `${v.suffix} 下 ${v.names} 个不同的域名得到相同的 ${v.addresses}：像是泛解析记录`,
       complete: (v) => `${v.name} 看起来是完整域名，不需要补全`,
       wouldConfirm: (v) => `抓包中没有查询 ${v.name} 本身。要坐实：分别解析末尾加点和不加点的域名，两个结果不同`,
+      ofPod: (v) => `Kubernetes：${v.domain} 写在 Pod ${v.pod} 自己的 dnsConfig（searches）中`,
+      ofNode: (v) =>
+        `Kubernetes：Pod ${v.pod} 的 dnsPolicy 为 ${v.policy}，自己没有写 ${v.domain}：它来自所在节点的 resolv.conf，由 kubelet 追加`,
+      ofCluster: (v) =>
+        `Kubernetes：集群自己的 DNS 有 ${v.domain} 的配置块（${v.where}：${v.plugins}）：应答可能来自它`,
       none: '抓包中没有经过搜索域的解析',
       fine: (v) => `有 ${v.lookups} 次解析经过搜索域，没有一次拿到别的域名的地址`,
     },
   },
-  evaluate({ capture, place, params, say }) {
+  evaluate({ capture, place, facts, params, say }) {
     const without = withoutDns(capture, place, say);
     if (without !== null) return without;
     const all = searchSeries(capture);
@@ -88,13 +103,34 @@ export const dnsSearchHijack = defineCaptureRule({
       const shown = worstFirst(certain.length > 0 ? certain : found, ({ alike }) => alike);
       const reasons = shown.flatMap((hijack) => sentencesOf(hijack));
       const suffixes = [...new Set(shown.map(({ series }) => series.suffix))];
-      const remedies = searchDomainRemedies({ domains: suffixes, names: [], say });
-      return certain.length > 0 ? confirmed(reasons, remedies) : likely(reasons, remedies);
+      const pod = askingPod(facts.cluster, shown[0]?.series.client ?? '');
+      const told = [...reasons, ...suffixes.slice(0, 2).flatMap((suffix) => originOf(suffix, pod))];
+      const all = [...told, ...unreadNames(facts.cluster, say)];
+      const remedies = searchDomainRemedies({ domains: suffixes, names: [], say, pod });
+      return certain.length > 0 ? confirmed(all, remedies) : likely(all, remedies);
     }
     const weak = dnsWeakness(capture, say);
     if (weak !== null) return undecided('capture', place, weak);
     if (all.length === 0) return notApplicable(because(say.none, capture.at));
     return ruledOut(because(say.fine({ lookups: all.length }), capture.at));
+
+    /** Where the domain comes from: the pod itself, or its node; and whether the cluster answers for it. */
+    function originOf(domain: string, pod: ReturnType<typeof askingPod>): readonly Because[] {
+      const blocks = (facts.cluster?.dns ?? []).flatMap(({ where, servers, at }) =>
+        servers
+          .filter(({ zones }) => zones.some((zone) => isSameDomain(zoneOf(zone), domain)))
+          .map(({ plugins }) => because(say.ofCluster({ domain, where, plugins: plugins.slice(0, 6).join(' ') }), at)),
+      );
+      if (pod === null) return blocks;
+      const values = { domain, pod: podName(pod), policy: pod.dnsPolicy ?? '-' };
+      const isOwn = pod.dnsConfig?.searches.some((one) => isSameDomain(one, domain)) === true;
+      const origin = isOwn
+        ? because(say.ofPod(values), pod.at)
+        : pod.dnsPolicy === 'None'
+          ? resolverOfPod(pod, say)
+          : because(say.ofNode(values), pod.at);
+      return [origin, ...blocks];
+    }
 
     function sentencesOf({ series, missed, meant, alike }: Hijack): Because[] {
       const { client, name, suffix, hit } = series;
@@ -124,6 +160,11 @@ export const dnsSearchHijack = defineCaptureRule({
     }
   },
 });
+
+/** `corp.example:53`, `dns://corp.example.` of a Corefile -> the zone. */
+function zoneOf(zone: string): string {
+  return zone.replace(/^[a-z]+:\/\//, '').replace(/:\d+$/, '');
+}
 
 function hijacksOf(capture: Capture, all: readonly SearchSeries[], clusterDomain: string): readonly Hijack[] {
   const seen = new Set(all.map(({ hit }) => hit));

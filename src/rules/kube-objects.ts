@@ -1,3 +1,4 @@
+import type { CniConfig } from '../model/cluster-objects.ts';
 import type { KernelSetting, KubeDraft } from '../model/report.ts';
 import { safePodSysctls } from './pod-sysctls.ts';
 
@@ -33,6 +34,9 @@ export const kubeObjectText = {
       `Sets the kernel settings of the node ${v.host} at every start of it. Without nodeSelector: of all nodes. Pods have their own settings, this is for the node's network and for hostNetwork.`,
     kubeNdots: (v: { ndots: string }) =>
       `Names with ${v.ndots} or more dots are asked for as they are first. The pods are created again. Options of the same name replace those of the cluster.`,
+    kubeServers: 'The name servers of the pods, without those that do not answer. The pods are created again.',
+    kubeSearches:
+      'The search list of the pods, without the domain that answers for others. The pods are created again.',
     kubeReopen: 'A second socket for the second question (glibc; musl does not know it). The pods are created again.',
     kubeLocalPolicy:
       'Every node takes the connections, also those without a pod. The source address of clients is no longer seen by the pods.',
@@ -41,6 +45,16 @@ export const kubeObjectText = {
     kubeNameWorkload: 'Put in what makes the pods: kind, namespace and name.',
     kubePolicy: (v: { direction: string }) =>
       `Allows ${v.direction}, beside what other policies allow. See that the labels are those of the pod: a policy that selects other pods isolates them from everything that it does not allow.`,
+    kubeDnsPolicy:
+      'Allows the pod to ask the DNS of the cluster, over UDP and over TCP (answers that are too large for UDP), beside what other policies allow.',
+    kubeDnsSpread: 'CoreDNS: its pods on different nodes, as far as there are some.',
+    kubeDnsBudget: 'CoreDNS: no drain of nodes takes its last pod.',
+    kubeServicePort: (v: { name: string; port: number }) =>
+      `Service: port ${v.port} leads to the port that the pods have (${v.name}).`,
+    kubeCpuLimit: (v: { limit: string }) =>
+      `CPU limit ${v.limit}. Where CONTAINER stands, put its name in: the API refuses the object until then. The pods are created again, and their nodes must have the CPU time.`,
+    kubeFlannelMtu: (v: { mtu: number }) =>
+      `flannel: MTU ${v.mtu} for its device and for pods that are created from then on. Then: kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds (in older installations: -n kube-system).`,
     kubeInto: (v: { port: number; other: string }) => `${v.other} to port ${v.port} of the pod`,
     kubeOutTo: (v: { port: number; other: string }) => `the pod to port ${v.port} of ${v.other}`,
     kubeFelixMtu: (v: { mtu: number; device: string }) =>
@@ -68,6 +82,8 @@ export const kubeObjectText = {
       `每次启动时设置节点 ${v.host} 的内核参数。去掉 nodeSelector 就是所有节点。Pod 有自己的设置，这里只管节点自己的网络和 hostNetwork。`,
     kubeNdots: (v: { ndots: string }) =>
       `带 ${v.ndots} 个及以上点的名字先按原样查询。Pod 会被重建。同名选项会替换集群的设置。`,
+    kubeServers: 'Pod 的 DNS 服务器，去掉不应答的。Pod 会被重建。',
+    kubeSearches: 'Pod 的搜索域，去掉冒充其他域名的那个。Pod 会被重建。',
     kubeReopen: '第二个查询使用另一个套接字（glibc；musl 不认识该选项）。Pod 会被重建。',
     kubeLocalPolicy: '每个节点都接收连接，没有 Pod 的节点也是。Pod 将看不到客户端的源地址。',
     kubeGraceful: (v: { port: string }) =>
@@ -75,6 +91,15 @@ export const kubeObjectText = {
     kubeNameWorkload: '请填入创建这些 Pod 的对象：kind、namespace 和 name。',
     kubePolicy: (v: { direction: string }) =>
       `在其他策略之外放行${v.direction}。请确认标签是该 Pod 的：选中其他 Pod 的策略会把它们与未放行的一切隔离。`,
+    kubeDnsPolicy: '在其他策略之外，放行该 Pod 对集群 DNS 的查询，UDP 和 TCP 都放行（应答太大时走 TCP）。',
+    kubeDnsSpread: 'CoreDNS：它的 Pod 尽量分布在不同节点上。',
+    kubeDnsBudget: 'CoreDNS：驱逐节点时不会带走最后一个 Pod。',
+    kubeServicePort: (v: { name: string; port: number }) =>
+      `Service：端口 ${v.port} 指向 Pod 真正的端口（${v.name}）。`,
+    kubeCpuLimit: (v: { limit: string }) =>
+      `CPU 限额 ${v.limit}。写着 CONTAINER 的地方请填入容器的名字：在此之前 API 会拒绝该对象。Pod 会被重建，节点也要有足够的 CPU。`,
+    kubeFlannelMtu: (v: { mtu: number }) =>
+      `flannel：它的设备和此后创建的 Pod 的 MTU 为 ${v.mtu}。然后执行：kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds（旧的安装方式：-n kube-system）。`,
     kubeInto: (v: { port: number; other: string }) => `从 ${v.other} 到 Pod 端口 ${v.port} 的流量`,
     kubeOutTo: (v: { port: number; other: string }) => `从 Pod 到 ${v.other} 端口 ${v.port} 的流量`,
     kubeFelixMtu: (v: { mtu: number; device: string }) =>
@@ -175,12 +200,39 @@ function settingContainer(settings: readonly KernelSetting[]): KubeObject {
   };
 }
 
-/** Options of the resolver for the pods of a workload (pod.spec.dnsConfig). */
-export function dnsOptionDraft(about: string, name: string, value?: string): KubeDraft {
-  return {
-    about,
-    object: podTemplate({ dnsConfig: { options: [{ name, ...(value === undefined ? {} : { value }) }] } }),
-  };
+/** An option of the resolver, with or without a value: `ndots:2`, `single-request-reopen`. */
+interface DnsOption {
+  readonly name: string;
+  readonly value?: string | null;
+}
+
+/**
+ * Options of the resolver for the pods of a workload (pod.spec.dnsConfig).
+ *
+ * @param others that the pods have already: the list is taken as a whole (x-kubernetes-list-type: atomic)
+ */
+export function dnsOptionDraft(
+  about: string,
+  name: string,
+  value?: string,
+  others: readonly DnsOption[] = [],
+): KubeDraft {
+  const all: readonly DnsOption[] = [
+    ...others.filter((one) => one.name !== name),
+    { name, ...(value === undefined ? {} : { value }) },
+  ];
+  const options = all.map((one) => (one.value === undefined || one.value === null ? { name: one.name } : { ...one }));
+  return { about, object: podTemplate({ dnsConfig: { options } }) };
+}
+
+/** The whole list of name servers of a pod's dnsConfig: server-side apply replaces lists of plain values. */
+export function dnsServersDraft(nameservers: readonly string[], say: KubeObjectSentences): KubeDraft {
+  return { about: say.kubeServers, object: podTemplate({ dnsConfig: { nameservers: [...nameservers] } }) };
+}
+
+/** The whole search list of a pod's dnsConfig. */
+export function dnsSearchesDraft(searches: readonly string[], say: KubeObjectSentences): KubeDraft {
+  return { about: say.kubeSearches, object: podTemplate({ dnsConfig: { searches: [...searches] } }) };
 }
 
 /** Rollouts that lose no connection: a pod ends only when nobody sends to it any more. */
@@ -293,6 +345,138 @@ export function policyDraft(
       },
     },
   };
+}
+
+/** A policy that lets a pod ask the DNS of the cluster in both ways. */
+export function dnsPolicyDraft(namespace: string, say: KubeObjectSentences): KubeDraft {
+  return {
+    about: say.kubeDnsPolicy,
+    object: {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'netcheck-allow-dns', namespace },
+      spec: {
+        podSelector: { matchLabels: { 'app.kubernetes.io/name': 'PUT-THE-LABEL-OF-THE-POD-HERE' } },
+        policyTypes: ['Egress'],
+        egress: [
+          {
+            to: [
+              {
+                namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+                podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+              },
+            ],
+            ports: [
+              { protocol: 'UDP', port: 53 },
+              { protocol: 'TCP', port: 53 },
+            ],
+          },
+        ],
+      },
+    },
+  };
+}
+
+/** CoreDNS that outlives a node: pods apart from each other, and a drain that waits. */
+export function corednsDrafts(say: KubeObjectSentences): readonly KubeDraft[] {
+  const labels = { matchLabels: { 'k8s-app': 'kube-dns' } };
+  const apart = { maxSkew: 1, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' };
+  return [
+    {
+      about: say.kubeDnsSpread,
+      object: {
+        apiVersion: 'apps/v1',
+        kind: 'Deployment',
+        metadata: { name: 'coredns', namespace: 'kube-system' },
+        spec: { template: { spec: { topologySpreadConstraints: [{ ...apart, labelSelector: labels }] } } },
+      },
+    },
+    {
+      about: say.kubeDnsBudget,
+      object: {
+        apiVersion: 'policy/v1',
+        kind: 'PodDisruptionBudget',
+        metadata: { name: 'netcheck-coredns', namespace: 'kube-system' },
+        spec: { minAvailable: 1, selector: labels },
+      },
+    },
+  ];
+}
+
+/** One port of a Service: server-side apply keeps the others (its ports are known by port and protocol). */
+export function servicePortDraft(
+  about: string,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  port: {
+    readonly name: string;
+    readonly protocol: 'tcp' | 'udp' | 'sctp';
+    readonly port: number;
+    readonly targetPort: number | string;
+  },
+): KubeDraft {
+  const { name: portName, protocol, ...rest } = port;
+  const named = portName === '' ? {} : { name: portName };
+  return {
+    about,
+    object: {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name, namespace },
+      spec: { ports: [{ ...named, protocol: protocol.toUpperCase(), ...rest }] },
+    },
+  };
+}
+
+/** The CPU limit of one container of a workload. */
+export function cpuLimitDraft(limit: string, say: KubeObjectSentences): KubeDraft {
+  return {
+    about: say.kubeCpuLimit({ limit }),
+    serves: true,
+    object: podTemplate({ containers: [{ name: 'CONTAINER', resources: { limits: { cpu: limit } } }] }),
+  };
+}
+
+/**
+ * flannel's MTU: its configuration is one text of JSON in a ConfigMap, so it is written back whole.
+ *
+ * @param config as it was read, where netcheck knows every key of it; else there is none
+ */
+export function flannelMtuDrafts(
+  config: Pick<CniConfig, 'plugin' | 'document' | 'where'> | undefined,
+  mtu: number,
+  say: KubeObjectSentences,
+): readonly KubeDraft[] {
+  const [, namespace] = /^ConfigMap ([a-z0-9-]+)\/kube-flannel-cfg$/.exec(config?.where ?? '') ?? [];
+  if (config?.plugin !== 'flannel' || typeof config.document !== 'string' || namespace === undefined) return [];
+  let document: unknown;
+  try {
+    document = JSON.parse(config.document);
+  } catch {
+    return [];
+  }
+  const { Backend: backend, ...rest } = document as { Backend?: object };
+  const netConf = JSON.stringify({ ...rest, Backend: { ...backend, MTU: mtu } });
+  return [
+    {
+      about: say.kubeFlannelMtu({ mtu }),
+      object: {
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'kube-flannel-cfg', namespace },
+        data: { 'net-conf.json': netConf },
+      },
+    },
+  ];
+}
+
+/** The same where the configuration was not read: the text is changed where it is. */
+export function flannelCommands(mtu: number): readonly string[] {
+  const changed = `kubectl -n kube-flannel get configmap kube-flannel-cfg -o yaml | sed -E '/"MTU":/d; s/^( *)"Type":/\\1"MTU": ${mtu},\\n\\1"Type":/'`;
+  return [
+    `${changed} | kubectl diff -f -`,
+    `${changed} | kubectl apply -f -`,
+    'kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds',
+  ];
 }
 
 function configMap(name: string, data: Readonly<Record<string, string>>): KubeObject {

@@ -1,5 +1,6 @@
 import type { Remedy } from '../model/report.ts';
-import { dnsOptionDraft, kubeObjectText } from './kube-objects.ts';
+import type { KubePod } from '../model/cluster-objects.ts';
+import { dnsOptionDraft, dnsSearchesDraft, kubeObjectText } from './kube-objects.ts';
 
 /** Sentences of the remedies against a search domain that answers for other names. */
 export const searchDomainText = {
@@ -45,13 +46,19 @@ export function searchDomainRemedies({
   domains,
   names,
   say,
+  pod,
 }: {
   readonly node?: string;
   readonly domains: readonly string[];
   readonly names: readonly string[];
   readonly say: SearchDomainSentences;
+  /** That looked them up, as Kubernetes has it. */
+  readonly pod?: Pick<KubePod, 'dnsConfig'> | null;
 }): Remedy[] {
   const where = node === undefined ? {} : { node };
+  const own = pod?.dnsConfig?.searches ?? [];
+  const left = own.filter((one) => !domains.some((domain) => isSameDomain(one, domain)));
+  const isOwn = left.length < own.length;
   const safe = domains.filter((domain) => /^[\w.-]+$/.test(domain));
   const look = ['grep -nE "^(search|domain)" /etc/resolv.conf', ...names.map((name) => `getent ahosts ${name}`)];
   const takeOut: Remedy[] =
@@ -91,8 +98,18 @@ export function searchDomainRemedies({
       commands: [],
       undo: [],
       risk: say.riskPermanent,
-      // the search list stays, and is asked after the name itself
-      objects: [dnsOptionDraft(say.kubeNdots({ ndots: '1' }), 'ndots', '1')],
+      // the search list stays, and is asked after the name itself; where the pod names the domain itself it goes
+      objects: [
+        isOwn
+          ? dnsSearchesDraft(left, say)
+          : dnsOptionDraft(say.kubeNdots({ ndots: '1' }), 'ndots', '1', pod?.dnsConfig?.options),
+      ],
     },
   ];
+}
+
+/** Names are compared without case and without the root. */
+export function isSameDomain(one: string, other: string): boolean {
+  const plain = (domain: string): string => domain.toLowerCase().replace(/\.$/, '');
+  return plain(one) === plain(other);
 }

@@ -466,18 +466,31 @@ export function judgePath(rule: AnyRule, input: PathCase): Judged {
   );
 }
 
-/** A rule of scope `capture` on one capture, as `netcheck pcap` asks it. `capture` undefined: there is none. */
+/**
+ * A rule of scope `capture` on one capture, as `netcheck pcap` asks it, or with facts of the node as in a run. `capture`
+ * undefined: there is none.
+ */
 export function judgeOnCapture(
   rule: AnyRule,
   given: Capture | undefined,
   params: unknown = {},
   language: 'en' | 'zh' = 'en',
+  facts: Facts = {},
 ): Judged {
   if (rule.scope !== 'capture') throw new TypeError(`${rule.id} does not judge captures`);
   const place = 'incident.pcap';
   if (given === undefined) return unknown([{ fact: 'capture', node: place, why: 'not collected' }]);
   const evaluate = (input: object): Outcome | Undecided => rule.evaluate(input as never);
-  return judged(rule, evaluate({ capture: given, place, params: rule.params.parse(params), say: rule.text[language] }));
+  return judged(
+    rule,
+    evaluate({
+      capture: given,
+      facts: only(facts, rule.optional ?? []),
+      place,
+      params: rule.params.parse(params),
+      say: rule.text[language],
+    }),
+  );
 }
 
 /** The engine hands a rule what it declared, and nothing else. */

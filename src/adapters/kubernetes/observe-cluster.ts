@@ -275,12 +275,14 @@ async function readPolicies({ read }: Look, pods: readonly KubePod[]): Promise<v
   );
 }
 
-async function readEvents({ read, now }: Look, pods: readonly KubePod[]): Promise<void> {
+async function readEvents({ read, now, question }: Look, pods: readonly KubePod[]): Promise<void> {
   const since = now() - recentMs;
   const worthIt = pods.filter(
-    ({ ready, deletedAtMs, readySinceMs, containers }) =>
+    ({ ready, deletedAtMs, readySinceMs, containers, addresses }) =>
       !ready ||
       deletedAtMs !== null ||
+      // DNSConfigForming is told of pods that are well
+      (question.names && addresses.some((address) => question.addresses.includes(address))) ||
       (readySinceMs ?? 0) > since ||
       containers.some(({ last }) => (last?.finishedAtMs ?? 0) > since),
   );

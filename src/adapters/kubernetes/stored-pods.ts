@@ -23,7 +23,20 @@ const ContainerStatus = z.object({
 const Container = z.object({
   name: z.string(),
   ports: listOf(z.object({ name: optionalText, containerPort: z.number().int(), protocol: optionalText })),
+  resources: z
+    .object({ limits: z.object({ cpu: z.union([z.string(), z.number()]).nullish() }).nullish() })
+    .nullish()
+    .catch(null),
 });
+
+const DnsConfig = z
+  .object({
+    nameservers: listOf(z.string(), 10),
+    searches: listOf(z.string(), 40),
+    options: listOf(z.object({ name: z.string(), value: z.string().nullish() }), 20),
+  })
+  .nullish()
+  .catch(null);
 
 const Pod = z.object({
   metadata: z.object({
@@ -33,7 +46,14 @@ const Pod = z.object({
     deletionTimestamp: optionalText,
   }),
   spec: z
-    .object({ nodeName: optionalText, hostNetwork: z.boolean().nullish(), containers: listOf(Container, 50) })
+    .object({
+      nodeName: optionalText,
+      hostNetwork: z.boolean().nullish(),
+      containers: listOf(Container, 50),
+      dnsPolicy: optionalText,
+      dnsConfig: DnsConfig,
+      hostAliases: listOf(z.object({ ip: z.string(), hostnames: listOf(z.string(), 20) }), 50),
+    })
     .nullish(),
   status: z
     .object({
@@ -66,6 +86,12 @@ export function storedPod(item: unknown): KubePod | undefined {
     node: spec?.nodeName ?? null,
     addresses: addresses.length > 0 || status?.podIP === undefined ? addresses : [status.podIP],
     hostNetwork: spec?.hostNetwork ?? false,
+    dnsPolicy: spec?.dnsPolicy ?? null,
+    dnsConfig: dnsConfigOf(spec?.dnsConfig),
+    hostAliases: (spec?.hostAliases ?? []).map(({ ip, hostnames }) => ({
+      address: oneLine(ip),
+      names: hostnames.map(oneLine),
+    })),
     phase: status?.phase ?? 'Unknown',
     ready: ready?.status === 'True',
     readySinceMs: timeOf(ready?.lastTransitionTime),
@@ -98,9 +124,25 @@ export function storedPod(item: unknown): KubePod | undefined {
           port: port.containerPort,
           protocol: protocolOf(port.protocol),
         })),
+        cpuLimit: cpuLimitOf(declared.find((container) => container.name === name)),
       };
     }),
   };
+}
+
+function dnsConfigOf(config: z.output<typeof DnsConfig>): KubePod['dnsConfig'] {
+  if (!config) return null;
+  return {
+    nameservers: config.nameservers.map(oneLine),
+    searches: config.searches.map(oneLine),
+    options: config.options.map(({ name, value }) => ({ name: oneLine(name), value: value ? oneLine(value) : null })),
+  };
+}
+
+/** A quantity of Kubernetes: `500m`, `2`. */
+function cpuLimitOf(container: z.output<typeof Container> | undefined): string | null {
+  const cpu = String(container?.resources?.limits?.cpu ?? '');
+  return /^\d{1,9}(?:\.\d{1,9})?[a-zA-Z]{0,2}$/.test(cpu) ? cpu : null;
 }
 
 const Event = z.object({

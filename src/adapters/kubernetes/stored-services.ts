@@ -37,7 +37,11 @@ const Service = z.object({
       healthCheckNodePort: z.number().int().nullish(),
     })
     .nullish(),
-  status: z.object({ loadBalancer: z.object({ ingress: listOf(z.object({ ip: optionalText })) }).nullish() }).nullish(),
+  status: z
+    .object({
+      loadBalancer: z.object({ ingress: listOf(z.object({ ip: optionalText, ipMode: optionalText })) }).nullish(),
+    })
+    .nullish(),
 });
 
 export function storedService(item: unknown): KubeService | undefined {
@@ -46,7 +50,10 @@ export function storedService(item: unknown): KubeService | undefined {
   const { metadata, spec, status } = data;
   const own = spec?.clusterIPs ?? [];
   const addresses = own.length > 0 || spec?.clusterIP === undefined ? own : [spec.clusterIP];
-  const balancer = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip === undefined ? [] : [ip]));
+  const balancers = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+    // absent means VIP (core/v1 LoadBalancerIngress)
+    ip === undefined ? [] : [{ address: ip, mode: ipMode ?? 'VIP' }],
+  );
   const selector = Object.entries(spec?.selector ?? {});
   return {
     kind: 'service',
@@ -54,7 +61,7 @@ export function storedService(item: unknown): KubeService | undefined {
     name: metadata.name,
     type: spec?.type ?? 'ClusterIP',
     addresses: addresses.filter((address) => address !== '' && address !== 'None'),
-    externalAddresses: [...(spec?.externalIPs ?? []), ...balancer],
+    externalAddresses: [...(spec?.externalIPs ?? []), ...balancers.map(({ address }) => address)],
     ports: (spec?.ports ?? []).map(({ name, protocol, port, targetPort, nodePort }) => ({
       name: name ?? '',
       protocol: protocolOf(protocol),
@@ -68,6 +75,7 @@ export function storedService(item: unknown): KubeService | undefined {
     sessionAffinity: spec?.sessionAffinity ?? null,
     affinityTimeoutSec: spec?.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? null,
     healthCheckNodePort: spec?.healthCheckNodePort || null,
+    balancers,
   };
 }
 
@@ -214,6 +222,7 @@ const Node = z.object({
   spec: z
     .object({
       podCIDR: optionalText,
+      providerID: optionalText,
       podCIDRs: listOf(z.string()),
       unschedulable: z.boolean().nullish(),
       taints: listOf(z.object({ key: z.string(), effect: z.string() })),
@@ -247,5 +256,6 @@ export function storedNode(item: unknown): KubeNode | undefined {
     taints: spec?.taints ?? [],
     unschedulable: spec?.unschedulable ?? false,
     podCidrs: cidrs.length > 0 || spec?.podCIDR === undefined ? cidrs : [spec.podCIDR],
+    provider: /^([a-z][a-z0-9-]{0,40}):\/\//.exec(spec?.providerID ?? '')?.[1] ?? null,
   };
 }

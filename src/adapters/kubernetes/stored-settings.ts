@@ -159,8 +159,32 @@ export function storedFlannelConfig(item: unknown): CniConfig | undefined {
     mtu: numberOf(backend['MTU']),
     mtuKey: 'net-conf.json Backend.MTU',
     encapsulation: wordOf(backend['Type'])?.toLowerCase() ?? null,
+    document: knownDocument(document),
     settings: settingsOf(document, ['Network', 'Backend.Port', 'Backend.VNI', 'Backend.DirectRouting']),
   };
+}
+
+/** flannel, Documentation/configuration.md and backends.md: what `net-conf.json` may hold. */
+const netConfKeys = new Set(
+  'Network IPv6Network EnableIPv4 EnableIPv6 EnableNFTables SubnetLen SubnetMin SubnetMax IPv6SubnetLen IPv6SubnetMin IPv6SubnetMax Backend'.split(
+    ' ',
+  ),
+);
+const backendKeys = new Set('Type VNI Port GBP DirectRouting MTU MacPrefix ListenPort'.split(' '));
+
+/** The document, where nothing is in it that is not known: then it can be written back whole, and holds no secret. */
+function knownDocument(document: Readonly<Record<string, unknown>>): string | null {
+  const backend = document['Backend'];
+  const isKnown =
+    isRecord(backend) &&
+    Object.entries(document).every(([key, value]) => netConfKeys.has(key) && (key === 'Backend' || isPlain(value))) &&
+    Object.entries(backend).every(([key, value]) => backendKeys.has(key) && isPlain(value));
+  const text = JSON.stringify(document);
+  return isKnown && text.length <= 2000 ? text : null;
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
 }
 
 /** ConfigMap `cilium-config`. */

@@ -229,6 +229,77 @@ describe('Kubernetes objects of a question', () => {
     ]);
   });
 
+  it('keeps what a pod is given for names and CPU, the cloud of a node, the mode of a load balancer', async () => {
+    await api.close();
+    const asker: ApiObject = {
+      kind: 'Pod',
+      metadata: { ...named('asker'), namespace: 'web' },
+      spec: {
+        nodeName: 'node-2',
+        dnsPolicy: 'None',
+        dnsConfig: { nameservers: ['10.0.0.53'], searches: ['corp.example'], options: [{ name: 'ndots', value: '2' }] },
+        hostAliases: [{ ip: '10.0.0.9', hostnames: ['db.shop'] }],
+        containers: [{ name: 'app', resources: { limits: { cpu: '500m', 'x.example/key': canary } } }],
+      },
+      status: { phase: 'Running', podIP: '10.244.1.3', conditions: [{ type: 'Ready', status: 'True' }] },
+    };
+    const odd: ApiObject = {
+      ...asker,
+      metadata: named('odd'),
+      spec: { dnsConfig: 'all', containers: [{ name: 'a', resources: 7 }] },
+    };
+    const node: ApiObject = {
+      kind: 'Node',
+      metadata: { name: 'node-2' },
+      spec: { providerID: 'aws:///eu-west-1a/i-0123' },
+      status: { addresses: [{ type: 'InternalIP', address: '10.0.0.2' }] },
+    };
+    const balanced: ApiObject = {
+      kind: 'Service',
+      metadata: named('cart'),
+      spec: { type: 'LoadBalancer', clusterIP: '10.96.0.10', ports: [{ port: 53, protocol: 'TCP' }] },
+      status: { loadBalancer: { ingress: [{ ip: '203.0.113.9', ipMode: 'Proxy' }, { ip: '203.0.113.10' }] } },
+    };
+    const netConf = (more: object) =>
+      JSON.stringify({ Network: '10.244.0.0/16', Backend: { Type: 'vxlan', Port: 8472 }, ...more });
+    api = await startFakeApiServer([
+      {
+        ...asker,
+        kind: 'Event',
+        involvedObject: { kind: 'Pod', namespace: 'web', name: 'asker' },
+        lastTimestamp: now,
+        reason: 'DNSConfigForming',
+      },
+      asker,
+      odd,
+      node,
+      balanced,
+      {
+        ...configMap('kube-flannel-cfg', { 'net-conf.json': netConf({}) }),
+        metadata: { name: 'kube-flannel-cfg', namespace: 'kube-flannel' },
+      },
+      configMap('kube-flannel-cfg', { 'net-conf.json': netConf({ Token: canary }) }),
+    ]);
+    const cluster = joinCluster(await look(plan('10.96.0.10', 53)), parsers);
+    const pods = new Map(cluster?.pods?.map((one) => [one.name, one]));
+    expect(pods.get('asker')).toMatchObject({
+      dnsPolicy: 'None',
+      dnsConfig: { nameservers: ['10.0.0.53'], searches: ['corp.example'], options: [{ name: 'ndots', value: '2' }] },
+      hostAliases: [{ address: '10.0.0.9', names: ['db.shop'] }],
+      containers: [{ cpuLimit: '500m' }],
+    });
+    expect(pods.get('odd')).toMatchObject({ dnsConfig: null, containers: [{ cpuLimit: null }] });
+    // of a pod that is well, because it is the one that asks
+    expect(cluster?.events).toMatchObject([{ pod: 'web/asker', reason: 'DNSConfigForming' }]);
+    expect(cluster?.nodes?.[0]?.provider).toBe('aws');
+    expect(cluster?.services?.[0]?.balancers).toEqual([
+      { address: '203.0.113.9', mode: 'Proxy' },
+      { address: '203.0.113.10', mode: 'VIP' },
+    ]);
+    // one with a word that is not known cannot be written back whole
+    expect(cluster?.cni?.map(({ document }) => document)).toEqual([netConf({}), null]);
+  });
+
   it('keeps no secret: no environment, annotation, argument, volume, or word that it does not know', async () => {
     const evidence = [...(await look()), ...(await look(plan('10.96.0.10', 53)))];
     const kept = evidence.map(({ stdout, stderr }) => Buffer.concat([stdout, stderr]).toString()).join('\n');
