@@ -302,9 +302,10 @@ export async function wire(
         },
       );
     },
-    close() {
+    async close() {
       cluster?.close();
-      return transport.close();
+      await transport.close();
+      await log.close();
     },
   };
 }

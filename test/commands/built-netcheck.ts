@@ -62,7 +62,11 @@ export async function buildNetcheck(): Promise<BuiltNetcheck> {
     await symlink(path.join(root, name), path.join(folder, name));
   const bundled = await said('npm', ['run', '--silent', 'bundle', '--prefix', folder], folder);
   if (bundled !== '') throw new Error(`netcheck pcap was not bundled:\n${bundled}`);
+  return netcheckAt(cli, () => rm(folder, { recursive: true, force: true }));
+}
 
+/** One that somebody else has compiled. */
+export function netcheckAt(cli: string, clear: () => Promise<void> = async () => undefined): BuiltNetcheck {
   const running = new Set<Running>();
   const start = (words: readonly string[], options: ProcessOptions = {}): Running => {
     const one = startProcess(process.execPath, [cli, ...words], options);
@@ -76,7 +80,7 @@ export async function buildNetcheck(): Promise<BuiltNetcheck> {
     run: (words, options) => start(words, options).finished,
     async remove() {
       await Promise.all([...running].map((one) => one.stop('SIGKILL')));
-      await rm(folder, { recursive: true, force: true });
+      await clear();
     },
   };
 }

@@ -1,7 +1,8 @@
-import { buildNetcheck } from '../commands/built-netcheck.ts';
-import { startBotWorld } from '../contracts/real/bot-world.ts';
+import { netcheckAt } from '../commands/built-netcheck.ts';
 import { faultSchedule } from './fault-schedule.ts';
-import { runSchedule } from './run-schedule.ts';
+import { startFaultWorld } from './fault-world.ts';
+import { baselineOf } from './problems-of.ts';
+import { runSchedule, up } from './run-schedule.ts';
 
 /** What became of one schedule. */
 export interface LaneReport {
@@ -10,11 +11,12 @@ export interface LaneReport {
   readonly problems: readonly string[];
 }
 
-/** One world: plays the schedules of the seeds on its command line, one after the other, and tells its parent of each. */
-const netcheck = await buildNetcheck();
-let firstPort = 20_001;
+/** One world: plays the schedules of the seeds on its command line (after the program, and the first port of questions), one after the other, and tells its parent of each. */
+const [cli = '', portBase = '', ...words] = process.argv.slice(2);
+const netcheck = netcheckAt(cli);
+let firstPort = Number(portBase);
 try {
-  let seeds = process.argv.slice(2).map(Number);
+  let seeds = words.map(Number);
   while (seeds.length > 0) seeds = await playInOneWorld(seeds);
 } finally {
   await netcheck.remove();
@@ -23,31 +25,29 @@ try {
 
 /** @returns what is left when a schedule broke something: the next one begins in a new world */
 async function playInOneWorld(seeds: readonly number[]): Promise<number[]> {
-  const here = await startBotWorld(netcheck, undefined, {
-    ssh: { timeouts: { idle: '2s' } },
-    defaults: { budget: { wall: '20s', window: '1s' } },
-  });
-  const crew = { bot: here.bot('--no-worker'), worker: here.worker() };
+  const here = await startFaultWorld(netcheck);
   try {
-    await Promise.all([crew.bot.says('without a worker'), crew.worker.says('worker started')]);
+    await Promise.all([up(here, 'bot'), up(here, 'worker')]);
+    const baseline = await baselineOf(here);
     for (const [index, seed] of seeds.entries()) {
       const began = performance.now();
       const schedule = faultSchedule(seed, firstPort);
       firstPort += schedule.questions.length;
-      const problems = await runSchedule(here, crew, schedule);
+      const problems = await runSchedule(here, baseline, schedule);
+      const { bot, worker } = here.crew;
       process.send?.({
         seed,
         tookMs: performance.now() - began,
         problems:
           problems.length === 0
             ? []
-            : [...problems, JSON.stringify(schedule), crew.bot.said().slice(-1500), crew.worker.said().slice(-1500)],
+            : [...problems, JSON.stringify(schedule), bot.said().slice(-1500), worker.said().slice(-2500)],
       } satisfies LaneReport);
       if (problems.length > 0) return seeds.slice(index + 1);
+      await here.forget();
     }
     return [];
   } finally {
-    await Promise.all([crew.bot.stop('SIGKILL'), crew.worker.stop('SIGKILL')]);
     await here.close();
   }
 }

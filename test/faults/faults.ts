@@ -1,7 +1,8 @@
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { buildNetcheck } from '../commands/built-netcheck.ts';
 import type { LaneReport } from './fault-lane.ts';
 
 /**
@@ -10,13 +11,18 @@ import type { LaneReport } from './fault-lane.ts';
  * where one did. `-- --schedules 500 --lanes 6 --seed 1`; one schedule again: `-- --schedules 1 --seed SEED`.
  */
 const { values } = parseArgs({
-  options: { schedules: { type: 'string' }, lanes: { type: 'string' }, seed: { type: 'string' } },
+  options: { schedules: { type: 'string' }, lanes: { type: 'string' }, seed: { type: 'string' }, verbose: { type: 'boolean' } },
 });
 const schedules = Number(values.schedules ?? 500);
 const lanes = Math.min(schedules, Number(values.lanes ?? 6));
 const firstSeed = Number(values.seed ?? Date.now() % 1_000_000_000);
 process.stdout.write(`seeds ${firstSeed} to ${firstSeed + schedules - 1}, ${lanes} worlds side by side\n`);
 
+// Of the lab alone, and not below /run, which the sshd of a world replaces.
+if (process.env['NETCHECK_LAB'] !== '1') throw new Error('run this in a lab: node test/lab/enter.mjs …');
+execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', '/mnt']);
+process.env['TMPDIR'] = '/mnt';
+const netcheck = await buildNetcheck();
 const began = performance.now();
 let done = 0;
 const broken: LaneReport[] = [];
@@ -26,7 +32,7 @@ await Promise.all(
     const seeds = Array.from({ length: schedules }, (_seed, at) => firstSeed + at).filter(
       (_seed, at) => at % lanes === index,
     );
-    const child = fork(lane, seeds.map(String), { execArgv: ['--import', 'tsx'], stdio: 'inherit' });
+    const child = fork(lane, [netcheck.cli, String(10_000 + index * 1000), ...seeds.map(String)], { execArgv: ['--import', 'tsx'], stdio: 'inherit' });
     let last = 0;
     child.on('message', (message) => {
       const report = message as LaneReport;
@@ -36,6 +42,8 @@ await Promise.all(
         broken.push(report);
         process.stdout.write(`seed ${report.seed}:\n  ${report.problems.join('\n  ')}\n`);
       }
+      else if (values.verbose === true)
+        process.stdout.write(`seed ${report.seed}: nothing broke in ${(report.tookMs / 1000).toFixed(1)} s\n`);
       if (done % 25 === 0) process.stdout.write(`${done} schedules, ${broken.length} broke something\n`);
     });
     await once(child, 'exit');
@@ -47,6 +55,7 @@ await Promise.all(
       });
   }),
 );
+await netcheck.remove();
 const minutes = ((performance.now() - began) / 60_000).toFixed(1);
 process.stdout.write(
   `${done} schedules in ${minutes} min: ${broken.length} broke something${broken.length > 0 ? ` (seeds ${broken.map(({ seed }) => seed).join(', ')})` : ''}\n`,

@@ -1,70 +1,107 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { cancelAction } from '../../src/adapters/slack/status-message.ts';
-import { AuditRecord } from '../../src/model/audit-log-record.ts';
-import type { Running } from '../commands/built-netcheck.ts';
-import { type BotWorld, isAnswer } from '../contracts/real/bot-world.ts';
-import type { FakeMessage } from '../fakes/slack/fake-slack.ts';
-import type { FaultSchedule, PlannedFault, PlannedQuestion } from './fault-schedule.ts';
-
-/** The processes of a world, which faults end and bring back. */
-export interface Crew {
-  bot: Running;
-  worker: Running;
-}
-
-/** A question as it went: `delivered` is what Slack showed to the person. */
-interface AskedQuestion extends PlannedQuestion {
-  readonly user: string;
-  readonly delivered: 'acked' | 'dispatch_failed' | 'operation_timeout';
-}
+import type { Delivery } from '../fakes/slack/fake-slack.ts';
+import type { FaultSchedule, PlannedFault, PlannedQuestion, When } from './fault-schedule.ts';
+import type { Crew, FaultWorld } from './fault-world.ts';
+import { type AskedQuestion, type Baseline, problemsOf } from './problems-of.ts';
 
 /** After the last fault everything is well again; by then every question must have its one end. */
 const settleMs = 150_000;
+/** A phase that no question comes to (another fault keeps it from it) strikes nobody. */
+const phaseWithinMs = 25_000;
+const crewNames = ['bot', 'worker'] as const;
 
 /**
  * Plays one schedule in a world that is well, and looks whether anything is broken after it.
- * @returns what is wrong, one sentence each; the crew is well again where it is empty
+ * @returns what is wrong, one sentence each; the world is well again where it is empty
  */
-export async function runSchedule(here: BotWorld, crew: Crew, schedule: FaultSchedule): Promise<readonly string[]> {
+export async function runSchedule(
+  here: FaultWorld,
+  baseline: Baseline,
+  schedule: FaultSchedule,
+): Promise<readonly string[]> {
   const began = performance.now();
   const at = (ms: number): Promise<void> => pause(Math.max(0, began + ms - performance.now()));
+  const inTurn = createTurns();
+  for (const { port, listens } of schedule.questions) if (listens) await here.listen(port);
+  const over = new AbortController();
+  const faults = schedule.faults.map(async (fault) => {
+    if (await struck(here, fault.when, at, over.signal)) await inflict(here, fault, inTurn);
+  });
   const asking = schedule.questions.map(async (question): Promise<AskedQuestion> => {
     await at(question.atMs);
     return ask(here, question);
   });
-  const faults = schedule.faults.map(async (fault) => {
-    await at(fault.atMs);
-    await inflict(here, crew, fault);
-  });
-  await Promise.all(faults);
   const asked = await Promise.all(asking);
-  await well(here, crew);
+  await Promise.all(faults);
+  over.abort();
+  await mend(here);
   const until = performance.now() + settleMs;
-  let wrong = await problems(here, asked);
+  let wrong = await problemsOf(here, baseline, asked);
   while (wrong.length > 0 && performance.now() < until && !wrong.some(isFinal)) {
     await pause(250);
-    wrong = await problems(here, asked);
+    wrong = await problemsOf(here, baseline, asked);
   }
   return wrong;
 }
 
 /** No waiting makes it better. */
-const isFinal = (problem: string): boolean => problem.includes('answers');
+const isFinal = (problem: string): boolean => problem.includes(' answers');
 
-async function ask({ slack }: BotWorld, question: PlannedQuestion): Promise<AskedQuestion> {
+/** Resolves when it is time, true, or when nothing comes to the phase any more, false. */
+async function struck(
+  { phases }: FaultWorld,
+  when: When,
+  at: (ms: number) => Promise<void>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if ('atMs' in when) {
+    await at(when.atMs);
+    return true;
+  }
+  const came = await new Promise<boolean>((resolve) => {
+    const settle = (answer: boolean): void => {
+      clearTimeout(timer);
+      phases.off(when.phase, onPhase);
+      resolve(answer);
+    };
+    const onPhase = (): void => settle(true);
+    const timer = setTimeout(() => settle(false), phaseWithinMs);
+    phases.on(when.phase, onPhase);
+    signal.addEventListener('abort', () => settle(false), { once: true });
+  });
+  if (came && when.afterMs > 0) await pause(when.afterMs);
+  return came;
+}
+
+async function ask({ slack, phases }: FaultWorld, question: PlannedQuestion): Promise<AskedQuestion> {
   const user = `U0Q${question.port}`;
   slack.world.users.set(user, user.toLowerCase());
   const text = `node-50 port ${question.port} from node-12`;
-  const delivery =
+  const delivery: Delivery =
     question.how === 'slash'
       ? slack.slash(text, { user })
       : slack.mention(`<@${slack.world.botUserId}> ${text}`, { user });
+  phases.emit('asked');
   return { ...question, user, delivered: await delivery.ended };
 }
 
-async function inflict(here: BotWorld, crew: Crew, fault: PlannedFault): Promise<void> {
-  const { redis, slack } = here;
+type Turn = <T>(what: string, work: () => Promise<T>) => Promise<T>;
+
+/** Two faults of one part of the world come one after the other: each ends what it began. */
+function createTurns(): Turn {
+  const last = new Map<string, Promise<unknown>>();
+  return (what, work) => {
+    const next = (last.get(what) ?? Promise.resolve()).then(work);
+    last.set(
+      what,
+      next.catch(() => undefined),
+    );
+    return next;
+  };
+}
+
+async function inflict(here: FaultWorld, fault: PlannedFault, inTurn: Turn): Promise<void> {
+  const { redis, slack, crew } = here;
   switch (fault.kind) {
     case 'killBot':
     case 'killWorker': {
@@ -72,149 +109,103 @@ async function inflict(here: BotWorld, crew: Crew, fault: PlannedFault): Promise
       await crew[who].stop(fault.signal);
       await pause(fault.backAfterMs);
       // two faults may have ended it: one brings it back
-      if (hasEnded(crew[who])) crew[who] = who === 'bot' ? here.bot('--no-worker') : here.worker();
+      if (hasEnded(crew, who)) here.begin(who);
       return;
     }
+    case 'pauseBot':
     case 'pauseWorker': {
-      const { child } = crew.worker;
+      const { child } = crew[fault.kind === 'pauseBot' ? 'bot' : 'worker'];
       child.kill('SIGSTOP');
       await pause(fault.forMs);
       child.kill('SIGCONT');
       return;
     }
     case 'killRedis':
-      await redis.kill();
-      await pause(fault.backAfterMs);
-      await redis.start();
-      return;
+      return inTurn('redis', async () => {
+        await redis.kill();
+        await pause(fault.backAfterMs);
+        await redis.start();
+      });
     case 'freezeRedis':
-      redis.freeze();
-      await pause(fault.forMs);
-      redis.thaw();
-      return;
+      return inTurn('redis', async () => {
+        redis.freeze();
+        await pause(fault.forMs);
+        redis.thaw();
+      });
+    case 'fillRedis':
+      return inTurn('redis', async () => {
+        await redis.fill();
+        await pause(fault.forMs);
+        await redis.drain();
+      });
+    case 'failOver':
+      return inTurn('redis', () => redis.failOver(fault.how));
     case 'cutSsh':
-      here.cutSsh();
+      here.links[fault.node]?.cut();
       return;
+    case 'freezeSsh':
+    case 'refuseSsh':
+    case 'slowSsh':
+      return inTurn(`link ${fault.node}`, async () => {
+        const link = here.links[fault.node];
+        if (fault.kind === 'slowSsh') link?.slow(fault.bytesPerSecond);
+        else if (fault.kind === 'refuseSsh') link?.refuse();
+        else link?.hold();
+        await pause(fault.forMs);
+        link?.release();
+      });
+    case 'sshd':
+      return inTurn('sshd', () => here.sshd(fault.settings));
+    case 'disk':
+      return inTurn('disk', async () => {
+        await here.disk(fault.how);
+        await pause(fault.forMs);
+        await here.disk('well');
+      });
+    case 'clock':
+      return inTurn('clock', async () => {
+        await here.clock(fault.aheadMs);
+        await pause(fault.forMs);
+        await here.clock(0);
+      });
     case 'cutSlack':
       slack.cutConnections();
       return;
+    case 'revokeToken':
+      return inTurn('token', async () => {
+        slack.world.deadToken = { bot: 'token_revoked' };
+        await pause(fault.forMs);
+        slack.world.deadToken = {};
+      });
     case 'slack':
       slack.fail(fault.method, fault.trouble, { times: fault.times });
   }
 }
 
-const hasEnded = ({ child }: Running): boolean => child.exitCode !== null || child.signalCode !== null;
+const hasEnded = (crew: Crew, who: keyof Crew): boolean => {
+  const { exitCode, signalCode } = crew[who].child;
+  return exitCode !== null || signalCode !== null;
+};
 
 /** Everything runs again: what ended of itself (Redis was away when it started) is started again, as a supervisor does. */
-async function well(here: BotWorld, crew: Crew): Promise<void> {
-  here.redis.thaw();
-  await here.redis.until(
+async function mend(here: FaultWorld): Promise<void> {
+  const { redis } = here;
+  await redis.until(
     (client) => client.ping().catch(() => ''),
     (answer) => answer === 'PONG',
   );
-  for (const who of ['bot', 'worker'] as const) {
-    crew[who].child.kill('SIGCONT');
-    for (let tries = 0; tries < 5; tries += 1) {
-      if (hasEnded(crew[who])) crew[who] = who === 'bot' ? here.bot('--no-worker') : here.worker();
-      const isUp = await crew[who].says(/listening to|worker started/).then(
-        () => true,
-        () => false,
-      );
-      if (isUp) break;
-    }
-  }
+  await here.sshd('usual');
+  await Promise.all(crewNames.map((who) => up(here, who)));
 }
 
-const textOf = ({ text, blocks }: FakeMessage): string => text + JSON.stringify(blocks);
-
-async function problems(here: BotWorld, asked: readonly AskedQuestion[]): Promise<readonly string[]> {
-  const messages = here.slack.world.messages().filter(({ user }) => user === here.slack.world.botUserId);
-  const wrong = asked.flatMap((question) => {
-    const mine = messages.filter((message) => textOf(message).includes(`port ${question.port} `));
-    const answers = mine.filter(isAnswer);
-    const told = here.slack
-      .history()
-      .some(({ what, onlyFor }) => (what === 'ephemeral' || what === 'responded') && onlyFor === question.user);
-    const status = mine.filter((message) => !isAnswer(message));
-    const refused = status.some((message) => /Not started|was lost/.test(textOf(message)));
-    const name = `port ${question.port} (${question.how}, ${question.delivered})`;
-    if (answers.length > 1) return [`${name}: ${answers.length} answers`];
-    if (status.some((message) => textOf(message).includes(cancelAction)))
-      return [`${name}: its status still says that it goes on`];
-    if (answers.length === 1 || refused || told) return [];
-    // Slack itself has told the person that nothing came of it.
-    if (question.delivered !== 'acked' && question.how === 'slash' && status.length === 0) return [];
-    return [`${name}: nothing came of it (${status.length} messages)`];
-  });
-  return wrong.length > 0 ? wrong : [...(await leftovers(here)), ...openInLog(here)];
-}
-
-/** What a run leaves behind in Redis, and commands that still run on a node. */
-async function leftovers({ redis }: BotWorld): Promise<readonly string[]> {
-  let counts: readonly (readonly [string, number])[] = [];
-  await redis.until(
-    async (client) => {
-      const slots = await client.keys('{netcheck}:slots:*:holders');
-      const held = await Promise.all(slots.map((key) => client.zcard(key)));
-      counts = [
-        ['open runs', await client.zcard('{netcheck}:open')],
-        ['active jobs', await client.llen('{netcheck}:runs:active')],
-        ['waiting jobs', await client.llen('{netcheck}:runs:wait')],
-        ['held node slots', held.reduce((sum, one) => sum + one, 0)],
-      ];
-      return true;
-    },
-    () => true,
-  );
-  const commands = commandsOf(process.pid);
-  return [
-    ...counts.filter(([, count]) => count > 0).map(([what, count]) => `${count} ${what} are left in Redis`),
-    ...(commands.length > 0 ? [`still running on the node: ${commands.join(', ')}`] : []),
-  ];
-}
-
-/** Commands that the nodes of the test process run: its children that are neither netcheck nor Redis. */
-function commandsOf(pid: number): readonly string[] {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) => {
-    try {
-      return readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').trim().split(' ').filter(Boolean);
-    } catch {
-      return [];
-    }
-  });
-  return children.flatMap((child) => {
-    try {
-      const line = readFileSync(`/proc/${child}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
-      return /cli\.js|redis-server|esbuild|^$/.test(line) ? [] : [line.slice(0, 80)];
-    } catch {
-      return [];
-    }
-  });
-}
-
-/** Runs that began and never ended, in the audit log; lines that cannot be read. */
-function openInLog({ folder }: BotWorld): readonly string[] {
-  const open = new Set<string>();
-  let text = '';
-  try {
-    text = readFileSync(`${folder}/.netcheck/audit.ndjson`, 'utf8');
-  } catch {
-    return [];
-  }
-  const broken: string[] = [];
-  for (const line of text.split('\n').filter(Boolean)) {
-    const read = AuditRecord.safeParse(jsonOf(line));
-    if (!read.success) broken.push(`a line of the audit log cannot be read: ${line.slice(0, 100)}`);
-    else if (read.data.event === 'started') open.add(read.data.run);
-    else if (read.data.event === 'ended') open.delete(read.data.run);
-  }
-  return [...broken, ...[...open].map((run) => `run ${run} never ended in the audit log`)];
-}
-
-function jsonOf(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
+/** Resolves when it runs and is ready. */
+export async function up(here: FaultWorld, who: keyof Crew): Promise<void> {
+  for (let tries = 0; tries < 5; tries += 1) {
+    if (hasEnded(here.crew, who)) here.begin(who);
+    const isUp = await here.crew[who].says(/listening to|worker started/).then(
+      () => true,
+      () => false,
+    );
+    if (isUp && !hasEnded(here.crew, who)) return;
   }
 }

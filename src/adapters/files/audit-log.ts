@@ -8,14 +8,20 @@ import { redactSecrets } from './redact.ts';
 export interface AuditLog {
   /**
    * Resolves when the line is on the disk (`ran`: when the kernel has it, which outlives this process). Rejects with
-   * `fault/internal` where it cannot be written.
+   * `fault/internal` where it cannot be written now: the line is kept (the newest {@link maxWaitingBytes}), and written
+   * when there is room again.
    */
   append(record: AuditRecord): Promise<void>;
+  /** Tries once more to write what waits. Never rejects. */
+  close(): Promise<void>;
 }
 
 /** What is kept of what people typed and of a word of an argv, characters. Our own longest script is half of this. */
 const maxTextChars = 8192;
 const maxNodes = 500;
+/** Of lines that wait for a disk that is full or read-only. */
+const maxWaitingBytes = 4 * 1024 * 1024;
+const tryAgainMs = 1000;
 
 /**
  * The append-only audit log: one JSON object per line, mode 600, flushed line by line. Any number of processes may
@@ -23,22 +29,49 @@ const maxNodes = 500;
  * file systems. The file is opened for every line, so that it may be rotated by renaming.
  */
 export function createAuditLog(path: string): AuditLog {
+  const waiting: Line[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let draining: Promise<void> | undefined;
+
+  const keep = (line: Line): void => {
+    waiting.push(line);
+    let bytes = waiting.reduce((sum, { text }) => sum + text.length, 0);
+    while (bytes > maxWaitingBytes && waiting.length > 1) bytes -= waiting.shift()?.text.length ?? 0;
+  };
+  const drain = (): Promise<void> => {
+    clearTimeout(timer);
+    draining ??= writeInOrder().finally(() => {
+      draining = undefined;
+      tryAgain();
+    });
+    return draining;
+  };
+  const tryAgain = (): void => {
+    clearTimeout(timer);
+    if (waiting.length > 0) timer = setTimeout(() => void drain().catch(() => undefined), tryAgainMs).unref();
+  };
+  const writeInOrder = async (): Promise<void> => {
+    for (let line = waiting[0]; line !== undefined; line = waiting[0]) {
+      await write(path, line);
+      if (waiting[0] === line) waiting.shift();
+    }
+  };
+
   return {
     async append(record) {
-      const line = `${JSON.stringify(bounded(record))}\n`;
+      const line = { text: `${JSON.stringify(bounded(record))}\n`, isDurable: record.event !== 'ran' };
       try {
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-        const file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
-        try {
-          // After a full disk a torn line may stand at the end; ours must not be glued to it.
-          const bytes = Buffer.from((await endsInsideLine(file)) ? `\n${line}` : line);
-          const { bytesWritten } = await file.write(bytes);
-          if (bytesWritten !== bytes.length) throw new Error('no space is left on the device');
-          if (record.event !== 'ran') await file.datasync();
-        } finally {
-          await file.close();
+        if (waiting.length === 0) {
+          await write(path, line).catch((error: unknown) => {
+            keep(line);
+            throw error;
+          });
+          return;
         }
+        keep(line);
+        await drain();
       } catch (cause) {
+        tryAgain();
         throw new NetcheckError(
           'fault/internal',
           `The audit log ${path} cannot be written: ${cause instanceof Error ? cause.message : String(cause)}.`,
@@ -47,7 +80,31 @@ export function createAuditLog(path: string): AuditLog {
         );
       }
     },
+    async close() {
+      await drain().catch(() => undefined);
+      clearTimeout(timer);
+    },
   };
+}
+
+interface Line {
+  readonly text: string;
+  /** Flushed to the disk before it counts as written. */
+  readonly isDurable: boolean;
+}
+
+async function write(path: string, { text, isDurable }: Line): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const file = await open(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o600);
+  try {
+    // After a full disk a torn line may stand at the end; ours must not be glued to it.
+    const bytes = Buffer.from((await endsInsideLine(file)) ? `\n${text}` : text);
+    const { bytesWritten } = await file.write(bytes);
+    if (bytesWritten !== bytes.length) throw new Error('no space is left on the device');
+    if (isDurable) await file.datasync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Redacted and cut, whatever came in. */

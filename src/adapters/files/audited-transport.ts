@@ -19,7 +19,7 @@ const maxCommandsPerLine = 50;
  */
 export function auditedTransport(
   transport: NodeTransport,
-  log: AuditLog,
+  log: Pick<AuditLog, 'append'>,
   { run, onTrouble }: { readonly run?: string | undefined; readonly onTrouble: (error: unknown) => void },
 ): AuditedTransport {
   let waiting = new Map<string, { commands: RanCommand[]; unreachable?: string }>();

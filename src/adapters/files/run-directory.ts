@@ -8,6 +8,8 @@ import type { EvidenceEntry } from '../../model/evidence.ts';
 import { evidenceFiles, evidenceFolder, indexPath, jsonBytes, recordPath, reportPath } from './run-files.ts';
 
 const partsOfARun = new Set([recordPath, reportPath, evidenceFolder]);
+/** What a worker that was killed in the middle of writing a file leaves behind. */
+const draftName = /^\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * Writes a run to a directory (design section 2): `evidence/<node>/<id>.{out,err,pcap}`, `evidence/<node>/index.json`,
@@ -52,7 +54,7 @@ function claim(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const found = readdirSync(directory);
-    const strange = found.find((name) => !partsOfARun.has(name));
+    const strange = found.find((name) => !partsOfARun.has(name) && !draftName.test(name));
     if (strange !== undefined) {
       throw new NetcheckError(
         'config/invalid',

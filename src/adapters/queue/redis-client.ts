@@ -66,15 +66,29 @@ function decoded(part: string): string | undefined {
 export type WhileAway = 'refuse' | 'wait';
 
 const frozenAfterMs = 2_000;
+/** After a server has said that it is a replica, connections to it are made no more often than this. */
+const demotedMs = 1_000;
 
-/** A client that reconnects for ever, soon (at most every second), and never lets an `error` event go unheard. */
+/**
+ * A client that reconnects for ever, soon (at most every second), and never lets an `error` event go unheard. A server
+ * that has become a replica (`READONLY`) is one to leave: after a failover the address leads to another, and only who
+ * connects anew gets there.
+ */
 export function openClient(place: RedisPlace, whileAway: WhileAway, name: string, log: QueueLog): Redis {
+  let demotedAtMs = Number.NEGATIVE_INFINITY;
   const options: RedisOptions & { replyMapping: 'legacy' } = {
     ...place.options,
     replyMapping: 'legacy',
     connectionName: name,
     connectTimeout: 5_000,
-    retryStrategy: (times) => Math.min(50 * times, 1_000),
+    retryStrategy: (times) =>
+      performance.now() - demotedAtMs < 2 * demotedMs ? demotedMs : Math.min(50 * times, 1_000),
+    reconnectOnError(error) {
+      if (!error.message.startsWith('READONLY')) return false;
+      demotedAtMs = performance.now();
+      // Nothing was done: what may wait is sent again.
+      return whileAway === 'wait' ? 2 : 1;
+    },
     ...(whileAway === 'refuse'
       ? {
           enableOfflineQueue: false,

@@ -91,7 +91,7 @@ async function queuedRun(
   { store, queue }: Pick<StartRunOptions, 'store' | 'queue'>,
   runId: string,
 ): Promise<RunRequest | undefined> {
-  for (const untilMs = Date.now() + showWithinMs; ; ) {
+  for (const untilMs = performance.now() + showWithinMs; ; ) {
     const stored = await answerOf(() => store.get(runKey(runId)));
     const queued = await answerOf(() => queue.find(runId));
     if (!stored.answered || !queued.answered) return undefined;
@@ -99,7 +99,7 @@ async function queuedRun(
     if (run !== undefined && queued.value !== null) return run;
     // Cancelled while it waited, or never queued: waiting for it would be in vain.
     if (run !== undefined && Date.now() - run.askedAtMs > showWithinMs) return undefined;
-    if (Date.now() >= untilMs) return undefined;
+    if (performance.now() >= untilMs) return undefined;
     await pause(100);
   }
 }

@@ -97,6 +97,15 @@ export interface OutboxOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
+/** When something was: for people, and for measuring. */
+interface Moment {
+  readonly unixMs: number;
+  readonly elapsedMs: number;
+}
+
+/** A clock that is set back an hour must not hold an answer for that hour: waits are measured by one that only goes on. */
+const elapsedMs = (): number => performance.now();
+
 interface Lane {
   tail: Promise<unknown>;
   notBeforeMs: number;
@@ -128,7 +137,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let lastSentAtMs: number | undefined;
   let deadTokenReported = false;
   /** chat.update is limited per workspace, not per channel: after a 429, progress waits everywhere. */
-  let updatesNotBeforeMs = 0;
+  let updatesNotBeforeMs = Number.NEGATIVE_INFINITY;
 
   async function call(method: string, args: Readonly<Record<string, unknown>>): Promise<CallOutcome> {
     const outcome = await options.calls.call(method, args);
@@ -150,7 +159,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   function laneOf(channel: string): Lane {
     const known = lanes.get(channel);
     if (known !== undefined) return known;
-    const lane: Lane = { tail: Promise.resolve(), notBeforeMs: 0 };
+    const lane: Lane = { tail: Promise.resolve(), notBeforeMs: Number.NEGATIVE_INFINITY };
     lanes.set(channel, lane);
     return lane;
   }
@@ -163,15 +172,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
     return track(done);
   }
 
-  async function deliver(order: PostOrder, lane: Lane, readyAtMs: number): Promise<Sent> {
-    const startedAtMs = Date.now();
+  async function deliver(order: PostOrder, lane: Lane, ready: Moment): Promise<Sent> {
+    const startedAtMs = elapsedMs();
     let shape: 'blocks' | 'plain' = order.body.blocks.length > 0 ? 'blocks' : 'plain';
     let waitMs = backoffMs;
     let why = '';
-    while (!closing.signal.aborted && Date.now() - startedAtMs < giveUpAfterMs) {
-      await pause(lane.notBeforeMs - Date.now(), closing.signal);
+    while (!closing.signal.aborted && elapsedMs() - startedAtMs < giveUpAfterMs) {
+      await pause(lane.notBeforeMs - elapsedMs(), closing.signal);
       if (closing.signal.aborted) break;
-      const { body, plain } = (Date.now() - readyAtMs > lateMs ? order.whenLate?.(readyAtMs) : undefined) ?? order;
+      const { body, plain } = (elapsedMs() - ready.elapsedMs > lateMs ? order.whenLate?.(ready.unixMs) : undefined) ?? order;
       const outcome = await call('chat.postMessage', {
         channel: order.channel,
         ...(order.threadTs === undefined ? {} : { thread_ts: order.threadTs }),
@@ -182,12 +191,12 @@ export function createOutbox(options: OutboxOptions): Outbox {
         unfurl_links: false,
         unfurl_media: false,
       });
-      lane.notBeforeMs = Date.now() + postGapMs;
+      lane.notBeforeMs = elapsedMs() + postGapMs;
       switch (outcome.outcome) {
         case 'ok':
           return { sent: true, ts: tsOf(outcome.response), shape };
         case 'rateLimited':
-          lane.notBeforeMs = Date.now() + outcome.retryAfterMs;
+          lane.notBeforeMs = elapsedMs() + outcome.retryAfterMs;
           why = 'Slack kept answering 429';
           continue;
         case 'refused':
@@ -220,7 +229,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     for (;;) {
       const lookup = await order.find();
       if (lookup.found !== 'unknown' || !lookup.passing) return lookup;
-      if (closing.signal.aborted || Date.now() - startedAtMs > giveUpAfterMs) return lookup;
+      if (closing.signal.aborted || elapsedMs() - startedAtMs > giveUpAfterMs) return lookup;
       await pause(waitMs, closing.signal);
       waitMs = Math.min(waitMs * 2, 30_000);
     }
@@ -228,7 +237,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   /** Sends the newest state of one message until there is none that is not sent. */
   async function runSlot(key: string, slot: Slot): Promise<void> {
-    const startedAtMs = Date.now();
+    const startedAtMs = elapsedMs();
     let waitMs = backoffMs;
     let why = 'netcheck was stopped';
     let plain = false;
@@ -240,7 +249,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         taken.pop()?.(sent);
         for (const resolve of taken) resolve({ sent: false, because: 'superseded' });
       };
-      if (closing.signal.aborted || Date.now() - startedAtMs > giveUpAfterMs) {
+      if (closing.signal.aborted || elapsedMs() - startedAtMs > giveUpAfterMs) {
         settle({ sent: false, because: 'gaveUp', why });
         continue;
       }
@@ -252,7 +261,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         // An empty list, not an absent one: Slack keeps the old blocks of a message that is edited without any.
         blocks: usePlain ? [] : order.body.blocks,
       });
-      lastEditMs.set(key, Date.now());
+      lastEditMs.set(key, elapsedMs());
       if (outcome.outcome === 'ok') {
         if (order.final) finals.add(key);
         settle({ sent: true, ts: order.ts, shape: usePlain ? 'plain' : 'blocks' });
@@ -266,7 +275,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         plain = true;
       } else if (outcome.outcome === 'rateLimited') {
         why = outcomeText(outcome);
-        updatesNotBeforeMs = Date.now() + outcome.retryAfterMs;
+        updatesNotBeforeMs = elapsedMs() + outcome.retryAfterMs;
         lastEditMs.set(key, updatesNotBeforeMs - updateGapMs);
       } else {
         // Editing twice is the same as editing once: no need to look first.
@@ -283,18 +292,18 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   /** Waits until this message may be edited: its own pace always, the workspace's budget only for progress. */
   async function dueTime(key: string, slot: Slot): Promise<void> {
-    await pause((lastEditMs.get(key) ?? 0) + updateGapMs - Date.now(), closing.signal);
+    await pause((lastEditMs.get(key) ?? Number.NEGATIVE_INFINITY) + updateGapMs - elapsedMs(), closing.signal);
     if (slot.order.final) return;
     slot.wake = new AbortController();
     const either = AbortSignal.any([closing.signal, slot.wake.signal]);
-    await pause(updatesNotBeforeMs - Date.now(), either);
+    await pause(updatesNotBeforeMs - elapsedMs(), either);
     await budget.take(either);
   }
 
   return {
     post(order) {
-      const readyAtMs = Date.now();
-      return inLane(order.channel, (lane) => deliver(order, lane, readyAtMs));
+      const ready: Moment = { unixMs: Date.now(), elapsedMs: elapsedMs() };
+      return inLane(order.channel, (lane) => deliver(order, lane, ready));
     },
     update(order) {
       const key = `${order.channel}:${order.ts}`;
@@ -369,10 +378,10 @@ function trim(collection: Map<string, unknown> | Set<string>): void {
 function createBudget(perMinute: number): { take(signal: AbortSignal): Promise<void> } {
   const gapMs = 60_000 / perMinute;
   const burst = Math.max(1, Math.floor(perMinute / 5));
-  let nextFreeMs = 0;
+  let nextFreeMs = Number.NEGATIVE_INFINITY;
   return {
     async take(signal) {
-      const nowMs = Date.now();
+      const nowMs = elapsedMs();
       nextFreeMs = Math.max(nextFreeMs, nowMs - burst * gapMs) + gapMs;
       await pause(nextFreeMs - nowMs, signal);
     },

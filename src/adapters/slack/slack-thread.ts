@@ -92,6 +92,8 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
   /** Whether this object has to post the answer, or some earlier one did. */
   async function mustPost(): Promise<boolean> {
     const key = answerKey(request.id);
+    // The clocks of two processes differ, and either may be set: nobody is waited for longer than the lease by our own.
+    let seen: { readonly value: string; readonly sinceMs: number } | undefined;
     for (;;) {
       const mine = `pending ${holder} ${Date.now()}`;
       const first = await answerOf(() => store.setOnce(key, mine, { ttlMs: keepMs }));
@@ -99,10 +101,16 @@ export function createSlackThread(request: RunRequest, options: SlackThreadOptio
       const known = first.answered ? await answerOf(() => store.get(key)) : { answered: false as const };
       // Without the store, Slack itself is the only witness.
       if (!known.answered) return !(await isThere());
-      if (known.value === null) continue;
+      // Neither written nor there: a store that can be read and takes nothing (Redis is full) is no witness either.
+      if (known.value === null) {
+        if (first.answered) continue;
+        return !(await isThere());
+      }
       const answer = readAnswer(known.value);
       if (answer.state === 'done') return false;
-      if (answer.holder !== holder && Date.now() - answer.sinceMs < leaseMs) {
+      if (seen?.value !== known.value) seen = { value: known.value, sinceMs: performance.now() };
+      const isLeased = Date.now() - answer.sinceMs < leaseMs && performance.now() - seen.sinceMs < leaseMs;
+      if (answer.holder !== holder && isLeased) {
         await pause(Math.min(500, leaseMs));
         continue;
       }

@@ -92,7 +92,7 @@ export class SocketReceiver implements Receiver {
     const { logger, backoffMs = 500, giveUpAfterMs = 600_000 } = this.#options;
     const { signal } = this.#stopping;
     let waitMs = backoffMs;
-    this.#downSinceMs ??= Date.now();
+    this.#downSinceMs ??= performance.now();
     for (let tries = 1; !signal.aborted; tries += 1) {
       const link = this.#newLink();
       try {
@@ -120,7 +120,7 @@ export class SocketReceiver implements Receiver {
           this.#die(refused);
           return;
         }
-        const downMs = Date.now() - (this.#downSinceMs ?? Date.now());
+        const downMs = performance.now() - (this.#downSinceMs ?? performance.now());
         if ((first && tries >= 4) || (!this.isConnected && downMs > giveUpAfterMs)) {
           const unreachable = new NetcheckError(
             'slack/unreachable',
@@ -173,14 +173,14 @@ export class SocketReceiver implements Receiver {
   #onConnected(link: Link): void {
     this.#connected += 1;
     if (this.#greetings > 0) {
-      const downMs = this.#downSinceMs === undefined ? 0 : Date.now() - this.#downSinceMs;
+      const downMs = this.#downSinceMs === undefined ? 0 : performance.now() - this.#downSinceMs;
       this.#options.logger.warn(`Socket Mode: connected again after ${downMs} ms`);
     }
     this.#greetings += 1;
     this.#downSinceMs = undefined;
     link.onEnding = () => {
       this.#connected -= 1;
-      if (this.#connected === 0) this.#downSinceMs = Date.now();
+      if (this.#connected === 0) this.#downSinceMs = performance.now();
       if (!this.#stopping.signal.aborted) void this.#connect(false);
     };
     // Slack's goodbye may come with its hello.

@@ -93,6 +93,39 @@ describe('the audit log', () => {
     });
   });
 
+  it('keeps what it cannot write, and writes it in order when it can', async () => {
+    mkdirSync(file, { recursive: true });
+    const log = createAuditLog(file);
+    for (const run of ['r1', 'r2']) await expect(log.append(line(run))).rejects.toThrow('cannot be written');
+    rmSync(file, { recursive: true });
+    await log.append(line('r3'));
+    expect(lines()).toEqual([line('r1'), line('r2'), line('r3')]);
+  });
+
+  it('writes what it kept by itself, and at its end', async () => {
+    mkdirSync(file, { recursive: true });
+    const [log, other] = [createAuditLog(file), createAuditLog(file)];
+    await expect(log.append(line('r1'))).rejects.toThrow('cannot be written');
+    await expect(other.append(line('r2'))).rejects.toThrow('cannot be written');
+    rmSync(file, { recursive: true });
+    await other.close();
+    expect(lines()).toEqual([line('r2')]);
+    await expect.poll(lines, { timeout: 10_000 }).toEqual([line('r2'), line('r1')]);
+  });
+
+  it('keeps no more than so many bytes', async () => {
+    mkdirSync(file, { recursive: true });
+    const log = createAuditLog(file);
+    const text = 'y'.repeat(8000);
+    for (let n = 0; n < 700; n += 1) await log.append(line(`r${n}`, { text })).catch(() => undefined);
+    rmSync(file, { recursive: true });
+    await log.close();
+    const kept = lines().map((one) => (one as { readonly run: string }).run);
+    expect(kept.at(-1)).toBe('r699');
+    expect(kept.length).toBeLessThan(600);
+    expect(kept.length).toBeGreaterThan(400);
+  });
+
   it('loses and mixes nothing where several processes write', async () => {
     const source = pathToFileURL(join(import.meta.dirname, '../../../src/adapters/files/audit-log.ts')).href;
     const text = 'x'.repeat(5_000);

@@ -104,6 +104,13 @@ describe('a run directory', () => {
     expect(filesBelow(run)).toEqual(['report.json', 'run.json']);
   });
 
+  it('takes the place of one whose worker was killed in the middle of a file', async () => {
+    await writeRun(createRunDirectory(run));
+    writeFileSync(join(run, '.01234567-89ab-4def-8123-456789abcdef'), '{"half":');
+    await createRunDirectory(run).finish(record, report);
+    expect(readdirSync(run).sort()).toEqual(['evidence', 'report.json', 'run.json']);
+  });
+
   it('refuses a directory with something else in it, and touches nothing', () => {
     mkdirSync(run);
     writeFileSync(join(run, 'thesis.txt'), 'precious');

@@ -11,6 +11,8 @@ import { Redis } from 'ioredis';
 export interface LoopbackRedis {
   /** `REDIS_URL` */
   readonly url: string;
+  /** The path of its socket. */
+  readonly socket: string;
   /** As by the kernel: SIGKILL, and waits until it is gone. */
   kill(): Promise<void>;
   /** It stays there and says nothing more; `thaw` lets it go on. */
@@ -36,11 +38,16 @@ export function whyNoRedis(): string | undefined {
   return found ? undefined : 'redis-server is not installed';
 }
 
-/** Starts one and waits until it answers. */
-export async function startLoopbackRedis(): Promise<LoopbackRedis> {
+/**
+ * Starts one and waits until it answers.
+ *
+ * @param further options of redis-server
+ */
+export async function startLoopbackRedis(further: readonly string[] = []): Promise<LoopbackRedis> {
   const directory = await mkdtemp(path.join(tmpdir(), 'netcheck-redis-'));
   const socket = path.join(directory, 'redis.sock');
-  const args = ['--port', '0', '--unixsocket', socket, '--dir', directory, '--appendonly', 'yes', '--save', ''];
+  const kept = ['--unixsocket', socket, '--dir', directory, '--appendonly', 'yes', '--save', ''];
+  const args = ['--port', '0', ...kept, ...further];
   let child: ChildProcess | undefined;
 
   const until: LoopbackRedis['until'] = async (ask, wanted) => {
@@ -72,6 +79,7 @@ export async function startLoopbackRedis(): Promise<LoopbackRedis> {
   await start();
   return {
     url: `unix:${socket}`,
+    socket,
     kill,
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
