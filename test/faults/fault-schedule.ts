@@ -145,7 +145,9 @@ export function faultSchedule(seed: number, firstPort: number): FaultSchedule {
   const when = (kind: Fault['kind']): When => {
     // sshd must know it before anybody connects
     if (kind === 'sshd') return { atMs: 0 };
-    return random() < 0.6 ? { phase: oneOf<Phase>(phases), afterMs: oneOf([0, 0, upTo(300), upTo(3000)]) } : { atMs: upTo(6000) };
+    return random() < 0.6
+      ? { phase: oneOf<Phase>(phases), afterMs: oneOf([0, 0, upTo(300), upTo(3000)]) }
+      : { atMs: upTo(6000) };
   };
   const faults = Array.from({ length: 1 + upTo(3) }, (): PlannedFault => {
     const fault = (makers[upTo(makers.length)] ?? (() => kill('killWorker')))();

@@ -11,7 +11,12 @@ import type { LaneReport } from './fault-lane.ts';
  * where one did. `-- --schedules 500 --lanes 6 --seed 1`; one schedule again: `-- --schedules 1 --seed SEED`.
  */
 const { values } = parseArgs({
-  options: { schedules: { type: 'string' }, lanes: { type: 'string' }, seed: { type: 'string' }, verbose: { type: 'boolean' } },
+  options: {
+    schedules: { type: 'string' },
+    lanes: { type: 'string' },
+    seed: { type: 'string' },
+    verbose: { type: 'boolean' },
+  },
 });
 const schedules = Number(values.schedules ?? 500);
 const lanes = Math.min(schedules, Number(values.lanes ?? 6));
@@ -32,7 +37,10 @@ await Promise.all(
     const seeds = Array.from({ length: schedules }, (_seed, at) => firstSeed + at).filter(
       (_seed, at) => at % lanes === index,
     );
-    const child = fork(lane, [netcheck.cli, String(10_000 + index * 1000), ...seeds.map(String)], { execArgv: ['--import', 'tsx'], stdio: 'inherit' });
+    const child = fork(lane, [netcheck.cli, String(10_000 + index * 1000), ...seeds.map(String)], {
+      execArgv: ['--import', 'tsx'],
+      stdio: 'inherit',
+    });
     let last = 0;
     child.on('message', (message) => {
       const report = message as LaneReport;
@@ -41,8 +49,7 @@ await Promise.all(
       if (report.problems.length > 0) {
         broken.push(report);
         process.stdout.write(`seed ${report.seed}:\n  ${report.problems.join('\n  ')}\n`);
-      }
-      else if (values.verbose === true)
+      } else if (values.verbose === true)
         process.stdout.write(`seed ${report.seed}: nothing broke in ${(report.tookMs / 1000).toFixed(1)} s\n`);
       if (done % 25 === 0) process.stdout.write(`${done} schedules, ${broken.length} broke something\n`);
     });

@@ -180,7 +180,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
     while (!closing.signal.aborted && elapsedMs() - startedAtMs < giveUpAfterMs) {
       await pause(lane.notBeforeMs - elapsedMs(), closing.signal);
       if (closing.signal.aborted) break;
-      const { body, plain } = (elapsedMs() - ready.elapsedMs > lateMs ? order.whenLate?.(ready.unixMs) : undefined) ?? order;
+      const { body, plain } =
+        (elapsedMs() - ready.elapsedMs > lateMs ? order.whenLate?.(ready.unixMs) : undefined) ?? order;
       const outcome = await call('chat.postMessage', {
         channel: order.channel,
         ...(order.threadTs === undefined ? {} : { thread_ts: order.threadTs }),

@@ -54,6 +54,22 @@ describe('posts', () => {
     expect(world.calls.filter((call) => call.answered === '429')).toEqual([]);
   });
 
+  it('and edits go on at their pace where the clock of the machine is set back', async () => {
+    // Slack's own clock is not set.
+    world.rates = 'off';
+    const outbox = newOutbox();
+    await settled(outbox.post(order('before')));
+    const { ts = '' } = world.messages('C0HOT')[0] ?? {};
+    const edit = (text: string, final: boolean) =>
+      outbox.update({ channel: 'C0HOT', ts, body: { text, blocks: [section(text)] }, plain: text, final });
+    await settled(edit('first', false));
+    const beganMs = performance.now();
+    vi.setSystemTime(Date.now() - 3_600_000);
+    await settled(Promise.all([outbox.post(order('after')), edit('second', false)]));
+    expect(performance.now() - beganMs).toBeLessThan(5000);
+    expect(texts('C0HOT')).toEqual(['second', 'after']);
+  });
+
   it('of one channel in a storm of 429 do not hold back another channel', async () => {
     world.script('chat.postMessage', { kind: 'rateLimit', retryAfterS: 30 }, { times: 3, channel: 'C0HOT' });
     const outbox = newOutbox();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createOutbox } from '../../../src/adapters/slack/outbox.ts';
+import { answerKey } from '../../../src/adapters/slack/run-keys.ts';
 import { createSlackThread, type SlackThreadOptions } from '../../../src/adapters/slack/slack-thread.ts';
 import { cancelAction, recheckAction } from '../../../src/adapters/slack/status-message.ts';
 import type { AnswerThread, RunRequest } from '../../../src/engine/ports.ts';
@@ -108,6 +109,20 @@ describe('the answer', () => {
     store.down = true;
     await settled(newThread().report(sampleReport()));
     await settled(newThread().report(sampleReport()));
+    expect(answers()).toHaveLength(1);
+  });
+
+  it('comes once while the store can be read and takes nothing', async () => {
+    const full = () => Promise.reject(new Error("OOM command not allowed when used memory > 'maxmemory'."));
+    const fullStore = { ...store, set: full, setOnce: full };
+    await settled(newThread({ store: fullStore }).report(sampleReport()));
+    await settled(newThread({ store: fullStore, attempt: 2 }).report(sampleReport()));
+    expect(answers()).toHaveLength(1);
+  });
+
+  it('waits for no longer than the lease for a worker whose clock was ahead', async () => {
+    await store.set(answerKey(request.id), `pending another ${Date.now() + 3_600_000}`, { ttlMs: 3_600_000 });
+    await settled(newThread({ attempt: 2 }).report(sampleReport()), 30_000);
     expect(answers()).toHaveLength(1);
   });
 
