@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod';
 import { loadRun } from './adapters/files/load-run.ts';
-import { describeIssue, type Position, readYaml, tellingFirst } from './config.ts';
+import { describeIssues, type Position, readYaml } from './config.ts';
 import { type JudgeRegistries, judge } from './engine/judge.ts';
 import { judgeRecorded } from './judge-recorded.ts';
 import { type Plugins, readPlugins } from './load-plugins.ts';
@@ -127,7 +127,7 @@ function readCases(
     };
   const parsed = Cases.safeParse(value);
   if (parsed.success) return { cases: parsed.data, positionOf, problems: [] };
-  const found = tellingFirst(parsed.error.issues).flatMap((issue) => describeIssue(issue, shown, positionOf, Cases));
+  const found = describeIssues(parsed.error.issues, shown, positionOf, Cases);
   return { cases: [], positionOf, problems: found };
 }
 

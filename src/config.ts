@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import * as z from 'zod';
 import { cronProblem, timeZoneProblem } from './cron.ts';
 import { accessActions, namedActions } from './model/access-action.ts';
@@ -34,7 +34,7 @@ const ConfigNode = z.strictObject({
     .string()
     .min(1)
     .max(253)
-    .regex(/^[A-Za-z0-9_.:-]+$/, 'an IP address or a host name'),
+    .regex(/^[A-Za-z0-9_.:][A-Za-z0-9_.:-]*$/, 'an IP address or a host name'),
   target: IpAddress.optional(),
   serves: z.array(IpAddress).default([]),
   port: Port.optional(),
@@ -244,10 +244,9 @@ export function parseConfig(text: string, file: string): Config {
   if (problems.length > 0)
     throw invalid(problems.map(({ line, column, message }) => `${file}:${line}:${column}: ${message}`));
   const parsed = Config.safeParse(value ?? {});
-  if (!parsed.success)
-    throw invalid(tellingFirst(parsed.error.issues).flatMap((issue) => describeIssue(issue, file, positionOf, Config)));
+  if (!parsed.success) throw invalid(describeIssues(parsed.error.issues, file, positionOf, Config));
   const { nodes, defaults } = parsed.data;
-  const strangers = defaults.probeFrom.filter((name) => nodes[name] === undefined && !parsed.data.sshConfig);
+  const strangers = defaults.probeFrom.filter((name) => !Object.hasOwn(nodes, name) && !parsed.data.sshConfig);
   if (strangers.length > 0) {
     const { line, column } = positionOf(['defaults', 'probeFrom']);
     throw invalid([
@@ -273,11 +272,6 @@ export function parseConfig(text: string, file: string): Config {
   return parsed.data;
 }
 
-/** A misspelt key makes another one missing: the misspelling is what the person wants to read first. */
-export function tellingFirst(issues: readonly z.core.$ZodIssue[]): readonly z.core.$ZodIssue[] {
-  return [...issues].sort((a, b) => Number(b.code === 'unrecognized_keys') - Number(a.code === 'unrecognized_keys'));
-}
-
 function invalid(lines: readonly string[]): NetcheckError {
   return new NetcheckError('config/invalid', lines.join('\n'), 'The README lists every key; nothing was run.');
 }
@@ -294,14 +288,22 @@ export function readYaml(text: string): {
   problems: readonly (Position & { message: string })[];
 } {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  // yaml compares every key with every other: a minute for an inventory of 50 000 nodes
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
+  const wrong: readonly YamlProblem[] =
+    document.errors.length > 0
+      ? document.errors.map(({ pos: [offset], message }) => ({ offset, message }))
+      : [...keysTwice(document), ...badAliases(document)];
   return {
-    value: document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 100 }),
-    problems: document.errors.map((error) => ({ ...place(error.pos[0]), message: error.message })),
+    value: wrong.length > 0 ? undefined : document.toJS({ maxAliasCount }),
+    problems: wrong.slice(0, mostProblems).map(({ offset, message }) => ({
+      ...place(offset),
+      message: message.startsWith('Maximum call stack') ? 'it is nested too deeply' : message,
+    })),
     positionOf(path) {
       // The key where there is one (that is where the eye goes), else the nearest parent.
       for (let length = path.length; length > 0; length--) {
@@ -319,8 +321,72 @@ export function readYaml(text: string): {
   };
 }
 
-/** zod's issue -> `file:line:column: where: what is wrong, what is allowed`. */
-export function describeIssue(
+interface YamlProblem {
+  /** In characters from the start. */
+  readonly offset: number;
+  readonly message: string;
+}
+/** What aliases may unfold to, by yaml's own count. */
+const maxAliasCount = 100;
+
+function keysTwice(document: Document): readonly YamlProblem[] {
+  const found: YamlProblem[] = [];
+  visit(document, {
+    Map(_key, map) {
+      const seen = new Set<unknown>();
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) found.push({ offset: key.range?.[0] ?? 0, message: `${key.source} is there twice` });
+        seen.add(key.value);
+      }
+    },
+  });
+  return found;
+}
+
+/** An alias may lead nowhere, or to more of the same than any memory holds. */
+function badAliases(document: Document): readonly YamlProblem[] {
+  const found: YamlProblem[] = [];
+  visit(document, {
+    Alias(_key, alias) {
+      if (alias.resolve(document) === undefined)
+        found.push({
+          offset: alias.range?.[0] ?? 0,
+          message: `*${alias.source}: there is no &${alias.source} before it`,
+        });
+    },
+  });
+  if (found.length > 0) return found;
+  try {
+    document.toJS({ maxAliasCount });
+    return [];
+  } catch (error) {
+    return [{ offset: 0, message: error instanceof Error ? error.message : String(error) }];
+  }
+}
+
+/** More are not told: whoever mended these sees the others. */
+const mostProblems = 20;
+
+/**
+ * zod's issues as `file:line:column: where: what is wrong, what is allowed`. A misspelt key makes another one missing: the
+ * misspelling is what the person wants to read first.
+ */
+export function describeIssues(
+  issues: readonly z.core.$ZodIssue[],
+  file: string,
+  positionOf: (path: readonly PropertyKey[]) => Position,
+  schema: z.ZodType,
+): readonly string[] {
+  const ordered = [...issues].sort(
+    (a, b) => Number(b.code === 'unrecognized_keys') - Number(a.code === 'unrecognized_keys'),
+  );
+  const told = ordered.slice(0, mostProblems).flatMap((issue) => describeIssue(issue, file, positionOf, schema));
+  const left = issues.length - mostProblems;
+  return left > 0 ? [...told, `${file}: and ${left} more`] : told;
+}
+
+function describeIssue(
   issue: z.core.$ZodIssue,
   file: string,
   positionOf: (path: readonly PropertyKey[]) => Position,

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type * as z from 'zod';
-import { describeIssue, readYaml, tellingFirst } from './config.ts';
+import { describeIssues, readYaml } from './config.ts';
 import { includePlaybooks } from './engine/include-playbooks.ts';
 import { lintPlaybook, type Registries, unknownId } from './engine/playbook-set.ts';
 import { Additions, Playbook } from './model/playbook.ts';
@@ -122,7 +122,7 @@ function readYamlFile(file: string): YamlFile {
       return { text: `${shown}:${line}:${column}: ${message}` };
     },
     issues: (found, schema) =>
-      tellingFirst(found).flatMap((issue) => describeIssue(issue, shown, positionOf, schema).map((text) => ({ text }))),
+      describeIssues(found, shown, positionOf, schema).map((text) => ({ text })),
   };
 }
 

@@ -101,11 +101,16 @@ describe('netcheck.yaml', () => {
       'nodes: { a: { address: 10.0.0.1 } }\ndefaults: { probeFrom: [b] }\n',
       'netcheck.yaml:2:13: defaults.probeFrom names b, and nodes does not (there are: a)',
     ],
+    [
+      'probeFrom that names what every object has',
+      'defaults: { probeFrom: [constructor] }\n',
+      'netcheck.yaml:1:13: defaults.probeFrom names constructor',
+    ],
     ['YAML that is broken', 'nodes:\n  a: [1, 2\n', 'netcheck.yaml:3:1: '],
     [
       'the same node twice',
       'nodes:\n  a: { address: 10.0.0.1 }\n  a: { address: 10.0.0.2 }\n',
-      'netcheck.yaml:3:3: Map keys must be unique',
+      'netcheck.yaml:3:3: a is there twice',
     ],
   ])('%s: file, line, column, what is wrong', (_what, text, expected) => {
     const problems = problemsOf(text);

@@ -118,7 +118,7 @@ export function createOutlierCount(compareBy: readonly string[]): OutlierCount {
 
 /** `role=web`, `role=web,zone=a`; empty where a node has none of the labels. */
 export function groupOf(labels: Readonly<Record<string, string>>, compareBy: readonly string[]): string {
-  return compareBy.flatMap((name) => (labels[name] === undefined ? [] : [`${name}=${labels[name]}`])).join(',');
+  return compareBy.flatMap((name) => (Object.hasOwn(labels, name) ? [`${name}=${labels[name]}`] : [])).join(',');
 }
 
 function usualOf({

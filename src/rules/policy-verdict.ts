@@ -57,9 +57,9 @@ export function policyVerdict(
 /** An empty selector selects everything. */
 export function selects({ matchLabels, matchExpressions }: LabelSelector, labels: KubePod['labels']): boolean {
   return (
-    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    Object.entries(matchLabels).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value) &&
     matchExpressions.every(({ key, operator, values }) => {
-      const value = labels[key];
+      const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
       switch (operator) {
         case 'In':
           return value !== undefined && values.includes(value);
