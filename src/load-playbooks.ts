@@ -121,8 +121,7 @@ function readYamlFile(file: string): YamlFile {
       const { line, column } = positionOf(place);
       return { text: `${shown}:${line}:${column}: ${message}` };
     },
-    issues: (found, schema) =>
-      describeIssues(found, shown, positionOf, schema).map((text) => ({ text })),
+    issues: (found, schema) => describeIssues(found, shown, positionOf, schema).map((text) => ({ text })),
   };
 }
 
