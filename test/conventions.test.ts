@@ -97,6 +97,7 @@ describe('collectors', () => {
         targetNames: ['node-50'],
         learned: {
           devices: ['eth0'],
+          veths: [],
           addressed: ['eth0'],
           ways: [{ address: '198.51.100.7', device: 'eth0' }],
           listenerPids: ['4711'],

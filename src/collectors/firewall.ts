@@ -35,6 +35,7 @@ export const firewall = defineCollector({
       argv: ['iptables-legacy-save', '-c'],
       kind: 'iptables-save',
       tool: 'iptables-legacy-save',
+      unlessTool: 'iptables-save:legacy',
       needsFile: '/proc/net/ip_tables_names',
       wouldLoad: { modules: ['ip_tables'], unlessFile: '/proc/net/ip_tables_names' },
     },

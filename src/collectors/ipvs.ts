@@ -32,24 +32,28 @@ export const ipvs = defineCollector({
   when: 'delta',
   beforeCaptures: true,
   provides: ['ipvs'],
-  commands: ({ connections }) => [
-    {
-      ...asRoot,
-      ...gate,
-      argv: ['ipvsadm', '-Ln'],
-      kind: 'ipvsadm',
-      otherwise: {
-        argv: ['cat', file],
-        privilege: 'none',
-        timeoutMs: 10_000,
-        maxBytes: 8_388_608,
-        kind: 'proc-net-ip-vs',
-        needsFile: file,
-        wouldLoad: gate.wouldLoad,
-      },
-    },
-    ...(connections ? [connectionTable] : []),
-    { ...asRoot, ...gate, argv: ['ipvsadm', '-l', '--timeout'], kind: 'ipvsadm-timeouts' },
-    { ...asRoot, ...gate, argv: ['ipvsadm', '-Ln', '--stats', '--exact'], kind: 'ipvsadm-stats' },
-  ],
+  commands: ({ connections }, { learned }) =>
+    // what has no service before the window has nothing that can move in it
+    learned.withoutIpvs === true
+      ? []
+      : [
+          {
+            ...asRoot,
+            ...gate,
+            argv: ['ipvsadm', '-Ln'],
+            kind: 'ipvsadm',
+            otherwise: {
+              argv: ['cat', file],
+              privilege: 'none',
+              timeoutMs: 10_000,
+              maxBytes: 8_388_608,
+              kind: 'proc-net-ip-vs',
+              needsFile: file,
+              wouldLoad: gate.wouldLoad,
+            },
+          },
+          ...(connections ? [connectionTable] : []),
+          { ...asRoot, ...gate, argv: ['ipvsadm', '-l', '--timeout'], kind: 'ipvsadm-timeouts' },
+          { ...asRoot, ...gate, argv: ['ipvsadm', '-Ln', '--stats', '--exact'], kind: 'ipvsadm-stats' },
+        ],
 });

@@ -22,6 +22,7 @@ const script = `echo "uid $(id -u)"
 for t in ${tools}; do printf 'tool %s ' "$t"; command -v "$t" 2>/dev/null || echo -; done
 case $(ip -V 2>&1) in *iproute*) echo "tool ip:iproute2 yes";; *) echo "tool ip:iproute2 -";; esac
 case $(tcpdump --help 2>&1) in *immediate-mode*) echo "tool tcpdump:immediate-mode yes";; *) echo "tool tcpdump:immediate-mode -";; esac
+case $(iptables-save -V 2>&1) in *legacy*) echo "tool iptables-save:legacy yes";; *) echo "tool iptables-save:legacy -";; esac
 for f in ${files}; do [ -e "$f" ] && echo "file $f"; done
 absent=absent off=
 if [ -r /proc/sys/kernel/modules_disabled ]; then read -r off </proc/sys/kernel/modules_disabled; fi

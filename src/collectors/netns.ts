@@ -10,11 +10,12 @@ import { NetnsName } from '../model/netns.ts';
  * Without root the namespaces of other users' processes are `-`.
  */
 const script = `x=$1
+start() { t=; { IFS= read -r l <"/proc/$1/stat"; } 2>/dev/null && case $l in *') '*) set -- \${l##*) }; t=\${20};; esac; }
 byPid() {
 i=$(readlink "/proc/$1/ns/net" 2>/dev/null) || i=-
-s=$(sed -e 's/^.*) //' "/proc/$1/stat" | cut -d ' ' -f 20)
+start "$1"
 o=$(readlink /proc/1/ns/net 2>/dev/null) || o=unknown
-echo "netns $i $1 \${s:--} $o"
+echo "netns $i $1 \${t:--} $o"
 exit 0
 }
 case $x in
@@ -34,9 +35,12 @@ pod????????????????????????????????*) u=$(echo "$x" | tr - _);;
 *) u=$x;;
 esac
 if [ -n "$u" ]; then
-set -- $(grep -l -s -e "$x" -e "$u" /proc/[0-9]*/cgroup | sed -e 's#/cgroup$#/stat#')
-p=
-[ $# -eq 0 ] || p=$(grep -H -s . "$@" | sed -n -e 's#^[^:]*/\\([0-9]*\\)/stat:.*) #\\1 #p' | sort -n -k 21,21 | head -n 1 | cut -d ' ' -f 1)
+p= s=
+for f in $(grep -l -s -e "$x" -e "$u" /proc/[0-9]*/cgroup); do
+q=\${f#/proc/} q=\${q%/cgroup}
+start "$q"
+if [ -n "$t" ] && { [ -z "$s" ] || [ "$t" -lt "$s" ]; }; then p=$q s=$t; fi
+done
 [ -z "$p" ] || byPid "$p"
 fi
 echo "there is no network namespace $x on this node" >&2

@@ -8,12 +8,15 @@ export const nicCounters = defineCollector({
   when: 'delta',
   provides: ['counters'],
   commands: (_params, { learned }) =>
-    learned.devices.map((device) => ({
-      argv: ['ethtool', '-S', device],
-      privilege: 'none' as const,
-      timeoutMs: 5000,
-      maxBytes: 1_048_576,
-      kind: 'ethtool-s',
-      tool: 'ethtool',
-    })),
+    learned.devices
+      // both ends of a veth are this node's own memory
+      .filter((device) => !learned.veths.includes(device))
+      .map((device) => ({
+        argv: ['ethtool', '-S', device],
+        privilege: 'none' as const,
+        timeoutMs: 5000,
+        maxBytes: 1_048_576,
+        kind: 'ethtool-s',
+        tool: 'ethtool',
+      })),
 });

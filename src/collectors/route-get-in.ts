@@ -12,6 +12,7 @@ export const routeGetIn = defineCollector({
   purpose: "the kernel's own decision about packets of the clients that come in",
   params: z.strictObject({}),
   when: 'last',
+  meanwhile: true,
   provides: ['routeGet'],
   commands: (_params, { target, clientAddresses, learned }) => {
     // what is sent to a Service is routed by the address of the server that is chosen for it

@@ -20,6 +20,7 @@ export const sysctl = defineCollector({
   params: z.strictObject({ keys: z.array(Key).min(1).max(200) }),
   when: 'once',
   afterOthers: true,
+  withCounters: true,
   provides: ['sysctl'],
   commands: ({ keys }, { learned }) => {
     const all = keys.flatMap((key) => (key.includes(place) ? learned.addressed.map((one) => keyFor(key, one)) : [key]));

@@ -117,23 +117,27 @@ export async function collect(
     const each = (
       inPhase: 'once' | 'before' | 'after',
       chosen: (one: Collector) => boolean,
-      { steps: planned = plan.steps, late = [false, true] }: { steps?: Plan['steps']; late?: readonly boolean[] } = {},
+      {
+        steps: planned = plan.steps,
+        late = [false, true],
+      }: { steps?: Plan['steps']; late?: readonly boolean[] | 'together' } = {},
     ): Promise<unknown> =>
       Promise.all(
         sessions.map(async (session) => {
           const steps = stepsOf({ steps: planned }, session, registries.collectors).filter(
             ({ collector }) => chosen(collector) && collector.id !== 'look',
           );
-          for (const isLate of late)
+          for (const isLate of late === 'together' ? [null] : late)
             await Promise.all(
               steps
-                .filter(({ collector }) => (collector.afterOthers === true) === isLate)
+                .filter(({ collector }) => isLate === null || (collector.afterOthers === true) === isLate)
                 .map(({ collector, params }) => session.collect(collector, params, inPhase)),
             );
         }),
       );
 
     const readNow = new Set<Collector['when']>(['capture']);
+    let readSettings = false;
     const soFar = (...read: readonly Collector['when'][]): void => {
       for (const when of read) readNow.add(when);
       // what is told must hold, whoever comes late
@@ -145,7 +149,8 @@ export async function collect(
           ...cluster.evidence,
         ],
         clockOffsetsMs: offsetsOf(connected, registries.parsers),
-        isPending: ({ id, when }) => (id === kubernetes.id ? cluster.isPending() : !readNow.has(when)),
+        isPending: ({ id, when, withCounters }) =>
+          id === kubernetes.id ? cluster.isPending() : !readNow.has(when) || (withCounters === true && !readSettings),
       }));
     };
     /** A node that nobody asked about joins where it can be had at once; where it cannot, the run goes on without it. */
@@ -169,7 +174,10 @@ export async function collect(
         each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures === true, { steps }),
       ]);
       // what is asked because of others is asked because of these as well: routes to the servers that IPVS names
-      await each('once', ({ when }) => when === 'once', { steps, late: [true] });
+      await each('once', ({ when, withCounters }) => when === 'once' && withCounters !== true, {
+        steps,
+        late: [true],
+      });
     };
     await first(plan.steps);
     const seen = new Set(sessions.flatMap(({ learned }) => learned.seen));
@@ -202,19 +210,34 @@ export async function collect(
     phase('capture');
     const captures = await startCaptures(plan, sessions, registries.collectors, clock, going);
     phase('before');
-    await each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true);
+    await Promise.all([
+      each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true),
+      each('once', ({ withCounters }) => withCounters === true),
+    ]);
+    readSettings = true;
     phase('probe');
-    // who says how long it is to be watched gives time that nothing else needs
-    const free = plan.symptom.watchMs === undefined ? () => false : ({ meanwhile }: Collector) => meanwhile === true;
+    // a window is time that the nodes have nothing else to do in
+    const free = ({ meanwhile }: Collector): boolean => meanwhile === true;
     [ended] = await Promise.all([
       window(plan, sessions, captures, registries.collectors, { signal: going, onProgress, soFar }),
       each('once', free),
     ]);
     phase('after');
-    await Promise.all([each('after', ({ when }) => when === 'delta'), cluster.finish(plan)]);
-    soFar('probe', 'delta');
-    await each('once', (one) => one.when === 'active' || (one.when === 'last' && !free(one)));
-    await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
+    const counted = Promise.all([
+      // what these ask for was learned before: nothing is learned from a second reading
+      each('after', ({ when }) => when === 'delta', { late: 'together' }),
+      cluster.finish(plan),
+    ]);
+    // asked for in the same go, so that a node is not entered once more for it
+    const rest = each('once', (one) => one.when === 'last' && !free(one));
+    await Promise.all([
+      rest,
+      counted.then(async () => {
+        soFar('probe', 'delta');
+        await each('once', ({ when }) => when === 'active');
+        await Promise.all(captures.map(({ capture }) => capture.stop(ended === 'early' ? 'enough' : 'windowOver')));
+      }),
+    ]);
   };
 
   try {

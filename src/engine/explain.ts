@@ -54,6 +54,7 @@ function addressesOf(plan: Plan): readonly string[] {
 export function unlearned(addresses: readonly string[]): Learned {
   return {
     devices: ['DEV'],
+    veths: [],
     addressed: ['DEV'],
     ways: addresses.map((address) => ({ address, device: 'DEV' })),
     listenerPids: ['PID'],

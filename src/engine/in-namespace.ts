@@ -16,6 +16,7 @@ const ofTheMachine: ReadonlySet<string> = new Set([
   'proc-limits',
   'fd-count',
   'cpu-stat',
+  'kube-proxy',
 ]);
 /** Files that a container has of its own, below /proc/PID/root. */
 const ofTheContainer: ReadonlySet<string> = new Set(['resolv-conf', 'hosts', 'nsswitch']);
@@ -33,6 +34,9 @@ const noLinks = ['iflag=nofollow', 'status=none'];
  */
 export function inNamespace(command: Command, netns: Netns): Command {
   if (ofTheMachine.has(command.kind)) return command;
+  // root and two programs for what any process may read
+  if (command.kind.startsWith('ipvsadm') && netns.pid !== null && command.otherwise !== undefined)
+    return inNamespace(command.otherwise, netns);
   const { otherwise, ...rest } = command;
   const alternative = otherwise === undefined ? {} : { otherwise: inNamespace(otherwise, netns) };
   return { ...moved(rest, netns), ...alternative };

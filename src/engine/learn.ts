@@ -36,6 +36,7 @@ export function createLearner(
   let tables = 0;
   let servers: Learned['servers'] = [];
   let service = false;
+  let withoutIpvs: boolean | undefined;
   return (evidence) => {
     if (evidence.length !== read) {
       read = evidence.length;
@@ -45,6 +46,7 @@ export function createLearner(
         tables = now;
         const ipvs = Object.assign({}, ...values<Ipvs>(...ipvsKinds)) as Ipvs;
         const rules = values<readonly FirewallRule[]>(...firewallKinds).flat();
+        withoutIpvs = ipvs.services === undefined ? undefined : ipvs.services.length === 0;
         servers = serversBehind(asked, ipvs, rules);
         service = isService(asked, ipvs, rules);
       }
@@ -54,7 +56,13 @@ export function createLearner(
         ...(service ? ['service' as const] : []),
         ...(hasTunnel(waysBeside(servers, other), values) ? ['tunnel' as const] : []),
       ];
-      learned = { ...other, servers, beyond: beyondOf(servers, routes, values), seen };
+      learned = {
+        ...other,
+        servers,
+        ...(withoutIpvs === undefined ? {} : { withoutIpvs }),
+        beyond: beyondOf(servers, routes, values),
+        seen,
+      };
     }
     return learned;
   };
@@ -105,6 +113,7 @@ function learn(values: Values, port: number): Omit<Learned, 'servers' | 'beyond'
   const others = addresses.map(({ device }) => device).filter((device) => device !== 'lo' && deviceName.test(device));
   return {
     devices: devices.slice(0, most),
+    veths: devices.filter((device) => links.find(({ name }) => name === device)?.type === 'veth'),
     // packets also come in by devices that no way back uses: those are the interesting ones
     addressed: [...new Set([...devices, ...others])].slice(0, mostAddressed),
     ways,

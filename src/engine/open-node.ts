@@ -207,7 +207,13 @@ export async function lookAround(
   const look = collectors.get('look');
   const parser = parsers.get('look');
   if (!look || !parser) return true;
-  await session.collect(look, {}, 'look');
+  const { netns: place } = session.planned;
+  const netns = place === undefined ? undefined : collectors.get('netns');
+  // what finds the namespace needs no tool: it is asked in the same go
+  await Promise.all([
+    session.collect(look, {}, 'look'),
+    netns === undefined ? undefined : session.collect(netns, { name: place }, 'look'),
+  ]);
   // Not the first of all: an audit notes what the last one read before it looks.
   const evidence = session.evidence.find(({ entry }) => entry.collector === look.id);
   if (!evidence) return true;
@@ -220,22 +226,13 @@ export async function lookAround(
     evidence: evidenceFile(entry.node, entry.id, entry.kind),
   });
   session.features = parsed.value as Features | undefined;
-  return entry.exit.how === 'exited' && (await enterNamespace(session, { collectors, parsers }));
+  return entry.exit.how === 'exited' && enterNamespace(session, parsers);
 }
 
 /** Finds the network namespace of a place; false where it is not there. */
-async function enterNamespace(
-  session: NodeSession,
-  {
-    collectors,
-    parsers,
-  }: { readonly collectors: ReadonlyMap<string, Collector>; readonly parsers: ReadonlyMap<string, Parser> },
-): Promise<boolean> {
+function enterNamespace(session: NodeSession, parsers: ReadonlyMap<string, Parser>): boolean {
   const name = session.planned.netns;
   if (name === undefined) return true;
-  const collector = collectors.get('netns');
-  if (!collector) return false;
-  await session.collect(collector, { name }, 'look');
   const found = session.evidence.find(({ entry }) => entry.kind === 'netns');
   if (found === undefined) return false;
   const { entry, stdout, stderr } = found;

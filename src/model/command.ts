@@ -52,6 +52,8 @@ export interface CollectContext {
 export interface Learned {
   /** Devices that the way to the target and back to the clients uses, without lo. At most four. */
   readonly devices: readonly string[];
+  /** Those of them that are one end of a veth. */
+  readonly veths: readonly string[];
   /** Devices of the node that have an address, those of the way first, without lo. At most eight. */
   readonly addressed: readonly string[];
   /** Address that was looked up -> device that leads there. */
@@ -60,6 +62,8 @@ export interface Learned {
   readonly listenerPids: readonly string[];
   /** Where this node sends on what is sent to the target (IPVS real servers, DNAT). At most {@link mostServers}. */
   readonly servers: readonly Endpoint[];
+  /** A reading of IPVS says that it has no service here; undefined: nothing was read. */
+  readonly withoutIpvs?: boolean;
   /** For each of these servers: addresses that the node it lives on may have, the likeliest first. At most eight. */
   readonly beyond: readonly { readonly server: Endpoint; readonly addresses: readonly string[] }[];
   /** What the first look showed of the question; playbooks may join because of it. */
@@ -71,6 +75,7 @@ export interface Learned {
 }
 export const nothingLearned: Learned = {
   devices: [],
+  veths: [],
   addressed: [],
   ways: [],
   listenerPids: [],
@@ -101,6 +106,8 @@ export interface Collector<Params extends z.ZodType = z.ZodType> {
   readonly meanwhile?: true;
   /** It asks for what the others of its phase find (devices, processes), so it comes after them. */
   readonly afterOthers?: true;
+  /** Of `once` ones that come after others: nothing else is made from it, so it is read together with the counters. */
+  readonly withCounters?: true;
   /** Facts that its commands' parsers give. */
   readonly provides: readonly FactName[];
   commands(params: z.output<Params>, context: CollectContext): readonly Command[];

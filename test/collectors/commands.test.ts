@@ -15,6 +15,7 @@ const context: CollectContext = {
   targetNames: ['node-50'],
   learned: {
     devices: ['eth0'],
+    veths: [],
     addressed: ['eth0'],
     ways: [
       { address: '198.51.100.7', device: 'eth0' },
@@ -88,7 +89,10 @@ describe('the words of commands that a run fills in', () => {
     ['route-get', { roles: ['client'] }, ['ip route get 192.0.2.50']],
     ['route-get-in', {}, ['ip route get 192.0.2.50 from 198.51.100.7 iif eth0']],
     ['nics', {}, ['ethtool -i eth0', 'ethtool -k eth0', 'ethtool -g eth0', 'ethtool eth0']],
+    ['nics', { learned: { ...nothingLearned, devices: ['eth0'], veths: ['eth0'] } }, ['ethtool -i eth0']],
     ['nic-counters', {}, ['ethtool -S eth0']],
+    ['nic-counters', { learned: { ...nothingLearned, devices: ['eth0'], veths: ['eth0'] } }, []],
+    ['ipvs', { learned: { ...nothingLearned, withoutIpvs: true } }, []],
     ['conntrack-table', {}, ['conntrack -L -p tcp --orig-port-dst 1301']],
     ['conntrack-table', { protocol: 'udp' }, ['conntrack -L -p udp --orig-port-dst 1301']],
     ['path-mtu', {}, ['tracepath -n 192.0.2.50']],

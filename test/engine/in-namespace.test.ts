@@ -32,6 +32,13 @@ describe('a command in a network namespace', () => {
     ]);
   });
 
+  it('reads IPVS in the files of a process, where there is one', () => {
+    const files = { ...command(['cat', '/proc/net/ip_vs'], 'proc-net-ip-vs'), needsFile: '/proc/net/ip_vs' };
+    const asked = { ...command(['ipvsadm', '-Ln'], 'ipvsadm'), otherwise: files };
+    expect(inNamespace(asked, pod)).toMatchObject({ argv: ['cat', '/proc/4321/net/ip_vs'], privilege: 'none' });
+    expect(inNamespace(asked, named).argv).toEqual(['nsenter', '--net=/run/netns/web', '--', 'ipvsadm', '-Ln']);
+  });
+
   it('enters it for everything else, as root', () => {
     expect(inNamespace(command(['ss', '-lntup'], 'ss'), pod)).toMatchObject({
       argv: ['nsenter', '--net=/proc/4321/ns/net', '--', 'ss', '-lntup'],
@@ -104,6 +111,7 @@ describe('a command in a network namespace', () => {
       targetNames: [],
       learned: {
         devices: ['eth0'],
+        veths: [],
         addressed: ['eth0'],
         ways: [{ address: '192.0.2.2', device: 'eth0' }],
         listenerPids: ['77'],
@@ -125,6 +133,7 @@ describe('a command in a network namespace', () => {
       'interrupts',
       'kernel',
       'kernel-log',
+      'kube-proxy',
       'listener-process',
       'look',
       'netns',

@@ -20,6 +20,7 @@ describe('what later commands are made from', () => {
       ),
     ).toEqual({
       devices: ['bond0.100', 'eth1'],
+      veths: [],
       addressed: ['bond0.100', 'eth1'],
       ways: [
         { address: '10.70.0.1', device: 'bond0.100' },
@@ -127,6 +128,28 @@ TCP  10.9.0.77:1301 rr
       route('10.244.3.7', '10.244.3.7 via 10.244.3.0 dev flannel.1 src 10.244.1.0 uid 0 \n    cache \n'),
     );
     expect(devices).toEqual(['flannel.1', 'ens192']);
+  });
+
+  it('a veth has no driver worth asking', () => {
+    const links =
+      '3: eth0@if7: <UP,LOWER_UP> mtu 1450 qdisc noqueue state UP mode DEFAULT group default\\    link/ether 82:79:55:65:db:66 brd ff:ff:ff:ff:ff:ff link-netnsid 0 promiscuity 0 \\    veth addrgenmode eui64\n';
+    const { devices, veths } = learn(
+      evidenceOf({ kind: 'ip-link', argv: ['ip', '-d', 'link'] }, links),
+      route('10.244.3.7', '10.244.3.7 via 169.254.1.1 dev eth0 src 10.244.1.2 uid 0 \n    cache \n'),
+    );
+    expect({ devices, veths }).toEqual({ devices: ['eth0'], veths: ['eth0'] });
+  });
+
+  it('whether IPVS has a service here, once that was read before the window', () => {
+    const head = `IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
+`;
+    const read = (text: string, phase: 'before' | 'after') =>
+      learn(evidenceOf({ kind: 'ipvsadm', argv: ['ipvsadm', '-Ln'], phase }, text)).withoutIpvs;
+    expect(read(head, 'before')).toBe(true);
+    expect(read(`${head}TCP  10.9.0.78:80 rr\n`, 'before')).toBe(false);
+    expect(read(head, 'after')).toBeUndefined();
   });
 
   it('the search domains of resolv.conf, as far as they are names, without the dot at the end', () => {

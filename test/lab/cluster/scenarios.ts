@@ -263,7 +263,11 @@ export const podScenarios: readonly Scenario[] = [
     felt: feltFromBatch,
     expect: {
       verdict: 'found',
-      confirmed: [{ rule: 'no-endpoints', node: batch.node }],
+      // the pod as well: Kubernetes says why its own connects failed
+      confirmed: [
+        { rule: 'no-endpoints', node: batch.node },
+        { rule: 'no-endpoints', node: placed(batch) },
+      ],
     },
     mend: [rulesWithout(), apiAsBefore],
   },
