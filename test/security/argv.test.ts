@@ -2,79 +2,26 @@ import path from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadRun } from '../../src/adapters/files/load-run.ts';
-import { quoteArgv } from '../../src/adapters/ssh/quote-argv.ts';
 import { collectors } from '../../src/collectors/index.ts';
 import { questionOf } from '../../src/engine/alert-ask.ts';
 import { parseAsk } from '../../src/engine/ask.ts';
-import { contextOf } from '../../src/engine/open-node.ts';
-import { commandShapes, lineFeed } from '../../src/engine/command-shapes.ts';
-import { inNamespace } from '../../src/engine/in-namespace.ts';
 import { interpret } from '../../src/engine/interpret.ts';
 import type { Inventory } from '../../src/engine/inventory.ts';
 import { createLearner } from '../../src/engine/learn.ts';
 import { makePlan, type PlanOptions } from '../../src/engine/plan.ts';
-import { readPlaybooks } from '../../src/load-playbooks.ts';
 import { AlertAsk } from '../../src/model/alert-settings.ts';
-import { type Command, type Learned, nothingLearned } from '../../src/model/command.ts';
+import { type Command, nothingLearned } from '../../src/model/command.ts';
 import { NetcheckError } from '../../src/model/errors.ts';
 import type { Evidence } from '../../src/model/evidence.ts';
 import { InventoryNode } from '../../src/model/inventory.ts';
-import { NetnsName } from '../../src/model/netns.ts';
 import { Budget, type Plan } from '../../src/model/plan.ts';
 import { parsers } from '../../src/parsers/index.ts';
 import { rules } from '../../src/rules/index.ts';
+import { expectShapes, fits, playbooks } from './expect-shapes.ts';
 import { hostileWords } from './hostile.ts';
 
 // Whatever comes in, by whatever door, the words that reach a node are those of a collector: held against the very
 // expressions that the script behind sudo and the gate of the key are made of.
-
-const { playbooks } = readPlaybooks([], { collectors, rules });
-const shapes = [undefined, 'carol'].flatMap((loginUser) =>
-  commandShapes(collectors, { loginUser, playbooks: playbooks.values() }).map(
-    ({ pattern }) => new RegExp(`^(?:${pattern})$`),
-  ),
-);
-const known = new Map<string, boolean>();
-function fits({ argv }: Command): boolean {
-  if (argv.some((word) => word.includes('\0') || word.includes(lineFeed))) return false;
-  const line = quoteArgv(argv).replaceAll('\n', lineFeed);
-  const fit = known.get(line) ?? shapes.some((shape) => shape.test(line));
-  known.set(line, fit);
-  return fit;
-}
-
-function* withAlternatives(command: Command): Generator<Command> {
-  yield command;
-  if (command.otherwise) yield* withAlternatives(command.otherwise);
-}
-
-/** Every command that a plan comes to on its nodes, with what was learned on the way, there and in namespaces. */
-function* commandsOf(plan: Plan, learned: Learned = nothingLearned): Generator<Command> {
-  for (const planned of plan.nodes) {
-    const netns = planned.netns === undefined ? undefined : NetnsName.parse(planned.netns);
-    for (const uid of [0, 1000])
-      for (const { node, collector: id, params } of plan.steps) {
-        const collector = collectors.get(id);
-        if (collector === undefined || node !== planned.node.name) continue;
-        const context = contextOf(plan, { ...planned, node: { ...planned.node, user: 'carol' } }, uid, learned);
-        for (const command of collector.commands(collector.params.parse(params), context))
-          for (const one of withAlternatives(command)) {
-            yield one;
-            yield inNamespace(one, { name: netns ?? 'blue', pid: '4711' });
-            if (netns !== undefined) yield inNamespace(one, { name: netns, pid: null });
-          }
-      }
-  }
-}
-
-function expectShapes(plan: Plan, learned?: Learned): number {
-  let count = 0;
-  for (const command of commandsOf(plan, learned)) {
-    count += 1;
-    if (!fits(command)) throw new Error(`no shape of ours: ${JSON.stringify(command.argv)}`);
-  }
-  return count;
-}
 
 const nodes = ['node-12', 'node-30', 'node-50'].map((name, index) =>
   InventoryNode.parse({ name, address: `10.0.0.${index + 1}`, serves: [`10.51.2.${index + 1}`, `fd00::${index + 1}`] }),

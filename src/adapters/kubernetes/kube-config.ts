@@ -160,7 +160,7 @@ async function fromKubeConfig(file: string, wanted: string | undefined): Promise
 
 function parsed(text: string, file: string, hint: string): z.infer<typeof KubeConfig> {
   try {
-    return KubeConfig.parse(parse(text, { maxAliasCount: 100 }));
+    return KubeConfig.parse(parse(text, { maxAliasCount: 100, logLevel: 'error' }));
   } catch (cause) {
     const [issue] = cause instanceof z.ZodError ? cause.issues : [];
     // Values are not repeated: they may be secrets.
@@ -188,6 +188,9 @@ function credentialOf(user: Partial<z.infer<typeof User>>, folder: string, file:
   };
 }
 
+/** Ours, of no use to a program that fetches the credential of a cluster. */
+const ownSecrets = /^(?:SLACK_|NETCHECK_|REDIS_)/;
+
 /** As kubectl does: the command prints an ExecCredential, which is kept until it expires or is refused. */
 function fromCommand(
   { command, args, env, apiVersion }: z.infer<typeof ExecPlugin>,
@@ -209,7 +212,7 @@ function fromCommand(
         timeout: execTimeoutMs,
         maxBuffer: 1024 * 1024,
         env: {
-          ...process.env,
+          ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !ownSecrets.test(name))),
           ...Object.fromEntries((env ?? []).map(({ name, value }) => [name, value])),
           KUBERNETES_EXEC_INFO: JSON.stringify(info),
         },

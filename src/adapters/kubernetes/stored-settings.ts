@@ -23,7 +23,7 @@ function dataOf(
 function documentOf(text: string | undefined): Readonly<Record<string, unknown>> {
   if (text === undefined || text.length > maxCharacters) return {};
   try {
-    const value: unknown = parse(text, { maxAliasCount: 10 });
+    const value: unknown = parse(text, { maxAliasCount: 10, logLevel: 'error' });
     return isRecord(value) ? value : {};
   } catch {
     return {};

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createKubeClient } from '../../../src/adapters/kubernetes/kube-client.ts';
 import { openCluster } from '../../../src/adapters/kubernetes/open-cluster.ts';
 import { loadKubeAccess } from '../../../src/adapters/kubernetes/kube-config.ts';
@@ -286,6 +286,24 @@ describe('a Kubernetes cluster through its API', () => {
     expect(await client.get('/api/v1/pods')).toMatchObject({ how: 'read' });
     expect(await access.credential()).toEqual({ token: 'mine2' });
     client.close();
+  });
+
+  it('gives that command the environment, without our own secrets', async () => {
+    const script = path.join(folder, 'login');
+    writeFileSync(
+      script,
+      `#!/bin/sh\nprintf '{"status":{"token":"%s|%s|%s|%s"}}' "$SLACK_BOT_TOKEN" "$NETCHECK_ALERT_TOKEN" "$REDIS_URL" "$CLOUD_PROFILE"\n`,
+      { mode: 0o700 },
+    );
+    for (const name of ['SLACK_BOT_TOKEN', 'NETCHECK_ALERT_TOKEN', 'REDIS_URL', 'CLOUD_PROFILE'])
+      vi.stubEnv(name, `the-${name}`);
+    try {
+      const exec = { command: './login' };
+      const access = await loadKubeAccess(kubeconfig({ user: { token: undefined, exec } }), undefined);
+      expect(await access.credential()).toEqual({ token: '|||the-CLOUD_PROFILE' });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it('says which command gave no credential, and never its arguments', async () => {
