@@ -8,6 +8,8 @@ import { type AskedQuestion, type Baseline, problemsOf } from './problems-of.ts'
 const settleMs = 150_000;
 /** A phase that no question comes to (another fault keeps it from it) strikes nobody. */
 const phaseWithinMs = 25_000;
+/** Slack's own are at once, after a minute and after five. */
+const retriesMs = [100, 6000, 20_000] as const;
 const crewNames = ['bot', 'worker'] as const;
 
 /**
@@ -36,10 +38,11 @@ export async function runSchedule(
   over.abort();
   await mend(here);
   const until = performance.now() + settleMs;
-  let wrong = await problemsOf(here, baseline, asked);
+  const isFull = schedule.faults.some((fault) => fault.kind === 'disk' && fault.how === 'full');
+  let wrong = await problemsOf(here, baseline, asked, isFull);
   while (wrong.length > 0 && performance.now() < until && !wrong.some(isFinal)) {
     await pause(250);
-    wrong = await problemsOf(here, baseline, asked);
+    wrong = await problemsOf(here, baseline, asked, isFull);
   }
   return wrong;
 }
@@ -82,7 +85,14 @@ async function ask({ slack, phases }: FaultWorld, question: PlannedQuestion): Pr
       ? slack.slash(text, { user })
       : slack.mention(`<@${slack.world.botUserId}> ${text}`, { user });
   phases.emit('asked');
-  return { ...question, user, delivered: await delivery.ended };
+  let delivered = await delivery.ended;
+  // An event that nobody acknowledges Slack delivers three times more, a slash command never.
+  for (const laterMs of question.how === 'mention' ? retriesMs : []) {
+    if (delivered === 'acked') break;
+    await pause(laterMs);
+    delivered = await slack.redeliver(delivery).ended;
+  }
+  return { ...question, user, delivered };
 }
 
 type Turn = <T>(what: string, work: () => Promise<T>) => Promise<T>;

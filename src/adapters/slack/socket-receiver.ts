@@ -173,7 +173,7 @@ export class SocketReceiver implements Receiver {
   #onConnected(link: Link): void {
     this.#connected += 1;
     if (this.#greetings > 0) {
-      const downMs = this.#downSinceMs === undefined ? 0 : performance.now() - this.#downSinceMs;
+      const downMs = this.#downSinceMs === undefined ? 0 : Math.round(performance.now() - this.#downSinceMs);
       this.#options.logger.warn(`Socket Mode: connected again after ${downMs} ms`);
     }
     this.#greetings += 1;
