@@ -46,25 +46,30 @@ export async function handleRun(
   const directory = path.join(runsDirectory, request.id);
   let plan: Plan | undefined;
   let tried: TrialResult | undefined;
+  /** Whether `wiring.run` has begun it, which writes the end of what it began. */
+  let isLogged = false;
   let outcome: { readonly report: Report } | { readonly error: unknown };
   try {
     const planned = await wiring.plan(request.text);
     plan = planned;
     await refuseOnceMore(request, plan, wiring, access);
     const onProgress: OnProgress = (event) => thread.progress(event);
-    const ask: AskInto = (id, into) =>
-      wiring.run(planned, {
+    const ask: AskInto = (id, into) => {
+      const sink = createRunDirectory(into);
+      isLogged = true;
+      return wiring.run(planned, {
         id,
         language: request.language,
         signal,
         onProgress,
-        sink: createRunDirectory(into),
+        sink,
         slots,
         askedBy: request.askedBy,
         thread: request.thread,
         attempt,
         mayJoin: async (node) => (await refusalOf(request, withNode(planned, node), access)) === undefined,
       });
+    };
     if (isTrial(request)) {
       const around = { wiring, access, directory, attempt, signal, onProgress };
       tried = await runTrial(request, plan, ask, around);
@@ -82,8 +87,7 @@ export async function handleRun(
     if ('report' in outcome) return { how: 'finished', report: outcome.report };
     return { how: 'failed', ...failureOf(outcome.error, request.language), plan };
   })();
-  // `wiring.run` writes the end of what it began.
-  if (ending.how === 'failed' && plan === undefined) await logLost(request, ending.message, wiring);
+  if (ending.how === 'failed' && !isLogged) await logLost(request, ending.message, wiring);
   try {
     await answer();
     await tried?.forget();

@@ -23,6 +23,8 @@ export interface LoadFigures {
     readonly last: number;
     readonly soak: number;
   };
+  /** Answers that say that the time of the run was over. */
+  readonly cutShort: number;
   /** Runs on one node at once, at most. */
   readonly perNode: number;
   readonly openRuns: number;
@@ -54,6 +56,7 @@ practice Slack (with Slack's limits) share the cores.
 | burst: question to answer, median in a quiet channel / in a noisy one | ${one.answerSec.quiet} / ${one.answerSec.noisy} s |
 | burst: first question to last answer | ${one.answerSec.last} s |
 | afterwards: question to answer, median | ${one.answerSec.soak} s |
+| answers of runs that had too little time | ${one.cutShort} |
 | runs on one node at once, at most | ${one.perNode} |
 | bot: most memory, growth over the quiet part | ${botPeak} MiB, ${signed(botGrowth)} |
 | workers: most memory, growth over the quiet part | ${workerPeaks.map((peak, index) => `${peak} MiB, ${signed(workerGrowths[index] ?? 0)}`).join('; ')} |

@@ -145,7 +145,9 @@ const ofBurst = await Promise.all(questions);
 await allAnswered();
 const burstTookMs = performance.now() - began;
 const redisAfterBurst = await redisBytes();
-say(`answered ${(burstTookMs / 1000).toFixed(1)} s after the first; now one every ${soakEveryMs / 1000} s for ${values.minutes} min`);
+say(
+  `answered ${(burstTookMs / 1000).toFixed(1)} s after the first; now one every ${soakEveryMs / 1000} s for ${values.minutes} min`,
+);
 const soakBegan = performance.now();
 while (performance.now() - soakBegan < soakMs) {
   ask(oneOf([...noisy, ...quiet]));
@@ -171,7 +173,11 @@ const twice = answersPerPort().filter((count) => count > 1).length;
 const soaking = samples.filter(({ atMs }) => atMs > soakBegan + soakMs * 0.1);
 const third = Math.max(1, Math.floor(soaking.length / 3));
 const growthMib = processes.map((_process, index) => {
-  const of = (part: typeof soaking): number => quantile(part.map(({ bytes }) => bytes[index] ?? 0), 0.5);
+  const of = (part: typeof soaking): number =>
+    quantile(
+      part.map(({ bytes }) => bytes[index] ?? 0),
+      0.5,
+    );
   return mib(of(soaking.slice(-third)) - of(soaking.slice(0, third)));
 });
 const figures: LoadFigures = {
@@ -187,13 +193,29 @@ const figures: LoadFigures = {
   unacked: all.filter(({ how }) => how !== 'acked').length,
   unanswered: all.length - answeredAt.size,
   twice,
-  ackMs: { median: Math.round(quantile(ofBurst.map(({ ackMs }) => ackMs), 0.5)), p99: Math.round(quantile(all.map(({ ackMs }) => ackMs), 0.99)) },
+  ackMs: {
+    median: Math.round(
+      quantile(
+        ofBurst.map(({ ackMs }) => ackMs),
+        0.5,
+      ),
+    ),
+    p99: Math.round(
+      quantile(
+        all.map(({ ackMs }) => ackMs),
+        0.99,
+      ),
+    ),
+  },
   answerSec: {
     quiet: seconds(quantile(waits(ofBurst, quiet), 0.5)),
     noisy: seconds(quantile(waits(ofBurst, noisy), 0.5)),
     last: seconds(burstTookMs),
     soak: seconds(quantile(waits(all.slice(burst), [...noisy, ...quiet]), 0.5)),
   },
+  cutShort: slack.world
+    .messages()
+    .filter((message) => isAnswer(message) && /time for this run was over/.test(JSON.stringify(message.blocks))).length,
   perNode: Math.max(sampledPerNode, runsAtOnce(log)),
   openRuns: openRuns(log),
   peakMib: peaks.map(mib),
@@ -205,6 +227,7 @@ const checks: readonly (readonly [string, boolean])[] = [
   [`every question acknowledged (${figures.all} of them)`, figures.unacked === 0],
   [`acknowledgement p99 ${figures.ackMs.p99} ms (at most ${targets.ackP99Ms})`, figures.ackMs.p99 <= targets.ackP99Ms],
   [`every thread answered, none twice (${figures.unanswered} / ${figures.twice})`, figures.unanswered + twice === 0],
+  [`runs that had too little time: ${figures.cutShort}`, figures.cutShort === 0],
   [`runs on one node at once: ${figures.perNode} (at most ${targets.perNode})`, figures.perNode <= targets.perNode],
   [`runs without an end in the audit log: ${figures.openRuns}`, figures.openRuns === 0],
   [
@@ -260,7 +283,9 @@ function runsAtOnce(records: readonly AuditRecord[]): number {
   return Math.max(
     0,
     ...[...spans.values()].flatMap((ofNode) =>
-      [...ofNode.values()].map(({ from }) => [...ofNode.values()].filter((one) => one.from <= from && from < one.to).length),
+      [...ofNode.values()].map(
+        ({ from }) => [...ofNode.values()].filter((one) => one.from <= from && from < one.to).length,
+      ),
     ),
   );
 }

@@ -8,20 +8,23 @@ import type { LaneReport } from './fault-lane.ts';
 /**
  * `npm run test:faults`: random schedules of questions and faults against real bots, workers, Redis and SSH, several
  * worlds side by side, each a process of its own. Prints the seed of each schedule that broke something; exit status 1
- * where one did. `-- --schedules 500 --lanes 6 --seed 1`; one schedule again: `-- --schedules 1 --seed SEED`.
+ * where one did. `-- --schedules 500 --lanes 6 --seed 1`; chosen ones again: `-- --seeds 12,27`.
  */
 const { values } = parseArgs({
   options: {
     schedules: { type: 'string' },
     lanes: { type: 'string' },
     seed: { type: 'string' },
+    seeds: { type: 'string' },
     verbose: { type: 'boolean' },
   },
 });
-const schedules = Number(values.schedules ?? 500);
-const lanes = Math.min(schedules, Number(values.lanes ?? 6));
 const firstSeed = Number(values.seed ?? Date.now() % 1_000_000_000);
-process.stdout.write(`seeds ${firstSeed} to ${firstSeed + schedules - 1}, ${lanes} worlds side by side\n`);
+const seeds =
+  values.seeds?.split(',').map(Number) ??
+  Array.from({ length: Number(values.schedules ?? 500) }, (_seed, at) => firstSeed + at);
+const lanes = Math.min(seeds.length, Number(values.lanes ?? 6));
+process.stdout.write(`seeds ${values.seeds ?? `${seeds[0]} to ${seeds.at(-1)}`}, ${lanes} worlds side by side\n`);
 
 // Of the lab alone, and not below /run, which the sshd of a world replaces.
 if (process.env['NETCHECK_LAB'] !== '1') throw new Error('run this in a lab: node test/lab/enter.mjs …');
@@ -34,10 +37,8 @@ const broken: LaneReport[] = [];
 const lane = fileURLToPath(new URL('./fault-lane.ts', import.meta.url));
 await Promise.all(
   Array.from({ length: lanes }, async (_, index) => {
-    const seeds = Array.from({ length: schedules }, (_seed, at) => firstSeed + at).filter(
-      (_seed, at) => at % lanes === index,
-    );
-    const child = fork(lane, [netcheck.cli, String(10_000 + index * 1000), ...seeds.map(String)], {
+    const mine = seeds.filter((_seed, at) => at % lanes === index);
+    const child = fork(lane, [netcheck.cli, String(10_000 + index * 1000), ...mine.map(String)], {
       execArgv: ['--import', 'tsx'],
       stdio: 'inherit',
     });
@@ -54,11 +55,11 @@ await Promise.all(
       if (done % 25 === 0) process.stdout.write(`${done} schedules, ${broken.length} broke something\n`);
     });
     await once(child, 'exit');
-    if (last < seeds.length)
+    if (last < mine.length)
       broken.push({
-        seed: seeds[last] ?? 0,
+        seed: mine[last] ?? 0,
         tookMs: 0,
-        problems: [`the lane ended after ${last} of ${seeds.length} schedules`],
+        problems: [`the lane ended after ${last} of ${mine.length} schedules`],
       });
   }),
 );

@@ -205,6 +205,7 @@ async function mend(here: FaultWorld): Promise<void> {
     (answer) => answer === 'PONG',
   );
   await here.sshd('usual');
+  here.slack.world.mend();
   await Promise.all(crewNames.map((who) => up(here, who)));
 }
 
