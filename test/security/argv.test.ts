@@ -2,6 +2,8 @@ import path from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadRun } from '../../src/adapters/files/load-run.ts';
+import { diagnoseCallback, diagnoseForm } from '../../src/adapters/slack/diagnose-form.ts';
+import type { FrontDesk } from '../../src/adapters/slack/run-button.ts';
 import { collectors } from '../../src/collectors/index.ts';
 import { questionOf } from '../../src/engine/alert-ask.ts';
 import { parseAsk } from '../../src/engine/ask.ts';
@@ -125,6 +127,44 @@ describe('the words that reach a node are those of a collector', () => {
       ),
       { numRuns: 120 },
     );
+  }, 30_000);
+
+  it('whatever is put into the fields of the form', async () => {
+    const field = fc.oneof(word, question);
+    let asked = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({ target: field, port: field, from: field, symptom: field, words: field }, { requiredKeys: [] }),
+        fc.boolean(),
+        async (fields, isWhole) => {
+          const texts: string[] = [];
+          const desk = {
+            languageOf: async () => 'en',
+            ask: async () => ({ ok: true }),
+            start: async ({ text }: { text: string }) => void texts.push(text),
+          } as unknown as FrontDesk;
+          const verdict = await diagnoseForm.submit(
+            {
+              callbackId: diagnoseCallback,
+              privateMetadata: JSON.stringify({ channel: 'C0INCIDENT' }),
+              fields: isWhole ? { target: 'node-50', port: '1301', ...fields } : fields,
+              viewId: 'V1',
+              user: 'U0ANNA',
+              team: 'T0',
+            },
+            desk,
+          );
+          if ('work' in verdict) await verdict.work();
+          for (const text of texts) {
+            asked += 1;
+            const plan = await planOf(text);
+            if (plan !== undefined) expectShapes(plan);
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+    expect(asked).toBeGreaterThan(5);
   }, 30_000);
 
   it.each(['ipvs-idle-reset', 'dns-search-hijack', 'firewall-drop-nft', 'etp-local', 'vxlan-fdb-missing'])(
