@@ -39,6 +39,9 @@ import { rpFilterStrict } from './rp-filter-strict.ts';
 import { backlogCapped } from './backlog-capped.ts';
 import { forwardingNeeded } from './forwarding-needed.ts';
 import { keepaliveTooLate } from './keepalive-too-late.ts';
+import { lroForwarding } from './lro-forwarding.ts';
+import { rxRingShort } from './rx-ring-short.ts';
+import { vxlanCsumRisk } from './vxlan-csum-risk.ts';
 import { roseSinceAudit } from './rose-since-audit.ts';
 import { abortOnOverflow } from './abort-on-overflow.ts';
 import { arpOverflow } from './arp-overflow.ts';
@@ -146,6 +149,9 @@ const all: readonly AnyRule[] = [
   rpFilterStrict,
   backlogCapped,
   keepaliveTooLate,
+  rxRingShort,
+  lroForwarding,
+  vxlanCsumRisk,
   roseSinceAudit,
   // by packets alone, the most telling first
   expect,

@@ -5,14 +5,8 @@ import { because } from './because.ts';
 import { type DeviceRise, deviceRises, riseOf, worstPerDevice } from './counter-rise.ts';
 import { feltLoss, feltLossText } from './felt-loss.ts';
 import { confirmed, likely, ruledOut, undecided } from './outcomes.ts';
+import { isRingCounter, longerRing, ringText } from './receive-ring.ts';
 import { percentText } from './seconds-text.ts';
-
-/**
- * Names that drivers give to "the card had a packet and no free buffer". Left out: `rx_dropped`, which many drivers
- * fill from the kernel's own count and which then holds packets of unknown protocols too.
- */
-const ringNames =
-  /^(?:rx_missed(?:_errors)?|rx_no_buffer_count|rx_no_buffer|rx_fifo_errors|rx_out_of_buffer|out_of_buffer|rx_discards(?:_phy)?|rx_over_errors|port\.rx_dropped|rx_no_dma_resources)$/;
 
 /** F90: the card receives faster than the kernel takes packets out of its ring. */
 export const rxRingOverflow = defineNodeRule({
@@ -37,6 +31,7 @@ export const rxRingOverflow = defineNodeRule({
   text: {
     en: {
       ...feltLossText.en,
+      ...ringText.en,
       title: 'The receive ring of a network card overflows',
       noCounters: 'no counters of devices were read twice (/proc/net/dev, ethtool -S)',
       flat: (v: { devices: string }) => `nothing was lost in the receive rings in the window (${v.devices})`,
@@ -44,37 +39,26 @@ export const rxRingOverflow = defineNodeRule({
         `${v.device}: ${v.name} +${v.rise} beside ${v.received} packets received: too few to matter`,
       dropped: (v: { device: string; name: string; rise: number; received: number; share: string }) =>
         `${v.device}: ${v.name} +${v.rise} in the window beside ${v.received} packets received (${v.share}): the card had no free buffer for them`,
-      ring: (v: { device: string; rx: number; maximum: number }) =>
-        `${v.device}: the receive ring has ${v.rx} entries, ${v.maximum} are possible`,
-      temporary: 'Makes the ring as long as the card allows',
-      permanent:
-        'Where NetworkManager sets up the device (else a udev rule or a systemd .link file with RxBufferSize=)',
       spread:
         'The ring is as long as it can be, or its length is not known: spread the load over more queues and CPUs (ethtool -L, irqbalance), and see whether one CPU is busy with soft interrupts (softirq-starved)',
-      riskReset: 'Many drivers take the link down for a moment when the ring changes',
       riskSpread: 'Changing the number of queues resets the card for a moment',
     },
     zh: {
       ...feltLossText.zh,
+      ...ringText.zh,
       title: '网卡接收环（RX ring）溢出',
       noCounters: '没有两次读到网卡计数器（/proc/net/dev、ethtool -S）',
       flat: (v) => `窗口内接收环没有丢包（${v.devices}）`,
       few: (v) => `${v.device}：${v.name} +${v.rise}，同期收到 ${v.received} 个包：太少，可以忽略`,
       dropped: (v) =>
         `${v.device}：窗口内 ${v.name} +${v.rise}，同期收到 ${v.received} 个包（${v.share}）：网卡没有空闲缓冲区可放`,
-      ring: (v) => `${v.device}：接收环 ${v.rx} 项，最大可设 ${v.maximum}`,
-      temporary: '把接收环调到网卡允许的最大值',
-      permanent: '适用于由 NetworkManager 管理的设备（否则用 udev 规则，或 systemd .link 文件的 RxBufferSize=）',
       spread:
         '接收环已是最大，或长度未知：把负载分到更多队列和 CPU（ethtool -L、irqbalance），并看是否有一个 CPU 忙于软中断（softirq-starved）',
-      riskReset: '很多驱动改接收环时会短暂断链',
       riskSpread: '改队列数会让网卡短暂重置',
     },
   },
   evaluate({ node, facts, target, params, say }) {
-    const all = deviceRises(facts.counters, (name, group) =>
-      group === 'dev' ? name === 'rx_fifo' : ringNames.test(name),
-    );
+    const all = deviceRises(facts.counters, isRingCounter);
     const [first] = all;
     if (first === undefined) return undecided('counters', node, say.noCounters);
     const receivedBy = (device: string): number => riseOf(facts.counters, `dev.${device}.rx_packets`) ?? 0;
@@ -123,25 +107,7 @@ export const rxRingOverflow = defineNodeRule({
         risk: say.riskSpread,
       };
       if (rx === null || maximum === null || maximum <= rx) return [spread];
-      return [
-        {
-          kind: 'temporary',
-          node,
-          text: say.temporary,
-          commands: [`ethtool -G ${seen.device} rx ${maximum}`],
-          undo: [`ethtool -G ${seen.device} rx ${rx}`],
-          risk: say.riskReset,
-        },
-        {
-          kind: 'permanent',
-          node,
-          text: say.permanent,
-          commands: [`nmcli connection modify ${seen.device} ethtool.ring-rx ${maximum}`],
-          undo: [`nmcli connection modify ${seen.device} ethtool.ring-rx ${rx}`],
-          risk: say.riskReset,
-        },
-        spread,
-      ];
+      return [...longerRing({ node, device: seen.device, rx, maximum }, say), spread];
     }
   },
 });

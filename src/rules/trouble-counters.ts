@@ -1,3 +1,5 @@
+import { ringNames } from './receive-ring.ts';
+
 /** What it means that a counter rises. */
 export interface TroubleCounter {
   /** The rule whose page explains it. */
@@ -27,9 +29,14 @@ const known: Readonly<Record<string, TroubleCounter>> = {
 /** Of cards, by the names that they usually have: pods' devices come and go. */
 const ofCard = /^dev\.(?:eth|en|em|ib|bond|team)[A-Za-z0-9]{0,12}\.(rx_fifo|rx_errs|tx_errs|tx_carrier)$/;
 
+/** What the drivers of cards tell (`ethtool -S`). */
+const ofDriver = /^ethtool\.(?:eth|en|em|ib)[A-Za-z0-9]{0,12}\.(.{1,80})$/;
+
 /** Undefined: it means nothing by itself. */
 export function troubleOf(counter: string): TroubleCounter | undefined {
   if (Object.hasOwn(known, counter)) return known[counter];
+  const [, told = ''] = ofDriver.exec(counter) ?? [];
+  if (ringNames.test(told)) return { rule: 'rx-ring-overflow', leastPerDay: 1000 };
   const [, name] = ofCard.exec(counter) ?? [];
   if (name === undefined) return undefined;
   return name === 'rx_fifo'

@@ -8,19 +8,23 @@ import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { riseOf } from './counter-rise.ts';
 import { handshakesTo, synsIn } from './handshakes.ts';
 import { findIn } from './join-captures.ts';
-import { isOlderThan } from './kernel-release.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { isPod, tunnelKindOf } from './tunnel-way.ts';
-import { felixConfiguration, kubeObjectText } from './kube-objects.ts';
+import {
+  checksumFeature as feature,
+  hasOldKernel,
+  ownChecksums,
+  randomOnOldKernel,
+  randomPorts,
+  vxlanChecksumText,
+} from './vxlan-checksum.ts';
 
 interface Spot {
   readonly node: string;
   readonly facts: Pick<Facts, 'links' | 'capture' | 'counters' | 'nics' | 'firewall' | 'kernel'>;
 }
 
-const feature = 'tx-checksum-ip-generic';
 const counterName = 'Udp.InCsumErrors';
-const deviceName = /^[A-Za-z0-9_.-]{1,15}$/;
 
 /** F52: VXLAN packets arrive with a wrong outer UDP checksum, and the node throws them away before unpacking them. */
 export const vxlanCsum63s = definePathRule({
@@ -39,7 +43,7 @@ export const vxlanCsum63s = definePathRule({
   ],
   text: {
     en: {
-      ...kubeObjectText.en,
+      ...vxlanChecksumText.en,
       ...captureText.en,
       title: 'VXLAN packets are thrown away for a wrong checksum (1 s, 3 s, 63 s delays)',
       udp: 'the question is about UDP, and captures are only followed for TCP',
@@ -56,27 +60,16 @@ export const vxlanCsum63s = definePathRule({
         `Udp InCsumErrors of ${v.far} +0 in the window: no VXLAN packet was thrown away for its checksum`,
       fewer: (v: { packets: number; thrown: number }) =>
         `${v.packets} are fewer than the ${v.thrown} SYNs that were not unpacked: the rest has another reason`,
-      offload: (v: { device: string; node: string }) =>
-        `${v.device} of ${v.node} leaves checksums to the card (${feature}: on)`,
       software: (v: { device: string; node: string }) =>
         `${v.device} of ${v.node} computes checksums itself (${feature}: off): the card or its driver makes them wrong`,
-      random: (v: { rule: string }) => `translated with random ports, which brings it about: ${v.rule}`,
-      oldKernel: (v: { release: string }) =>
-        `the kernel ${v.release} may have the fault (fixed in Linux 5.7 and backports)`,
       slow: (v: { connects: number; syns: number }) => `${v.connects} connects needed or lost ${v.syns} SYNs`,
       notSeen: 'The packets themselves were not seen inside VXLAN',
       noEffect: 'No connect was seen to suffer from it in the window',
       fine: (v: { connects: number }) => `all ${v.connects} connects were answered at their first SYN`,
-      temporary: (v: { device: string }) => `Lets ${v.device} compute checksums itself`,
       nic: 'The card: leave no tunnel checksums to it, then update its driver and firmware',
-      permanent:
-        'The device is made anew at every start: a udev rule sets it for good. A kernel that has the fix makes it unnecessary',
-      kubernetes:
-        'Calico: FelixConfiguration featureDetectOverride "ChecksumOffloadBroken=true" (since 3.19 by itself on kernels before 5.7); flannel: a release that turns it off',
-      risk: 'More work for the CPU: packets of the tunnel are no longer put together and cut by the card',
     },
     zh: {
-      ...kubeObjectText.zh,
+      ...vxlanChecksumText.zh,
       ...captureText.zh,
       title: 'VXLAN 报文因校验和错误被丢弃（延迟 1 秒、3 秒、63 秒）',
       udp: '这次查的是 UDP，而抓包只跟踪 TCP',
@@ -89,20 +82,12 @@ export const vxlanCsum63s = definePathRule({
       counted: (v) => `窗口内 ${v.far} 的 Udp InCsumErrors +${v.packets}：因 UDP 校验和错误被丢弃的报文`,
       flat: (v) => `窗口内 ${v.far} 的 Udp InCsumErrors +0：没有 VXLAN 报文因校验和被丢弃`,
       fewer: (v) => `${v.packets} 个，少于没有被解开的 ${v.thrown} 个 SYN：其余另有原因`,
-      offload: (v) => `${v.node} 的 ${v.device} 把校验和交给网卡（${feature}: on）`,
       software: (v) => `${v.node} 的 ${v.device} 自己计算校验和（${feature}: off）：是网卡或驱动算错`,
-      random: (v) => `使用了随机端口的地址转换，会触发该问题：${v.rule}`,
-      oldKernel: (v) => `内核 ${v.release} 可能有这个缺陷（Linux 5.7 及回移版本已修复）`,
       slow: (v) => `${v.connects} 次连接需要重发或丢失了 ${v.syns} 个 SYN`,
       notSeen: '没有直接看到 VXLAN 里的报文',
       noEffect: '窗口内没有看到连接受影响',
       fine: (v) => `全部 ${v.connects} 次连接的首个 SYN 都得到了应答`,
-      temporary: (v) => `让 ${v.device} 自己计算校验和`,
       nic: '网卡：不要把隧道校验和交给它，然后升级驱动和固件',
-      permanent: '该设备每次启动都会重建：用 udev 规则永久设置。内核已修复则不再需要',
-      kubernetes:
-        'Calico：FelixConfiguration 设置 featureDetectOverride "ChecksumOffloadBroken=true"（3.19 起在 5.7 以下内核自动处理）；flannel：使用会关闭它的版本',
-      risk: 'CPU 开销增加：隧道报文不再由网卡合并和拆分',
     },
   },
   evaluate({ client, target, forwarders, symptom, plan, clockOffsetMs, params, say }) {
@@ -190,62 +175,22 @@ export const vxlanCsum63s = definePathRule({
     function settingsThatBringIt(): readonly Because[] {
       for (const { node, on, at } of senders(farNode)) {
         const facts = nodes.find((one) => one.node === node)?.facts;
-        const rule = facts?.firewall?.rules.find(
-          ({ text }) => /MASQUERADE|SNAT|masquerade|snat/.test(text) && /--random-fully|fully-random/.test(text),
-        );
-        const release = facts?.kernel?.release;
-        if (on !== true || rule === undefined || release === undefined || isOlderThan(release, 5, 7) !== true) continue;
-        return [
-          at,
-          because(say.random({ rule: rule.text }), rule.at),
-          because(say.oldKernel({ release }), facts?.kernel?.at ?? rule.at),
-        ];
+        const rule = randomPorts(facts?.firewall?.rules);
+        if (on !== true || rule === undefined || facts?.kernel === undefined || hasOldKernel(facts.kernel) !== true)
+          continue;
+        return [at, ...randomOnOldKernel(rule, facts.kernel, say)];
       }
       return [];
     }
 
     function remedies(except: string | null): readonly Remedy[] {
-      const found = senders(except).filter(({ device }) => deviceName.test(device));
+      const found = senders(except);
       const own = found.filter(({ on }) => on !== false);
-      const first = own[0] ?? found[0];
+      const first = found[0];
       if (first === undefined) return [];
-      const rule = `SUBSYSTEM==\\"net\\", ACTION==\\"add\\", KERNEL==\\"${first.device}\\", RUN+=\\"/usr/sbin/ethtool -K ${first.device} ${feature} off\\"`;
-      const file = '/etc/udev/rules.d/90-netcheck-vxlan-checksum.rules';
-      if (own.length === 0)
-        return [{ kind: 'permanent', node: first.node, text: say.nic, commands: [], undo: [], risk: say.risk }];
-      return [
-        ...own.map(
-          ({ node, device }): Remedy => ({
-            kind: 'temporary',
-            node,
-            text: say.temporary({ device }),
-            commands: [`ethtool -K ${device} ${feature} off`],
-            undo: [`ethtool -K ${device} ${feature} on`],
-            risk: say.risk,
-          }),
-        ),
-        {
-          kind: 'permanent',
-          node: first.node,
-          text: say.permanent,
-          commands: [`echo "${rule}" > ${file}`, 'udevadm control --reload'],
-          undo: [`rm ${file}`, 'udevadm control --reload'],
-          risk: say.risk,
-        },
-        {
-          kind: 'kubernetes',
-          text: say.kubernetes,
-          commands: [],
-          undo: [],
-          risk: say.risk,
-          objects: [
-            {
-              about: say.kubeFelixChecksum,
-              object: felixConfiguration({ featureDetectOverride: 'ChecksumOffloadBroken=true' }),
-            },
-          ],
-        },
-      ];
+      return own.length === 0
+        ? [{ kind: 'permanent', node: first.node, text: say.nic, commands: [], undo: [], risk: say.risk }]
+        : ownChecksums(own, say);
     }
   },
 });

@@ -130,6 +130,9 @@ const auditsOnly: readonly string[] = [
   'backlog-capped',
   'keepalive-too-late',
   'rose-since-audit',
+  'rx-ring-short',
+  'lro-forwarding',
+  'vxlan-csum-risk',
 ];
 
 function accused(target: Facts, client: Facts): Readonly<Record<string, string>> {

@@ -125,7 +125,8 @@ export async function openClient(
             shown.verdict = judgeHostKey(recorded, host, key);
             return shown.verdict.verdict === 'known';
           },
-          authHandler: loginAttempts([{ type: 'none', username: loginUser(hop) }, ...identities.attempts]),
+          // A login without a key comes last: every node that takes the first key is asked one question less.
+          authHandler: loginAttempts([...identities.attempts, { type: 'none', username: loginUser(hop) }]),
         },
         options.signal,
         () => options.onReach('answered'),
