@@ -23,8 +23,10 @@ function byLab(chosen: readonly Scenario[]): readonly Scenario[] {
   return definitions.flatMap((definition) => chosen.filter((scenario) => scenario.definition === definition));
 }
 
-async function claim(folder: string, { definition, id }: Scenario): Promise<boolean> {
-  const name = 'start' in definition ? `lab-${definition.name}` : `scenario-${id}`;
+async function claim(folder: string, { definition, id, alone }: Scenario): Promise<boolean> {
+  // scenarios of one lab may be shared among those that run alone and those that do not
+  const name =
+    'start' in definition ? `lab-${definition.name}${alone === undefined ? '' : '-alone'}` : `scenario-${id}`;
   return mkdir(path.join(folder, name)).then(
     () => true,
     () => false,
