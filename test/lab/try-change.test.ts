@@ -1,13 +1,19 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { applyAction, approveAction } from '../../src/adapters/slack/status-message.ts';
 import { changeHelperScript } from '../../src/commands/change-helper-script.ts';
 import { changesIn, type OfferedChange, type Trial } from '../../src/model/change.ts';
+import { netcheckAt } from '../commands/built-netcheck.ts';
+import { isAnswer } from '../contracts/real/bot-world.ts';
+import { startLoopbackRedis } from '../contracts/real/loopback-redis.ts';
+import { startFakeSlack } from '../fakes/slack/fake-slack.ts';
 import { insideLab, type Lab, type LabNodeHandle, startLab, whyOutside } from './network.ts';
+import { cli } from './run-scenario.ts';
 import { plain } from './topologies.ts';
 import { type Answered, answerOnce, type Attempted } from './try-change-worker.ts';
 
@@ -202,5 +208,49 @@ access:
     const { context } = await attempt(throughRouter, trialOf(await offeredFor(throughRouter)));
     expect(context?.trial?.outcome).toMatchObject({ how: 'notChanged', because: 'noHelper' });
     expect(await forwarding()).toBe('0');
+  });
+
+  test('asked for and approved in Slack, done by the worker, told in the thread', { timeout: 180_000 }, async () => {
+    await broken('r1', 'sysctl -qw net.ipv4.ip_forward=0', 'sysctl -qw net.ipv4.ip_forward=1');
+    const slack = await startFakeSlack();
+    const redis = await startLoopbackRedis();
+    const netcheck = netcheckAt(cli);
+    try {
+      const bot = netcheck.start(['bot'], {
+        cwd: dirname(file),
+        env: {
+          REDIS_URL: redis.url,
+          SLACK_BOT_TOKEN: slack.botToken,
+          SLACK_APP_TOKEN: slack.appToken,
+          SLACK_API_URL: slack.url,
+        },
+        withinMs: 180_000,
+      });
+      await bot.says(/listening to/);
+      await slack.slash(throughRouter).ended;
+      const answer = await slack.awaitMessage(isAnswer, 60_000);
+      await slack.click(applyAction, answer, { user: 'U0ANNA' }).ended;
+      const proposal = await slack.awaitMessage(({ blocks }) => JSON.stringify(blocks ?? []).includes(approveAction));
+      expect(JSON.stringify(proposal.blocks)).toContain('sysctl -w net.ipv4.ip_forward=1');
+      await slack.click(approveAction, proposal, { user: 'U0ANNA' }).ended;
+      await slack.awaitChange(({ what, message }) => what === 'ephemeral' && message.text.includes('two people'));
+      expect(await forwarding()).toBe('0');
+      await slack.click(approveAction, proposal, { user: 'U0BEN' }).ended;
+      const kept = await slack.awaitMessage(
+        (message) => isAnswer(message) && JSON.stringify(message.blocks).includes('The change stays'),
+        90_000,
+      );
+      expect(kept.threadTs).toBe(answer.threadTs);
+      expect(JSON.stringify(kept.blocks)).toContain('asked for by <@U0ANNA>, approved by <@U0BEN>');
+      expect(await forwarding()).toBe('1');
+      const log = await netcheck.run(['log', '--json'], { cwd: dirname(file) });
+      const steps = log.stdout
+        .split('\n')
+        .flatMap((line) => (line.includes('"changed"') ? [(JSON.parse(line) as { step: string }).step] : []));
+      expect(steps.slice(-4)).toEqual(['before', 'changed', 'after', 'kept']);
+    } finally {
+      await netcheck.remove();
+      await Promise.all([slack.close(), redis.stop()]);
+    }
   });
 });
