@@ -24,11 +24,11 @@ interface Server {
 export async function startFaultRedis(): Promise<FaultRedis> {
   const folder = await mkdtemp(path.join(tmpdir(), 'netcheck-redis-name-'));
   const name = path.join(folder, 'redis.sock');
-  const begin = async (further: readonly string[] = []): Promise<Server> => {
+  const begin = async (): Promise<Server> => {
     const port = await freePort();
     const options = ['--port', String(port), '--bind', '127.0.0.1', '--maxmemory-policy', 'noeviction'];
     const diskless = ['--repl-diskless-sync-delay', '0'];
-    return { redis: await startLoopbackRedis([...options, ...diskless, ...further]), port };
+    return { redis: await startLoopbackRedis([...options, ...diskless]), port };
   };
   let current = await begin();
   let former: Server | undefined;
@@ -56,7 +56,12 @@ export async function startFaultRedis(): Promise<FaultRedis> {
       await former?.redis.stop();
       former = undefined;
       const old = current;
-      const next = await begin(['--replicaof', '127.0.0.1', String(old.port)]);
+      const next = await begin();
+      // Not as an option: a server that is started again later is no replica any more.
+      await next.redis.until(
+        (client) => client.replicaof('127.0.0.1', old.port),
+        () => true,
+      );
       await next.redis.until(
         (client) => client.info('replication').catch(() => ''),
         (said) => said.includes('master_link_status:up'),

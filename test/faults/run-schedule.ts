@@ -26,8 +26,10 @@ export async function runSchedule(
   const inTurn = createTurns();
   for (const { port, listens } of schedule.questions) if (listens) await here.listen(port);
   const over = new AbortController();
+  const down = new Set<keyof Crew>();
+  const supervised = supervise(here, down, over.signal);
   const faults = schedule.faults.map(async (fault) => {
-    if (await struck(here, fault.when, at, over.signal)) await inflict(here, fault, inTurn);
+    if (await struck(here, fault.when, at, over.signal)) await inflict(here, fault, inTurn, down);
   });
   const asking = schedule.questions.map(async (question): Promise<AskedQuestion> => {
     await at(question.atMs);
@@ -36,6 +38,7 @@ export async function runSchedule(
   const asked = await Promise.all(asking);
   await Promise.all(faults);
   over.abort();
+  await supervised;
   await mend(here);
   const until = performance.now() + settleMs;
   const isFull = schedule.faults.some((fault) => fault.kind === 'disk' && fault.how === 'full');
@@ -110,15 +113,18 @@ function createTurns(): Turn {
   };
 }
 
-async function inflict(here: FaultWorld, fault: PlannedFault, inTurn: Turn): Promise<void> {
+/** @param down who is not to be started again yet */
+async function inflict(here: FaultWorld, fault: PlannedFault, inTurn: Turn, down: Set<keyof Crew>): Promise<void> {
   const { redis, slack, crew } = here;
   switch (fault.kind) {
     case 'killBot':
     case 'killWorker': {
       const who = fault.kind === 'killBot' ? 'bot' : 'worker';
+      down.add(who);
       await crew[who].stop(fault.signal);
       await pause(fault.backAfterMs);
       // two faults may have ended it: one brings it back
+      down.delete(who);
       if (hasEnded(crew, who)) here.begin(who);
       return;
     }
@@ -196,6 +202,15 @@ const hasEnded = (crew: Crew, who: keyof Crew): boolean => {
   const { exitCode, signalCode } = crew[who].child;
   return exitCode !== null || signalCode !== null;
 };
+
+/** Who has ended of itself (the token was revoked, Redis was away) is started again after a second. */
+async function supervise(here: FaultWorld, down: ReadonlySet<keyof Crew>, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await pause(1000, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    for (const who of crewNames) if (!down.has(who) && hasEnded(here.crew, who)) here.begin(who);
+  }
+}
 
 /** Everything runs again: what ended of itself (Redis was away when it started) is started again, as a supervisor does. */
 async function mend(here: FaultWorld): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { RunRequest, RunWorker } from '../../engine/ports.ts';
@@ -37,7 +38,7 @@ export interface WorkerTiming {
 }
 
 /** How a run went, for BullMQ. */
-type Outcome = 'answered' | 'unanswered' | 'handedBack' | 'takenOver';
+type Outcome = 'answered' | 'unanswered' | 'unrecorded' | 'handedBack' | 'takenOver';
 
 interface ActiveRun {
   readonly controller: AbortController;
@@ -48,6 +49,9 @@ interface ActiveRun {
   token: string;
 }
 
+/** How often, and how long apart, a worker tries to record that a run was answered. */
+const recordTries = 60;
+const recordAgainMs = 1_000;
 /** How long a closing worker waits for Redis. */
 const recordWithinMs = 5_000;
 
@@ -116,11 +120,22 @@ export function createBullWorker(
     }
   };
 
-  /** Remembered before BullMQ is told: a lock lost at the very end must not mean a second answer. */
+  /**
+   * Remembered before BullMQ is told: a lock lost at the very end must not mean a second answer. A Redis that is there
+   * and takes no writes (it is full) is asked again for a while: the answer was given, and is not to be called lost.
+   */
   const answered = async (runId: string): Promise<Outcome> => {
-    await client.set(names.answeredKey(runId), '1', 'PX', options.keepMs);
-    await noteClosed(client, names, runId);
-    return 'answered';
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await client.set(names.answeredKey(runId), '1', 'PX', options.keepMs);
+        await noteClosed(client, names, runId);
+        return 'answered';
+      } catch (error) {
+        log('warn', `run ${runId} was answered, and that cannot be recorded: ${String(error)}`);
+        if (tries === recordTries) return 'unrecorded';
+        await delay(recordAgainMs);
+      }
+    }
   };
 
   const giveUp = async (
@@ -156,14 +171,14 @@ export function createBullWorker(
     const stopped = (): StopReason['why'] | undefined => (signal.reason as StopReason | undefined)?.why;
     try {
       await handle(request, { signal, attempt: job.attemptsStarted });
-      handled();
-      return stopped() === 'takenOver' ? 'takenOver' : await answered(request.id);
     } catch (error) {
       if (stopped() === 'closing') return 'handedBack';
       if (stopped() === 'takenOver') return 'takenOver';
       log('error', `run ${request.id}: the handler threw: ${String(error)}`);
       return giveUp(request, { why: 'threw', error }, onLost, handled);
     }
+    handled();
+    return stopped() === 'takenOver' ? 'takenOver' : answered(request.id);
   };
 
   const settle = async (outcome: Outcome, job: Job<RunJob>, token: string): Promise<void> => {
@@ -176,7 +191,8 @@ export function createBullWorker(
         await job.moveToWait(token);
         throw new WaitingError();
       case 'takenOver':
-        // Leaves the job alone: it is somebody else's now.
+      case 'unrecorded':
+        // Leaves the job alone: it is somebody else's now, or will be, who finds the answer in its thread.
         throw new WaitingError();
     }
   };

@@ -76,6 +76,8 @@ const demotedMs = 1_000;
  */
 export function openClient(place: RedisPlace, whileAway: WhileAway, name: string, log: QueueLog): Redis {
   let demotedAtMs = Number.NEGATIVE_INFINITY;
+  let reported = false;
+  let proving: NodeJS.Timeout | undefined;
   const options: RedisOptions & { replyMapping: 'legacy' } = {
     ...place.options,
     replyMapping: 'legacy',
@@ -86,6 +88,8 @@ export function openClient(place: RedisPlace, whileAway: WhileAway, name: string
     reconnectOnError(error) {
       if (!error.message.startsWith('READONLY')) return false;
       demotedAtMs = performance.now();
+      if (!reported) log('warn', `Redis at ${place.shown} has become a replica: connecting anew (${name})`);
+      reported = true;
       // Nothing was done: what may wait is sent again.
       return whileAway === 'wait' ? 2 : 1;
     },
@@ -99,19 +103,26 @@ export function openClient(place: RedisPlace, whileAway: WhileAway, name: string
       : { maxRetriesPerRequest: null }),
   };
   const client = new Redis(options);
-  let reported = false;
+  // Each command that a replica has refused ends its connection once more, and ioredis listens for that each time.
+  client.on('connect', () => client.stream.setMaxListeners(0));
   client.on('error', (error: Error) => {
     if (!reported) log('warn', `Redis at ${place.shown}: ${reasonOf(error)} (${name})`);
     reported = true;
   });
   // A Redis that is back before the first new attempt has never been an error.
   client.on('reconnecting', () => {
+    clearTimeout(proving);
     if (!reported) log('warn', `Redis at ${place.shown}: the connection was lost (${name})`);
     reported = true;
   });
-  client.on('ready', () => {
+  const back = (): void => {
     if (reported) log('info', `Redis at ${place.shown} is back (${name})`);
     reported = false;
+  };
+  client.on('ready', () => {
+    // A replica lets everybody in: it is the first write that tells.
+    if (performance.now() - demotedAtMs > 2 * demotedMs) back();
+    else proving = setTimeout(back, 2 * demotedMs).unref();
   });
   return client;
 }

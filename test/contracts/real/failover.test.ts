@@ -5,11 +5,11 @@ import { eventually } from '../../fakes/queue.ts';
 import { runRequest } from '../queue-contract.ts';
 import { whyNoRedis } from './loopback-redis.ts';
 
-/** Another server takes the place of the Redis behind the same address. */
+/** A Redis that stays reachable and does not take what it is given: another takes its place, or it is full. */
 const missing = whyNoRedis();
 const because = missing === undefined ? '' : ` (skipped: ${missing})`;
 
-describe.skipIf(missing !== undefined)(`a Redis that fails over${because}`, () => {
+describe.skipIf(missing !== undefined)(`a Redis that fails over, or is full${because}`, () => {
   it.each(['crash', 'demotion'] as const)('by %s: runs are taken, and questions queued, as before', async (how) => {
     const redis = await startFaultRedis();
     const adapter = await connectQueue({ redisUrl: redis.url, dataDir: '' });
@@ -28,5 +28,31 @@ describe.skipIf(missing !== undefined)(`a Redis that fails over${because}`, () =
     await eventually(() => done.includes('after'));
     await eventually(async () => (await adapter.load()).active === 0);
     expect(done).toEqual(['before', 'after']);
+  });
+
+  it('is full when a run ends: that is recorded when there is room, and nobody hears that the run was lost', async () => {
+    const redis = await startFaultRedis();
+    const adapter = await connectQueue({ redisUrl: redis.url, dataDir: '' });
+    onTestFinished(async () => {
+      await adapter.close();
+      await redis.stop();
+    });
+    const done: string[] = [];
+    const lost: string[] = [];
+    await adapter.worker({ concurrency: 2 }).start(
+      async ({ id }) => {
+        await redis.fill();
+        done.push(id);
+      },
+      async ({ id }) => void lost.push(id),
+    );
+    await adapter.queue.submit(runRequest('one'));
+    await eventually(() => done.includes('one'));
+    await expect(adapter.queue.submit(runRequest('two'))).rejects.toThrow('OOM');
+    await redis.drain();
+    await eventually(async () => (await adapter.openRuns.stateOf('one')) === 'answered');
+    await eventually(async () => (await adapter.load()).active === 0);
+    expect([done, lost]).toEqual([['one'], []]);
+    expect(await adapter.openRuns.list(10)).toEqual([]);
   });
 });
