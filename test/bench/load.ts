@@ -71,7 +71,7 @@ writeFileSync(
     nodes: Object.fromEntries(fleet.nodes.map(({ name, address }) => [name, { address }])),
     ssh: { agent: false, user: 'root', identity: fleet.identityFile, knownHosts: fleet.knownHostsFile },
     defaults: { budget: { window: '2s' } },
-    workers: { concurrency: 8, runsPerNode: targets.perNode },
+    workers: { runsPerNode: targets.perNode },
     slack: { httpPort: 21_001 },
   }),
 );
