@@ -2,7 +2,6 @@ import { rootWrapper } from '../adapters/ssh/root-wrapper.ts';
 import type { Options } from '../cli.ts';
 import { collectors } from '../collectors/index.ts';
 import { type LoadedConfig, loadConfig } from '../config.ts';
-import { canonicalAddress } from '../engine/settle-address.ts';
 import { selectNodes } from '../engine/audit-selector.ts';
 import { privilegedCommands } from '../engine/privileged-commands.ts';
 import { noContext } from '../engine/no-context.ts';
@@ -14,6 +13,7 @@ import { parsers } from '../parsers/index.ts';
 import { renderTable } from '../report/table.ts';
 import { httpTokenOf } from '../serve-health.ts';
 import { type Wiring, wire } from '../wiring.ts';
+import { checkCluster } from './check-cluster.ts';
 import { checkSchedules } from './check-schedules.ts';
 import { checkSlackNames } from './check-slack-names.ts';
 import { terminalOf } from './terminal-of.ts';
@@ -84,70 +84,6 @@ export async function doctor(args: readonly string[], options: Options): Promise
     );
   }
   return failed === 0 ? 0 : 1;
-}
-
-/** Every kind of object that questions are answered from, and whether its nodes can be logged in to. */
-async function checkCluster({ cluster, inventory }: Wiring): Promise<readonly Check[]> {
-  if (cluster === null) return [];
-  const kinds = {
-    pods: () => cluster.pods('netcheck', null),
-    services: () => cluster.services('netcheck', null),
-    endpointslices: () => cluster.endpoints({ namespace: 'default', name: 'kubernetes' }, 'https'),
-    deployments: () => cluster.podsOf('netcheck', null),
-    ingresses: () => cluster.ingresses('netcheck'),
-    nodes: () => cluster.nodes(),
-  };
-  const answers = await Promise.all(
-    Object.entries(kinds).map(async ([kind, read]) => ({ kind, answer: await read() })),
-  );
-  const refused = answers.flatMap(({ kind, answer }) => (answer.how === 'failed' ? [{ kind, ...answer }] : []));
-  const unseen = refused.length === 0 ? await cluster.mayObserve() : [];
-  const [first] = refused;
-  if (first !== undefined)
-    return [
-      {
-        what: 'Kubernetes',
-        state: 'failed',
-        detail: `${cluster.where}: ${refused.map(({ kind }) => kind).join(', ')} cannot be read: ${first.message}`,
-        todo:
-          first.why === 'forbidden'
-            ? 'give it the role of deploy/rbac.yaml: get and list, nothing else'
-            : 'check "kubernetes" in netcheck.yaml; questions about nodes and addresses work without it',
-      },
-    ];
-  const nodes = await cluster.nodes();
-  const strangers: string[] = [];
-  for (const { name, addresses } of nodes.how === 'read' ? nodes.value : [])
-    if (
-      (await inventory.find(name)) === null &&
-      // no node is asked: a cluster may have thousands that are none of ours
-      addresses.every((address) => inventory.knownOwner?.(canonicalAddress(address)) === undefined)
-    )
-      strangers.push(name);
-  const [forbidden] = unseen;
-  const facts: readonly Check[] =
-    forbidden === undefined
-      ? []
-      : [
-          {
-            what: 'Kubernetes objects',
-            state: 'warning',
-            detail: `${cluster.where}: ${unseen.map(({ kind }) => kind).join(', ')} cannot be read: ${forbidden.message}`,
-            todo: 'give it the role of deploy/rbac.yaml (get and list, nothing else); until then verdicts say what is missing',
-          },
-        ];
-  const shown = strangers.slice(0, 5).join(', ');
-  return [
-    ...facts,
-    strangers.length === 0
-      ? { what: 'Kubernetes', state: 'ok', detail: `${cluster.where}: everything that is needed can be read`, todo: '' }
-      : {
-          what: 'Kubernetes',
-          state: 'warning',
-          detail: `${cluster.where}: ${strangers.length} of its nodes are not in the inventory: ${shown}${strangers.length > 5 ? ' …' : ''}`,
-          todo: 'add them to "nodes": pods there cannot be looked at',
-        },
-  ];
 }
 
 function checkAlerts({ config: { alerts } }: LoadedConfig): readonly Check[] {

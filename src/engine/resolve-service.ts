@@ -52,11 +52,15 @@ export async function throughService(
   const address = askedAddress ?? service.addresses[0];
   const behind = await serverNodes(endpoints, asked, options);
   if (address === undefined) return headless(asked, endpoints, options);
-  const ready = endpoints.filter((one) => one.ready).length;
+  const gone = await goneOf(endpoints, options);
+  const ready = endpoints.filter((one) => one.ready && !gone.includes(one)).length;
+  const [first] = gone;
+  const listed =
+    first === undefined ? '' : `; ${gone.length} of them only listed: there is no pod ${first.pod} any more`;
   return {
     place: { kind: 'external', address: canonicalAddress(address) },
     behind,
-    told: { asked, found: `${address}, ${ready} of ${endpoints.length} endpoints ready`, by: 'api' },
+    told: { asked, found: `${address}, ${ready} of ${endpoints.length} endpoints ready${listed}`, by: 'api' },
   };
 }
 
@@ -197,6 +201,22 @@ async function serverNodes(
     });
   }
   return [...found.values()];
+}
+
+/** Endpoints that are said to be ready, and whose pods the same API does not have: the slice is old. */
+async function goneOf(
+  endpoints: readonly ClusterEndpoint[],
+  { cluster }: KubernetesOptions,
+): Promise<readonly ClusterEndpoint[]> {
+  const tried = endpoints.filter(({ ready, pod }) => ready && pod !== null).slice(0, mostPodsTried);
+  const gone = await Promise.all(
+    tried.map(async ({ pod }) => {
+      const [namespace = '', name = ''] = pod?.split('/') ?? [];
+      const read = await cluster?.pods(name, namespace);
+      return read?.how === 'read' && read.value.length === 0;
+    }),
+  );
+  return tried.filter((_one, index) => gone[index] === true);
 }
 
 /** Queues and listeners of a server are in its pod. What is not found there is looked for on its node all the same. */

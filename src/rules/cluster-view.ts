@@ -19,6 +19,8 @@ export const clusterText = {
     kubeNoneReady: (v: { service: string; total: number }) =>
       `Kubernetes: Service ${v.service} has ${v.total} endpoints, and none of them is ready`,
     kubeNoEndpoint: (v: { service: string }) => `Kubernetes: Service ${v.service} has no endpoint at all`,
+    kubeNoneWithPort: (v: { service: string; total: number; port: string }) =>
+      `Kubernetes: Service ${v.service} has ${v.total} endpoints, and none of them has its port ${v.port}`,
     kubeNoSelector: (v: { service: string }) =>
       `Service ${v.service} selects nothing: its endpoints are written by somebody else`,
     kubeSelectsNone: (v: { selector: string }) => `Its selector ${v.selector} matches no pod`,
@@ -34,6 +36,9 @@ export const clusterText = {
     kubeEvent: (v: { pod: string; reason: string; message: string; count: number }) =>
       `Event of pod ${v.pod}: ${v.reason}, ${v.count} times in the last hour: ${v.message}`,
     kubeNodeDown: (v: { node: string; why: string }) => `Kubernetes: node ${v.node} is not ready${v.why}`,
+    kubeNodeTroubled: (v: { node: string; troubles: string }) => `Kubernetes: node ${v.node} reports ${v.troubles}`,
+    kubeNodeTainted: (v: { node: string; taints: string }) =>
+      `Kubernetes: node ${v.node} has the taint ${v.taints}: pods without a toleration of it are taken off`,
     kubeUnknownPod: (v: { address: string }) => `No pod of the Service has the address ${v.address} any more`,
     kubeMissing: (v: { part: string; why: string }) => `Kubernetes was not read (${v.part}): ${v.why}`,
   },
@@ -41,6 +46,8 @@ export const clusterText = {
     kubeNoneReady: (v: { service: string; total: number }) =>
       `Kubernetes：Service ${v.service} 有 ${v.total} 个端点，没有一个就绪`,
     kubeNoEndpoint: (v: { service: string }) => `Kubernetes：Service ${v.service} 一个端点都没有`,
+    kubeNoneWithPort: (v: { service: string; total: number; port: string }) =>
+      `Kubernetes：Service ${v.service} 有 ${v.total} 个端点，但都没有它的端口 ${v.port}`,
     kubeNoSelector: (v: { service: string }) => `Service ${v.service} 没有 selector：它的端点由别人写入`,
     kubeSelectsNone: (v: { selector: string }) => `它的 selector ${v.selector} 没有匹配任何 Pod`,
     kubeReady: (v: { service: string; ready: number; total: number }) =>
@@ -55,6 +62,9 @@ export const clusterText = {
     kubeEvent: (v: { pod: string; reason: string; message: string; count: number }) =>
       `Pod ${v.pod} 的事件：${v.reason}，最近一小时 ${v.count} 次：${v.message}`,
     kubeNodeDown: (v: { node: string; why: string }) => `Kubernetes：节点 ${v.node} 未就绪${v.why}`,
+    kubeNodeTroubled: (v: { node: string; troubles: string }) => `Kubernetes：节点 ${v.node} 报告 ${v.troubles}`,
+    kubeNodeTainted: (v: { node: string; taints: string }) =>
+      `Kubernetes：节点 ${v.node} 有污点 ${v.taints}：不容忍它的 Pod 会被驱逐`,
     kubeUnknownPod: (v: { address: string }) => `该 Service 已没有 Pod 使用地址 ${v.address}`,
     kubeMissing: (v: { part: string; why: string }) => `没有读到 Kubernetes（${v.part}）：${v.why}`,
   },
@@ -145,10 +155,12 @@ export function whyNoneReady(cluster: Cluster, service: Told<KubeService>, say: 
     const selector = wanted.map(([key, value]) => `${key}=${value}`).join(',');
     return [because(say.kubeSelectsNone({ selector }), service.at)];
   }
-  return own
-    .filter((pod) => !pod.ready)
-    .slice(0, mostPods)
-    .flatMap((pod) => stateOf(cluster, pod, say));
+  const unready = own.filter((pod) => !pod.ready).slice(0, mostPods);
+  const nodes = [...new Set(unready.map(({ node }) => node))];
+  return [
+    ...unready.flatMap((pod) => stateOf(cluster, pod, say)),
+    ...nodes.flatMap((node) => nodeOf(cluster, node, say)),
+  ];
 }
 
 /** What Kubernetes tells of the pod behind an address: that it goes, is not ready, or was restarted of late. */
@@ -215,15 +227,29 @@ export function restartsOf(cluster: Cluster, pod: Told<KubePod>, say: ClusterTex
 
 function nodeOf(cluster: Cluster, name: string | null, say: ClusterText): readonly Because[] {
   const node = cluster.nodes?.find((one) => one.name === name);
-  if (node === undefined || node.ready === 'True') return [];
-  const why = node.notReadyWhy === null ? '' : `: ${node.notReadyWhy}`;
-  return [because(say.kubeNodeDown({ node: node.name, why }), node.at)];
+  if (node === undefined) return [];
+  const told: Because[] = [];
+  if (node.ready !== 'True') {
+    const why = node.notReadyWhy === null ? '' : `: ${node.notReadyWhy}`;
+    told.push(because(say.kubeNodeDown({ node: node.name, why }), node.at));
+  }
+  if (node.troubles.length > 0) {
+    const troubles = node.troubles.slice(0, 4).join(', ');
+    told.push(because(say.kubeNodeTroubled({ node: node.name, troubles }), node.at));
+  }
+  const driving = node.taints.filter(({ effect }) => effect === 'NoExecute').map(({ key }) => `${key}:NoExecute`);
+  if (driving.length > 0) {
+    const taints = driving.slice(0, 3).join(', ');
+    told.push(because(say.kubeNodeTainted({ node: node.name, taints }), node.at));
+  }
+  return told;
 }
 
 /** The Service of a target with its endpoints, where all of that was read. */
 export interface KubeBehind {
   readonly cluster: Cluster;
   readonly service: Told<KubeService>;
+  readonly port: KubeService['ports'][number];
   readonly by: 'address' | 'nodePort';
   readonly endpoints: readonly Told<KubeEndpoint>[];
   /** kube-proxy sends to those that end and still serve where none is ready (KEP-1669). */
@@ -233,12 +259,14 @@ export interface KubeBehind {
 export function kubeBehind(cluster: Cluster | undefined, target: Endpoint, protocol: string): KubeBehind | null {
   const known = kubeServiceOf(cluster, target, protocol);
   if (cluster === undefined || known === undefined || known === null) return null;
-  const { service, by } = known;
+  const { service, port, by } = known;
   const endpoints = service.type === 'ExternalName' ? undefined : kubeEndpointsOf(cluster, service);
   if (endpoints === undefined) return null;
-  const ready = endpoints.filter((one) => one.ready);
-  const usable = ready.length > 0 ? ready : endpoints.filter(({ serving, terminating }) => serving && terminating);
-  return { cluster, service, by, endpoints, usable };
+  // a targetPort that is the name of no port of a pod leaves its endpoint without that port
+  const able = endpoints.filter(({ ports }) => ports.some((one) => one.name === port.name && one.port !== null));
+  const ready = able.filter((one) => one.ready);
+  const usable = ready.length > 0 ? ready : able.filter(({ serving, terminating }) => serving && terminating);
+  return { cluster, service, port, by, endpoints, usable };
 }
 
 /** The question names a Service, and what Kubernetes has of it could not be read: the sentence that says so. */
@@ -248,10 +276,14 @@ export function unreadService(cluster: Cluster | undefined, { lookedUp = [] }: P
 }
 
 /** `2 of 3 endpoints …`, or that there is none. */
-export function readiness({ service, endpoints, usable }: KubeBehind, say: ClusterText): Because {
+export function readiness({ service, port, endpoints, usable }: KubeBehind, say: ClusterText): Because {
   const name = serviceKey(service);
   const [first] = endpoints;
   if (first === undefined) return because(say.kubeNoEndpoint({ service: name }), service.at);
+  if (usable.length === 0 && endpoints.some((one) => one.ready)) {
+    const shown = port.name === '' ? String(port.port) : port.name;
+    return because(say.kubeNoneWithPort({ service: name, total: endpoints.length, port: shown }), first.at);
+  }
   return usable.length === 0
     ? because(say.kubeNoneReady({ service: name, total: endpoints.length }), first.at)
     : because(say.kubeReady({ service: name, ready: usable.length, total: endpoints.length }), first.at);

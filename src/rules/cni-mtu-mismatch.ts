@@ -6,7 +6,7 @@ import { because, fileOf } from './because.ts';
 import { blindness, captureText } from './capture-weakness.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { tunnelOf } from './tunnel-overhead.ts';
-import { kubeObjectText, tunnelMtuDrafts } from './kube-objects.ts';
+import { flannelCommands, kubeObjectText, tunnelMtuDrafts } from './kube-objects.ts';
 
 /** Devices of pods on the node's side, as the CNIs name them; others hang on a bridge of a CNI. */
 const podDevice = /^(?:cali[0-9a-f]{8,}|lxdbr\d+|eni[0-9a-f]{8,}|tap[0-9a-f]{8,})$/;
@@ -98,13 +98,15 @@ export const cniMtuMismatch = defineNodeRule({
     const right: Because[] = [];
     const commands: { set: string; undo: string }[] = [];
     const drafts: KubeDraft[] = [];
+    let flannelMtu: number | undefined;
     for (const { link, kind, overheadBytes } of tunnels) {
       if (nic === undefined) continue;
       const most = nic.mtu - overheadBytes;
       const values = { tunnel: link.name, kind, mtu: link.mtu, nic: nic.name, nicMtu: nic.mtu, most };
       if (link.mtu > most) {
         wrong.push(because(say.tunnelLarge(values), link.at));
-        drafts.push(...tunnelMtuDrafts({ device: link.name, mtu: most, nicMtu: nic.mtu }, say));
+        drafts.push(...tunnelMtuDrafts({ device: link.name, mtu: most, nicMtu: nic.mtu }, say, facts.cluster?.cni));
+        if (/^flannel[.-]/.test(link.name)) flannelMtu = most;
         if (/^[\w.-]{1,15}$/.test(link.name))
           commands.push({
             set: `ip link set dev ${link.name} mtu ${most}`,
@@ -206,7 +208,7 @@ export const cniMtuMismatch = defineNodeRule({
         {
           kind: 'kubernetes',
           text: say.kubernetes,
-          commands: [],
+          commands: flannelMtu === undefined || drafts.length > 0 ? [] : [...flannelCommands(flannelMtu)],
           undo: [],
           risk: say.risk,
           ...(drafts.length === 0 ? {} : { objects: drafts }),

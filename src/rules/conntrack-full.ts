@@ -6,6 +6,7 @@ import { lostSynsAt, lostSynText } from './lost-syns.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedies.ts';
 import { kubeProxyCommands } from './kube-objects.ts';
+import { conntrackSizeOrigin, kubeProxyConfigText } from './kube-proxy-config.ts';
 
 const maxKey = 'net.netfilter.nf_conntrack_max';
 const countKey = 'net.netfilter.nf_conntrack_count';
@@ -22,7 +23,7 @@ export const conntrackFull = defineNodeRule({
   asksNothing: true,
   roles: ['target', 'client', 'forwarder'],
   needs: ['sysctl'],
-  optional: ['conntrackStats', 'kernelLog', 'clock', 'capture'],
+  optional: ['conntrackStats', 'kernelLog', 'clock', 'capture', 'cluster'],
   params: z.strictObject({
     /** Share of nf_conntrack_max from which the table counts as full: the count is read once, and falls quickly. */
     nearlyFull: z.number().min(0.5).max(1).default(0.95),
@@ -35,6 +36,7 @@ export const conntrackFull = defineNodeRule({
   text: {
     en: {
       ...lostSynText.en,
+      ...kubeProxyConfigText.en,
       title: 'The connection-tracking table is full',
       notRead: (v: { key: string }) => `${v.key} was not read`,
       noTracking: 'There is no connection tracking here (nf_conntrack is not loaded)',
@@ -64,6 +66,7 @@ export const conntrackFull = defineNodeRule({
     },
     zh: {
       ...lostSynText.zh,
+      ...kubeProxyConfigText.zh,
       title: '连接跟踪表（conntrack）已满',
       notRead: (v) => `没有读到 ${v.key}`,
       noTracking: '这里没有启用连接跟踪（未加载 nf_conntrack）',
@@ -103,11 +106,12 @@ export const conntrackFull = defineNodeRule({
               facts.sysctl[countKey]?.at ?? max.at,
             ),
           ];
+    const origin = conntrackSizeOrigin(facts.cluster, say);
     const isNear = share !== null && share >= params.nearlyFull;
 
     const drops = stats?.['conntrack.drop'];
     if (stats === undefined || drops === undefined || drops.delta === null) {
-      if (isNear) return likely(used, remedies());
+      if (isNear) return likely([...used, ...origin], remedies());
       // an audit reads once: how much room there is can be said, what was dropped cannot
       if (symptom.about === 'node' && used.length > 0) return ruledOut(...used);
       const why =
@@ -127,16 +131,16 @@ export const conntrackFull = defineNodeRule({
       // before 5.10 a collision is no drop, so the difference may hide drops of a full table
       const hidden = drop > 0 ? logged : [];
       if (pressure.length > 0 || isNear || hidden.length > 0)
-        return likely([...pressure, ...used, ...hidden, flat], remedies());
+        return likely([...pressure, ...used, ...hidden, flat, ...origin], remedies());
       return ruledOut(flat, ...used);
     }
     const counted = because(say.dropped({ full, drop, insertFailed }), drops.at);
     const lost = lostSynsAt({ node, capture: facts.capture, target, plan, say });
     const effect = lost.kind === 'unseen' ? [] : [lost.because];
     if (!isNear && logged.length === 0 && evicted === 0) {
-      return likely([counted, ...used, because(say.notNear, drops.at), ...effect], remedies());
+      return likely([counted, ...used, because(say.notNear, drops.at), ...effect, ...origin], remedies());
     }
-    const reasons = [counted, ...used, ...logged, ...effect];
+    const reasons = [counted, ...used, ...logged, ...effect, ...origin];
     return lost.kind === 'lost' ? confirmed(reasons, remedies()) : likely(reasons, remedies());
 
     function numberOf(key: string): number | null {

@@ -10,6 +10,7 @@ import { confirmed, notApplicable, ruledOut, undecided } from './outcomes.ts';
 import { permanentSysctl, plainSetting, temporarySysctl } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 import { kubeProxyCommands } from './kube-objects.ts';
+import { kubeProxyConfigText, liberalOrigin } from './kube-proxy-config.ts';
 
 const maxKey = 'net.netfilter.nf_conntrack_max';
 const liberalKey = 'net.netfilter.nf_conntrack_tcp_be_liberal';
@@ -21,7 +22,7 @@ export const conntrackInvalidRst = defineNodeRule({
   scope: 'node',
   roles: ['client', 'forwarder', 'target'],
   needs: ['sysctl'],
-  optional: ['conntrackStats', 'capture', 'firewall'],
+  optional: ['conntrackStats', 'capture', 'firewall', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'net/netfilter/nf_conntrack_proto_tcp.c tcp_in_window (nf_conntrack_tcp_be_liberal)',
@@ -31,6 +32,7 @@ export const conntrackInvalidRst = defineNodeRule({
     en: {
       ...captureText.en,
       ...tcpOnlyText.en,
+      ...kubeProxyConfigText.en,
       title: 'Packets that connection tracking calls invalid are not translated back, and their connection is reset',
       notRead: (v: { key: string }) => `${v.key} was not read`,
       noTracking: 'There is no connection tracking here (nf_conntrack is not loaded)',
@@ -56,6 +58,7 @@ export const conntrackInvalidRst = defineNodeRule({
     zh: {
       ...captureText.zh,
       ...tcpOnlyText.zh,
+      ...kubeProxyConfigText.zh,
       title: '被连接跟踪判为 INVALID 的包没有做反向地址转换，导致连接被重置',
       notRead: (v) => `没有读到 ${v.key}`,
       noTracking: '这里没有启用连接跟踪（未加载 nf_conntrack）',
@@ -111,7 +114,8 @@ export const conntrackInvalidRst = defineNodeRule({
         virtual: endpointText(proof.known.server),
         real: endpointText(proof.real),
       });
-      return confirmed([counted, because(words, capture.at), ...setting], remedies());
+      const origin = liberalOrigin(facts.cluster, false, say);
+      return confirmed([counted, because(words, capture.at), ...setting, ...origin], remedies());
     }
     if (reset.length === 0) {
       const weak = weakness(capture, say);

@@ -16,7 +16,7 @@ import {
   troublesOfServers,
   unreadNames,
 } from './cluster-names.ts';
-import { readiness } from './cluster-view.ts';
+import { kubeBehind, readiness } from './cluster-view.ts';
 import { dnsText, dnsWeakness, hasAddress, nameOf, watchedMs, withoutDns } from './dns-in-capture.ts';
 import { groupBy } from './group-by.ts';
 import { sameAddress } from './ip-address.ts';
@@ -265,10 +265,8 @@ export const dnsBadNameserver = defineCaptureRule({
       const client = exchanges[0]?.client.address ?? '';
       const served = dnsServiceAt(cluster, address);
       if (cluster !== undefined && served !== undefined) {
-        const { service, ready, all } = served;
-        if (ready === undefined) return [];
-        const known = { cluster, service, by: 'address' as const, endpoints: all, usable: ready };
-        return [readiness(known, say), ...troublesOfServers(cluster, served, say)];
+        const known = kubeBehind(cluster, { address, port: 53 }, 'udp');
+        return [...(known === null ? [] : [readiness(known, say)]), ...troublesOfServers(cluster, served, say)];
       }
       const forwarded = [...askerStory(cluster, client, say), ...forwardsTo(cluster, address, say)];
       const viaNode = forwardsToNode(cluster);

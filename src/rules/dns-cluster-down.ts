@@ -7,6 +7,7 @@ import { because } from './because.ts';
 import { clusterText, type KubeBehind, kubeBehind, readiness, whyNoneReady } from './cluster-view.ts';
 import { dnsText, dnsWeakness, watchedMs, withoutDns } from './dns-in-capture.ts';
 import { sameAddress } from './ip-address.ts';
+import { corednsDrafts, kubeObjectText } from './kube-objects.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
 
 /** The address that pods of a cluster ask for names, and what stands behind it as far as this node tells. */
@@ -42,6 +43,7 @@ export const dnsClusterDown = definePathRule({
     en: {
       ...dnsText.en,
       ...clusterText.en,
+      ...kubeObjectText.en,
       title: 'The DNS of the cluster does not answer',
       noClusterDns:
         'no DNS of a cluster is known here: kube-proxy has no Service for UDP port 53, and resolv.conf has no search domain of a cluster',
@@ -74,6 +76,7 @@ export const dnsClusterDown = definePathRule({
     zh: {
       ...dnsText.zh,
       ...clusterText.zh,
+      ...kubeObjectText.zh,
       title: '集群 DNS 完全没有应答',
       noClusterDns: '这里看不到集群 DNS：kube-proxy 没有 UDP 53 端口的 Service，resolv.conf 也没有集群的搜索域',
       notAsked: (v) => `窗口内这里没有人查询 ${v.address}（集群 DNS）`,
@@ -201,6 +204,7 @@ export const dnsClusterDown = definePathRule({
           ],
           undo: [],
           risk: say.riskLook,
+          objects: [...corednsDrafts(say)],
         },
         { kind: 'temporary', text: say.temporary, commands: [], undo: [], risk: say.riskHosts },
       ];

@@ -16,8 +16,9 @@ import { secondsText } from './seconds-text.ts';
 import { plainSetting } from './sysctl-remedies.ts';
 import { tcpOnlyText } from './transport.ts';
 import { kubeObjectText, kubeProxyCommands, podSysctlDrafts } from './kube-objects.ts';
+import { ipvsTimeoutOrigin, kubeProxyConfigText } from './kube-proxy-config.ts';
 
-type PlaceFacts = Pick<Facts, 'features' | 'ipvs' | 'capture' | 'sockets' | 'sysctl'>;
+type PlaceFacts = Pick<Facts, 'features' | 'ipvs' | 'capture' | 'sockets' | 'sysctl' | 'cluster'>;
 interface PlaceOfPath {
   readonly node: string;
   readonly facts: PlaceFacts;
@@ -42,7 +43,7 @@ export const ipvsIdleTimeout = definePathRule({
   fault: 'F60',
   scope: 'path',
   needs: { client: [], target: [] },
-  optional: ['features', 'ipvs', 'capture', 'sockets', 'sysctl'],
+  optional: ['features', 'ipvs', 'capture', 'sockets', 'sysctl', 'cluster'],
   params: z.strictObject({
     /** An entry that has been silent this long belongs to a connection that idles. */
     minIdleSec: z.number().int().min(1).default(60),
@@ -56,6 +57,7 @@ export const ipvsIdleTimeout = definePathRule({
   text: {
     en: {
       ...kubeObjectText.en,
+      ...kubeProxyConfigText.en,
       ...captureText.en,
       ...tcpOnlyText.en,
       ...ipvsText.en,
@@ -100,6 +102,7 @@ export const ipvsIdleTimeout = definePathRule({
     },
     zh: {
       ...kubeObjectText.zh,
+      ...kubeProxyConfigText.zh,
       ...captureText.zh,
       ...tcpOnlyText.zh,
       ...ipvsText.zh,
@@ -161,7 +164,10 @@ export const ipvsIdleTimeout = definePathRule({
     const setting: Because[] =
       timeouts === undefined
         ? []
-        : [because(say.timeout({ service: endpointText(service), timeoutSec: timeouts.tcp }), timeouts.at)];
+        : [
+            because(say.timeout({ service: endpointText(service), timeoutSec: timeouts.tcp }), timeouts.at),
+            ...ipvsTimeoutOrigin(client.facts.cluster, timeouts.tcp, say),
+          ];
     const limitMs = timeouts === undefined ? null : timeouts.tcp * 1000;
     const late = died.filter(({ gap }) => limitMs === null || gap.idleMs >= limitMs - slackMs);
     const [first] = late;

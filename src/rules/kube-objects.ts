@@ -52,7 +52,7 @@ export const kubeObjectText = {
     kubeServicePort: (v: { name: string; port: number }) =>
       `Service: port ${v.port} leads to the port that the pods have (${v.name}).`,
     kubeCpuLimit: (v: { limit: string }) =>
-      `CPU limit ${v.limit}. Where CONTAINER stands, put its name in: the API refuses the object until then. The pods are created again, and their nodes must have the CPU time.`,
+      `CPU limit ${v.limit}. The pods are created again, and their nodes must have the CPU time.`,
     kubeFlannelMtu: (v: { mtu: number }) =>
       `flannel: MTU ${v.mtu} for its device and for pods that are created from then on. Then: kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds (in older installations: -n kube-system).`,
     kubeInto: (v: { port: number; other: string }) => `${v.other} to port ${v.port} of the pod`,
@@ -96,8 +96,7 @@ export const kubeObjectText = {
     kubeDnsBudget: 'CoreDNS：驱逐节点时不会带走最后一个 Pod。',
     kubeServicePort: (v: { name: string; port: number }) =>
       `Service：端口 ${v.port} 指向 Pod 真正的端口（${v.name}）。`,
-    kubeCpuLimit: (v: { limit: string }) =>
-      `CPU 限额 ${v.limit}。写着 CONTAINER 的地方请填入容器的名字：在此之前 API 会拒绝该对象。Pod 会被重建，节点也要有足够的 CPU。`,
+    kubeCpuLimit: (v: { limit: string }) => `CPU 限额 ${v.limit}。Pod 会被重建，节点也要有足够的 CPU。`,
     kubeFlannelMtu: (v: { mtu: number }) =>
       `flannel：它的设备和此后创建的 Pod 的 MTU 为 ${v.mtu}。然后执行：kubectl -n kube-flannel rollout restart daemonset kube-flannel-ds（旧的安装方式：-n kube-system）。`,
     kubeInto: (v: { port: number; other: string }) => `从 ${v.other} 到 Pod 端口 ${v.port} 的流量`,
@@ -260,6 +259,7 @@ export function gracefulDraft(
 export function tunnelMtuDrafts(
   { device, mtu, nicMtu }: { readonly device: string; readonly mtu: number; readonly nicMtu: number | null },
   say: KubeObjectSentences,
+  cni: readonly CniConfig[] = [],
 ): readonly KubeDraft[] {
   const key = /^tunl\d+$/.test(device)
     ? 'ipipMTU'
@@ -283,15 +283,28 @@ export function tunnelMtuDrafts(
     ];
   if (device.startsWith('cilium_') && nicMtu !== null)
     return [{ about: say.kubeCiliumMtu({ mtu: nicMtu }), object: configMap('cilium-config', { mtu: String(nicMtu) }) }];
-  return [];
+  return /^flannel[.-]/.test(device) ? flannelMtuDrafts(cni, mtu, say) : [];
 }
 
-/** The MTU that pods are to have, where Calico makes their devices; empty where somebody else does. */
+/** What Cilium takes off its MTU for pods, by its encapsulation, bytes (RFC 7348, RFC 8926 over IPv4). */
+const ciliumTunnelBytes: Readonly<Record<string, number>> = { none: 0, vxlan: 50, geneve: 50 };
+
+/** The MTU that pods are to have, where it is known who makes their devices; empty where it is not. */
 export function podMtuDrafts(
   links: readonly { readonly name: string }[],
   mtu: number,
   say: KubeObjectSentences,
+  cni: readonly CniConfig[] = [],
 ): readonly KubeDraft[] {
+  if (links.some(({ name }) => /^flannel[.-]/.test(name))) return flannelMtuDrafts(cni, mtu, say);
+  if (links.some(({ name }) => name.startsWith('cilium_'))) {
+    const config = cni.find(({ plugin }) => plugin === 'cilium');
+    const tunnel = ciliumTunnelBytes[config?.encapsulation ?? ''];
+    const below = tunnel === undefined ? null : mtu + tunnel;
+    return below === null
+      ? []
+      : [{ about: say.kubeCiliumMtu({ mtu: below }), object: configMap('cilium-config', { mtu: String(below) }) }];
+  }
   if (!links.some(({ name }) => /^cali|^vxlan\.calico$/.test(name))) return [];
   return [
     { about: say.kubeVethMtu({ mtu }), object: configMap('calico-config', { veth_mtu: String(mtu) }) },
@@ -428,26 +441,27 @@ export function servicePortDraft(
 }
 
 /** The CPU limit of one container of a workload. */
-export function cpuLimitDraft(limit: string, say: KubeObjectSentences): KubeDraft {
+export function cpuLimitDraft(container: string, limit: string, say: KubeObjectSentences): KubeDraft {
   return {
     about: say.kubeCpuLimit({ limit }),
     serves: true,
-    object: podTemplate({ containers: [{ name: 'CONTAINER', resources: { limits: { cpu: limit } } }] }),
+    object: podTemplate({ containers: [{ name: container, resources: { limits: { cpu: limit } } }] }),
   };
 }
 
 /**
  * flannel's MTU: its configuration is one text of JSON in a ConfigMap, so it is written back whole.
  *
- * @param config as it was read, where netcheck knows every key of it; else there is none
+ * @param cni as it was read; where netcheck does not know every key of it there is none: {@link flannelCommands}
  */
 export function flannelMtuDrafts(
-  config: Pick<CniConfig, 'plugin' | 'document' | 'where'> | undefined,
+  cni: readonly CniConfig[],
   mtu: number,
   say: KubeObjectSentences,
 ): readonly KubeDraft[] {
+  const config = cni.find(({ plugin }) => plugin === 'flannel');
   const [, namespace] = /^ConfigMap ([a-z0-9-]+)\/kube-flannel-cfg$/.exec(config?.where ?? '') ?? [];
-  if (config?.plugin !== 'flannel' || typeof config.document !== 'string' || namespace === undefined) return [];
+  if (typeof config?.document !== 'string' || namespace === undefined) return [];
   let document: unknown;
   try {
     document = JSON.parse(config.document);

@@ -9,6 +9,7 @@ import { endpointText } from './endpoint-text.ts';
 import { attemptsTo, failedOf } from './ipvs-attempts.ts';
 import { sameAddress } from './ip-address.ts';
 import { ipvsFor } from './ipvs-service.ts';
+import { kubeProxyConfigText, otherMode } from './kube-proxy-config.ts';
 import { type KubeService, kubeServiceFor } from './kube-service.ts';
 import { rejectsService } from './no-endpoints.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -32,6 +33,7 @@ export const kubeProxyStale = defineNodeRule({
     en: {
       ...captureText.en,
       ...clusterText.en,
+      ...kubeProxyConfigText.en,
       title: 'kube-proxy no longer brings its rules up to date',
       none: 'kube-proxy does not answer on this node (ports 10249 and 10256): it does not run here, or it is down',
       noHealth: (v: { mode: string }) => `kube-proxy runs (mode ${v.mode}), and its healthz was not read`,
@@ -53,12 +55,18 @@ export const kubeProxyStale = defineNodeRule({
       lacksAll: (v: { ready: number; service: string; by: string }) =>
         `${v.ready} endpoints of ${v.service} are ready in Kubernetes, at the beginning and at the end of the run, and this node has none at all (${v.by})`,
       ofNode: 'kube-proxy is judged on the node itself',
+      leftOver: (v: { service: string; by: string; old: string; now: string }) =>
+        `This node has rules of two modes for ${v.service}: ${v.by} leads to ${v.old}, IPVS to ${v.now}. Rules in nat come first: they are left over from another mode, and nobody keeps them up to date`,
+      cleanup:
+        'Takes away what another mode of kube-proxy left on this node, then starts it again; in a container: kube-proxy --cleanup of the same image, with hostNetwork and privileges',
+      cleanupRisk: 'Medium: connections to Services fail until kube-proxy has written its rules again (seconds)',
       kubernetes: 'Read the log of kube-proxy on this node, then restart it (its DaemonSet makes a new pod)',
       risk: 'Low: rules are written again; open connections stay',
     },
     zh: {
       ...captureText.zh,
       ...clusterText.zh,
+      ...kubeProxyConfigText.zh,
       title: 'kube-proxy 没有及时更新规则',
       none: '这个节点上的 kube-proxy 没有应答（端口 10249 和 10256）：没有在这里运行，或已经停止',
       noHealth: (v) => `kube-proxy 在运行（模式 ${v.mode}），但没有读到 healthz`,
@@ -75,6 +83,11 @@ export const kubeProxyStale = defineNodeRule({
       lacksAll: (v) =>
         `检查开始和结束时 Kubernetes 里 ${v.service} 都有 ${v.ready} 个就绪端点，而本节点一个也没有（${v.by}）`,
       ofNode: 'kube-proxy 在节点上判断',
+      leftOver: (v) =>
+        `本节点对 ${v.service} 有两种模式的规则：${v.by} 指向 ${v.old}，IPVS 指向 ${v.now}。nat 中的规则先生效：它们是另一种模式遗留的，没有人更新`,
+      cleanup:
+        '清除本节点上 kube-proxy 另一种模式遗留的规则，然后重启它；在容器中：用同一镜像以 hostNetwork 和特权运行 kube-proxy --cleanup',
+      cleanupRisk: '中：在 kube-proxy 重新写入规则之前（数秒）到 Service 的连接会失败',
       kubernetes: '查看该节点 kube-proxy 的日志，然后重启它（DaemonSet 会重建 Pod）',
       risk: '低：规则会重新写入，已有连接不受影响',
     },
@@ -82,20 +95,22 @@ export const kubeProxyStale = defineNodeRule({
   evaluate({ node, facts, symptom, target, plan, say }) {
     const { healthy, mode, lastUpdated, at } = facts.kubeProxy;
     if (node.includes('@')) return notApplicable(because(say.ofNode, askedAt));
-    const told = [...podOfProxy(), ...differences()];
-    if (told.length > 0 && healthy !== false) return likely(told, remedies());
+    const left = leftOver();
+    const told = [...podOfProxy(), ...left, ...differences()];
+    const modes = otherMode(facts.cluster, mode, say);
+    if (told.length > 0 && healthy !== false) return likely([...told, ...modes], remedies());
     if (healthy === undefined) {
       // it printed nothing, so there is no line to point at
       if (mode === undefined) return notApplicable(because(say.none, askedAt));
       return undecided('kubeProxy', node, say.noHealth({ mode }));
     }
     const updated = lastUpdated === undefined ? '' : say.updated({ at: lastUpdated });
-    if (healthy) return ruledOut(because(say.healthy({ updated }), at));
+    if (healthy) return ruledOut(because(say.healthy({ updated }), at), ...modes);
     const reason = because(say.stale({ updated }), at);
     const { capture } = facts;
     const here = ipvsFor(facts, target, symptom.protocol);
     if (capture === undefined || blindness(capture, say) !== null || here.how !== 'service')
-      return likely([reason, ...told], remedies());
+      return likely([reason, ...told, ...modes], remedies());
     const servers = here.service.servers.filter(({ weight }) => weight > 0);
     const gone = failedOf(capture, attemptsTo(capture, servers)).filter(({ server }) =>
       capture.icmpErrors.some(
@@ -104,9 +119,9 @@ export const kubeProxyStale = defineNodeRule({
       ),
     );
     const [first] = gone;
-    if (first === undefined) return likely([reason, ...told], remedies());
+    if (first === undefined) return likely([reason, ...told, ...modes], remedies());
     const words = say.gone({ connects: gone.length, server: endpointText(first.server) });
-    return confirmed([reason, because(words, capture.at), ...told], remedies());
+    return confirmed([reason, because(words, capture.at), ...told, ...modes], remedies());
 
     /** Where Kubernetes runs kube-proxy as its own DaemonSet: the pod of this node. */
     function podOfProxy(): readonly Because[] {
@@ -124,6 +139,21 @@ export const kubeProxyStale = defineNodeRule({
       const stuck = pod.containers.find(({ reason }) => reason !== null)?.reason ?? pod.notReadyWhy;
       const why = stuck === null || stuck === undefined ? '' : `: ${stuck}`;
       return [because(say.podNotReady({ pod: `${pod.namespace}/${pod.name}`, node: own.name, why }), pod.at)];
+    }
+
+    /** Rules of iptables for a Service that IPVS has as well, to other backends: a change of mode without a clean-up. */
+    function leftOver(): readonly Because[] {
+      const { features, ipvs, firewall, addresses } = facts;
+      if (features === undefined || ipvs === undefined || firewall === undefined) return [];
+      const { protocol } = symptom;
+      const now = kubeServiceFor({ features, ipvs }, target, protocol);
+      const old = kubeServiceFor({ firewall, ...(addresses === undefined ? {} : { addresses }) }, target, protocol);
+      if (now?.by !== 'ipvs' || old === null || old.backends.length === 0) return [];
+      const shown = ({ backends }: KubeService): string =>
+        backends.map(endpointText).sort().slice(0, 4).join(', ') || '-';
+      if (shown(now) === shown(old)) return [];
+      const values = { service: endpointText(target), by: old.by, old: shown(old), now: shown(now) };
+      return [because(say.leftOver(values), old.at)];
     }
 
     /** What the node has and Kubernetes has not, or the reverse, in both readings: more than the moment of a change. */
@@ -187,6 +217,20 @@ export const kubeProxyStale = defineNodeRule({
           undo: [],
           risk: say.risk,
         },
+        ...(left.length === 0
+          ? []
+          : [
+              {
+                kind: 'kubernetes' as const,
+                text: say.cleanup,
+                commands: [
+                  'kube-proxy --cleanup',
+                  `kubectl -n kube-system delete pod -l k8s-app=kube-proxy --field-selector spec.nodeName=${node}`,
+                ],
+                undo: [],
+                risk: say.cleanupRisk,
+              },
+            ]),
       ];
     }
   },

@@ -38,7 +38,7 @@ export const mtuTooSmall = defineNodeRule({
   scope: 'node',
   roles: ['forwarder', 'target', 'client'],
   needs: ['capture', 'links'],
-  optional: ['counters', 'features', 'ipvs'],
+  optional: ['counters', 'features', 'ipvs', 'cluster'],
   params: z.strictObject({
     /** Only where data is lost: where the question is why connects fail, what large segments may meet is none. */
     effectOnly: z.boolean().default(false),
@@ -260,7 +260,7 @@ export const mtuTooSmall = defineNodeRule({
           commands: [],
           undo: [],
           risk: say.permanentRisk,
-          objects: [...podMtuDrafts(links, egress.fits, say)],
+          objects: [...podMtuDrafts(links, egress.fits, say, facts.cluster?.cni)],
         },
       ];
     }

@@ -9,8 +9,10 @@ import { endpointText } from './endpoint-text.ts';
 import { attemptsTo, failedOf } from './ipvs-attempts.ts';
 import { isNodePortAddress } from './etp-local-no-endpoint.ts';
 import { ipvsFor, ipvsText, isEndpoint } from './ipvs-service.ts';
+import { kubeObjectText } from './kube-objects.ts';
 import { hasKubeRules, isForService } from './kube-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
+import { targetPortText, wrongTargetPort } from './target-port.ts';
 
 /** F66: a Service has no endpoint that is ready. */
 export const noEndpoints = defineNodeRule({
@@ -31,6 +33,8 @@ export const noEndpoints = defineNodeRule({
       ...captureText.en,
       ...ipvsText.en,
       ...clusterText.en,
+      ...kubeObjectText.en,
+      ...targetPortText.en,
       title: 'The Service has no endpoint: nothing stands behind its address',
       empty: (v: { service: string }) => `IPVS service ${v.service} has no server at all`,
       drained: (v: { service: string; servers: number }) =>
@@ -55,6 +59,8 @@ export const noEndpoints = defineNodeRule({
       ...captureText.zh,
       ...ipvsText.zh,
       ...clusterText.zh,
+      ...kubeObjectText.zh,
+      ...targetPortText.zh,
       title: 'Service 没有可用的端点：地址后面没有任何后端',
       empty: (v) => `IPVS 服务 ${v.service} 一个后端都没有`,
       drained: (v) => `IPVS 服务 ${v.service}：${v.servers} 个后端的权重都是 0，新连接无处可去`,
@@ -95,8 +101,11 @@ export const noEndpoints = defineNodeRule({
     if (virtual !== null && usable.length > 0 && kube === null)
       return ruledOut(because(say.has({ service, servers: usable.length }), virtual.at));
 
+    const port = wrongTargetPort(facts.cluster, target, protocol, undefined, say);
     const reasons: Because[] =
-      kube === null ? [] : [readiness(kube, say), ...whyNoneReady(kube.cluster, kube.service, say)];
+      kube === null
+        ? []
+        : [readiness(kube, say), ...(port?.reasons ?? []), ...whyNoneReady(kube.cluster, kube.service, say)];
     if (virtual !== null && usable.length === 0)
       reasons.push(
         because(
@@ -156,6 +165,7 @@ export const noEndpoints = defineNodeRule({
           ],
           undo: [],
           risk: say.risk,
+          ...(port === null || port.drafts.length === 0 ? {} : { objects: [...port.drafts] }),
         },
       ];
     }

@@ -7,8 +7,10 @@ import { isTranslated } from './firewall-match.ts';
 import { handshakesTo } from './handshakes.ts';
 import { isPortUnreachable } from './icmp-meaning.ts';
 import { sameAddress } from './ip-address.ts';
+import { kubeObjectText } from './kube-objects.ts';
 import { listenersFor } from './listeners.ts';
 import { confirmed, likely, notApplicable, ruledOut } from './outcomes.ts';
+import { targetPortText, wrongTargetPort } from './target-port.ts';
 
 /** F25: nothing listens on the port, and the kernel says so with an RST. */
 export const portClosed = defineNodeRule({
@@ -17,12 +19,14 @@ export const portClosed = defineNodeRule({
   scope: 'node',
   roles: ['target'],
   needs: ['listeners'],
-  optional: ['capture', 'counters', 'firewall', 'ipvs'],
+  optional: ['capture', 'counters', 'firewall', 'ipvs', 'cluster'],
   params: z.strictObject({}),
   sources: ['RFC 9293 section 3.10.7.1 (RST to a segment for a closed port)', 'lab: RST,ACK at once, Tcp OutRsts +1'],
   text: {
     en: {
       ...captureText.en,
+      ...kubeObjectText.en,
+      ...targetPortText.en,
       title: 'Nothing listens on the port',
       listens: (v: { address: string; port: number; process: string }) =>
         `${v.address}:${v.port} is listened on${v.process}`,
@@ -56,6 +60,8 @@ export const portClosed = defineNodeRule({
     },
     zh: {
       ...captureText.zh,
+      ...kubeObjectText.zh,
+      ...targetPortText.zh,
       title: '端口没有进程监听',
       listens: (v) => `${v.address}:${v.port} 有进程监听${v.process}`,
       otherAddress: (v) => `${v.address}:${v.port} 有进程监听${v.process}，但监听的不是被访问的地址：见 loopback-only`,
@@ -113,6 +119,11 @@ export const portClosed = defineNodeRule({
       return ruledOut(because(say.answered({ connects: seen.answered.length, port: target.port }), capture.at));
     }
 
+    // asked for a Service: this is a pod behind it, and the port the one that the Service sends to
+    const asked = { address: plan.targetAddress, port: plan.symptom.port };
+    const listened = facts.listeners.filter((one) => one.protocol === protocol).map((one) => one.port);
+    const isPod = plan.nodes.some((one) => one.node.name === node && one.netns !== undefined);
+    const port = isPod ? wrongTargetPort(facts.cluster, asked, protocol, listened, say) : null;
     const remedies: Remedy[] = [
       {
         kind: 'application',
@@ -122,7 +133,14 @@ export const portClosed = defineNodeRule({
         undo: [],
         risk: say.risk,
       },
-      { kind: 'kubernetes', text: say.kubernetes, commands: [], undo: [], risk: say.riskKubernetes },
+      {
+        kind: 'kubernetes',
+        text: say.kubernetes,
+        commands: [],
+        undo: [],
+        risk: say.riskKubernetes,
+        ...(port === null || port.drafts.length === 0 ? {} : { objects: [...port.drafts] }),
+      },
     ];
     const flow = {
       protocol,
@@ -137,6 +155,7 @@ export const portClosed = defineNodeRule({
         ? [because(say.translated({ port: target.port }), fileOf(facts.firewall.rules))]
         : [];
 
+    const told = port?.reasons ?? [];
     const effect: Because[] = [];
     if (capture !== undefined && protocol === 'udp') {
       const errors = capture.icmpErrors.filter(
@@ -158,8 +177,8 @@ export const portClosed = defineNodeRule({
     }
     if (effect.length > 0) {
       return translation.length === 0
-        ? confirmed([nothing, ...effect], remedies)
-        : likely([nothing, ...effect, ...translation], remedies);
+        ? confirmed([nothing, ...effect, ...told], remedies)
+        : likely([nothing, ...effect, ...translation, ...told], remedies);
     }
     if (capture !== undefined && seen !== null && seen.unansweredSyns > 0) {
       // a port that nobody listens on answers, and one that is sent on needs nobody
@@ -169,9 +188,9 @@ export const portClosed = defineNodeRule({
           because(say.onlySilent({ syns: seen.unansweredSyns, port: target.port }), capture.at),
         );
       const silent = because(say.silent({ syns: seen.unansweredSyns, port: target.port }), capture.at);
-      return likely([nothing, silent, ...translation], remedies);
+      return likely([nothing, silent, ...translation, ...told], remedies);
     }
     const untried = because(say.notTried({ why: blind ?? say.noneSeen }), capture?.at ?? fileOf(facts.listeners));
-    return likely([nothing, untried, ...translation], remedies);
+    return likely([nothing, untried, ...translation, ...told], remedies);
   },
 });

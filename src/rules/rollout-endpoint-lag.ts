@@ -3,9 +3,10 @@ import type { Because, Remedy } from '../model/report.ts';
 import { defineNodeRule } from '../model/rule.ts';
 import { attemptsByBackend, type BackendAttempts } from './backend-attempts.ts';
 import { askedAt, because, fileOf } from './because.ts';
-import { clusterText, kubeHasLeft, kubeServiceOf, storyOf } from './cluster-view.ts';
+import { clusterLack, clusterText, kubeHasLeft, kubePodAt, kubeServiceOf, storyOf } from './cluster-view.ts';
 import { blindness, captureText, weakness } from './capture-weakness.ts';
 import { connectionText, endpointText } from './endpoint-text.ts';
+import { sameAddress } from './ip-address.ts';
 import { ipvsFor, ipvsText } from './ipvs-service.ts';
 import { type Backend, kubeServiceFor } from './kube-service.ts';
 import { confirmed, likely, notApplicable, ruledOut, undecided } from './outcomes.ts';
@@ -58,6 +59,8 @@ export const rolloutEndpointLag = defineNodeRule({
       others: (v: { answered: number; backends: number }) =>
         `${v.answered} connects to ${v.backends} other backends of the Service were answered: only some backends are concerned`,
       alone: 'No other backend was seen to answer, so it need not be a matter of single backends',
+      steady: (v: { pod: string; backend: string }) =>
+        `Kubernetes: pod ${v.pod} (${v.backend}) was a ready endpoint at the beginning and at the end of the run, does not end, and was not started of late: that it does not answer is no matter of a rollout`,
       affinity: (v: { seconds: number }) =>
         `The Service has sessionAffinity ClientIP: who was sent to a backend is sent there again for ${v.seconds} s`,
       kubernetesObjects: 'Which pods were ending or starting then, only Kubernetes tells (EndpointSlices, events)',
@@ -94,6 +97,8 @@ export const rolloutEndpointLag = defineNodeRule({
       joined: (v) => `窗口内 kube-proxy 把 ${v.backend} 加入了 Service`,
       others: (v) => `发往该 Service 另外 ${v.backends} 个后端的 ${v.answered} 次连接有应答：只涉及部分后端`,
       alone: '没有看到其他后端应答，所以不一定是个别后端的问题',
+      steady: (v) =>
+        `Kubernetes：Pod ${v.pod}（${v.backend}）在检查开始和结束时都是就绪端点，没有在结束，最近也没有启动：它不应答与滚动更新无关`,
       affinity: (v) => `该 Service 设置了 sessionAffinity ClientIP：同一客户端 ${v.seconds} 秒内都会被发往同一个后端`,
       kubernetesObjects: '当时哪些 Pod 正在结束或启动，只有 Kubernetes 知道（EndpointSlice、事件）',
       graceful: '让 Pod 比它的端点更晚结束：preStop 休眠 10 到 30 秒，应用收到 SIGTERM 后处理完已有请求',
@@ -151,6 +156,12 @@ export const rolloutEndpointLag = defineNodeRule({
       ...(story.length > 0 ? story : [because(say.kubernetesObjects, known.at)]),
     ];
     const spoken = worst.refused.length + worst.unreachable.length > 0;
+    const steady = spoken || worst.backend.change !== 'none' || story.length > 0 ? undefined : steadyPod(worst.backend);
+    if (steady !== undefined) {
+      const shown = { pod: `${steady.namespace}/${steady.name}`, backend: worst.backend.address };
+      const [seen] = effects(worst);
+      return ruledOut(because(say.steady(shown), steady.at), ...(seen === undefined ? [] : [seen]));
+    }
     const isSure =
       worst.backend.change !== 'none' ||
       (spoken && others.length > 0) ||
@@ -171,6 +182,18 @@ export const rolloutEndpointLag = defineNodeRule({
               ),
             ];
       });
+    }
+
+    /** The pod of a backend that was ready all the time, where both readings say so. */
+    function steadyPod({ address }: Backend): ReturnType<typeof kubePodAt> {
+      const { cluster } = facts;
+      if (cluster === undefined || clusterLack(cluster, say, 'endpoints', 'pods') !== null) return undefined;
+      const readings = [cluster.endpoints, cluster.earlier?.endpoints];
+      const isReady = readings.every((all) =>
+        all?.some((one) => one.ready && !one.terminating && sameAddress(one.address, address)),
+      );
+      const pod = kubePodAt(cluster, address);
+      return isReady && pod?.ready === true && pod.deletedAtMs === null ? pod : undefined;
     }
 
     /** With it a client that was sent to this backend once stays there. */

@@ -294,7 +294,7 @@ describe('a Service', () => {
   };
 
   it('is its virtual address, and the nodes of its pods are looked at: those that are ready first', async () => {
-    const made = await plan('svc shop/cart port 80 from node-1', world);
+    const made = await plan('svc shop/cart port 80 from node-1', { ...world, pods: [pod('cart-1')] }, { alive: false });
     expect(made.targetAddress).toBe('10.96.0.44');
     expect(places(made)).toEqual([
       ['node-1', '', 'client', '10.0.0.1'],
@@ -303,6 +303,15 @@ describe('a Service', () => {
     ]);
     expect(made.lookedUp?.[0]?.found).toBe('10.96.0.44, 2 of 3 endpoints ready');
     expect(made.nodes[1]?.why).toBe('pod shop/cart-1 behind svc shop/cart is there');
+  });
+
+  it('an endpoint whose pod is gone is not counted among those that are ready', async () => {
+    const old = { ...endpoint('node-2'), address: '10.244.3.99', pod: 'shop/cart-old' };
+    const stale = { services: [service], endpoints: [old, endpoint('node-2')], pods: [pod('cart-1')] };
+    const made = await plan('svc shop/cart port 80 from node-1', stale);
+    expect(made.lookedUp?.[0]?.found).toBe(
+      '10.96.0.44, 1 of 2 endpoints ready; 1 of them only listed: there is no pod shop/cart-old any more',
+    );
   });
 
   it('is judged in the namespace of its pod where that is found, by the port that the pod has', async () => {

@@ -9,11 +9,18 @@ import type { Facts } from '../../src/model/facts.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import type { Finding, KubeDraft, Remedy } from '../../src/model/report.ts';
 import {
+  corednsDrafts,
+  cpuLimitDraft,
   dnsOptionDraft,
+  dnsPolicyDraft,
+  dnsSearchesDraft,
+  dnsServersDraft,
   felixConfiguration,
   gracefulDraft,
   kubeObjectText,
+  podMtuDrafts,
   policyDraft,
+  servicePortDraft,
   tunnelMtuDrafts,
 } from '../../src/rules/kube-objects.ts';
 import { podSysctls, podSysctlText } from '../../src/rules/pod-sysctls.ts';
@@ -30,6 +37,17 @@ const ofCluster = new Map([
   ['node-2', knowing({ links: [link('cali123')], kernel: { release: '6.1', hostname: 'node-2.example', at } })],
 ]);
 const ofNone = new Map([['node-2', knowing({ links: [link('eth0')] })]]);
+
+const flannel = {
+  kind: 'cniConfig',
+  plugin: 'flannel',
+  where: 'ConfigMap kube-flannel/kube-flannel-cfg',
+  mtu: null,
+  mtuKey: 'net-conf.json Backend.MTU',
+  encapsulation: 'vxlan',
+  document: '{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan"}}',
+  settings: {},
+} as const;
 
 function planWith(lookedUp: Plan['lookedUp'], roles: Plan['nodes'][number]['roles'] = ['target']): Plan {
   const inventory = { name: 'node-2', address: '10.0.0.2' };
@@ -245,8 +263,24 @@ spec:
       ...tunnelMtuDrafts({ device: 'wireguard.cali', mtu: 1440, nicMtu: 1500 }, say),
       ...tunnelMtuDrafts({ device: 'cilium_vxlan', mtu: 1450, nicMtu: 1500 }, say),
       { about: 'x', object: felixConfiguration({ featureDetectOverride: 'ChecksumOffloadBroken=true' }) },
+      ...tunnelMtuDrafts({ device: 'flannel.1', mtu: 1450, nicMtu: 1500 }, say, [flannel]),
+      ...podMtuDrafts([link('flannel.1')], 1400, say, [flannel]),
+      ...podMtuDrafts([link('cilium_host')], 1400, say, [{ ...flannel, plugin: 'cilium', encapsulation: 'geneve' }]),
+      ...corednsDrafts(say),
+      dnsPolicyDraft('shop', say),
+      servicePortDraft(
+        'x',
+        { namespace: 'shop', name: 'cart' },
+        { name: 'http', protocol: 'tcp', port: 80, targetPort: 8080 },
+      ),
     ];
-    expect(drafts).toHaveLength(10);
+    expect(drafts).toHaveLength(17);
+    const said = drafts.map(({ object }) => JSON.stringify(object['data'] ?? {})).join('\n');
+    expect(said).toContain(String.raw`{\"Network\":\"10.244.0.0/16\",\"Backend\":{\"Type\":\"vxlan\",\"MTU\":1450}}`);
+    expect(said).toContain('{"mtu":"1450"}');
+    // nobody writes a document back that was not read whole, or takes a tunnel off that is not known
+    expect(podMtuDrafts([link('flannel.1')], 1400, say, [{ ...flannel, document: null }])).toEqual([]);
+    expect(podMtuDrafts([link('cilium_host')], 1400, say)).toEqual([]);
     for (const draft of drafts) {
       const [remedy] = made(findingOf([remedyOf([{ about: draft.about, object: draft.object }])], { node: 'node-2' }));
       const [document] = documentsOf(remedy?.manifest?.yaml ?? '').now;
@@ -255,6 +289,21 @@ spec:
     }
     // a policy that selected every pod would isolate those that no policy has selected so far
     expect(JSON.stringify(drafts[0]?.object)).toContain('"podSelector":{"matchLabels":{');
+  });
+
+  it('of pods: lists of names, and the CPU of the container that serves', () => {
+    const drafts = [
+      dnsServersDraft(['10.0.0.54'], say),
+      dnsSearchesDraft(['shop.example'], say),
+      dnsOptionDraft('x', 'ndots', '2', [{ name: 'timeout', value: '1' }, { name: 'rotate' }]),
+      cpuLimitDraft('CONTAINER', '1000m', say),
+    ];
+    for (const draft of drafts) {
+      const [remedy] = made(findingOf([remedyOf([draft])]));
+      const [document] = documentsOf(remedy?.manifest?.yaml ?? '').now;
+      expect(document?.metadata).toEqual({ name: 'cart', namespace: 'shop' });
+      expect(() => validate(document as Manifest)).not.toThrow();
+    }
   });
 
   it('there are none where nothing belongs to a cluster, nor for what is ruled out', () => {

@@ -144,7 +144,12 @@ describe('dns-cluster-down', () => {
       ports: [{ name: 'dns', protocol: 'udp', port: 53, targetPort: 53, nodePort: null }],
       selector: { 'k8s-app': 'kube-dns' },
     });
-    const endpoint = kubeEndpoint({ service: 'kube-system/kube-dns', ready: false, serving: false });
+    const endpoint = kubeEndpoint({
+      service: 'kube-system/kube-dns',
+      ports: [{ name: 'dns', port: 53 }],
+      ready: false,
+      serving: false,
+    });
     const coredns = kubePod({
       namespace: 'kube-system',
       name: 'coredns-1',

@@ -1,10 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import type { AnyRule } from '../../src/model/rule.ts';
 import { cniMtuMismatch } from '../../src/rules/cni-mtu-mismatch.ts';
+import { conntrackFull } from '../../src/rules/conntrack-full.ts';
+import { cpuThrottle } from '../../src/rules/cpu-throttle.ts';
 import { etpLocalNoEndpoint } from '../../src/rules/etp-local-no-endpoint.ts';
+import {
+  durationSec,
+  ipvsTimeoutOrigin,
+  kubeProxyConfigText,
+  liberalOrigin,
+} from '../../src/rules/kube-proxy-config.ts';
 import { kubeProxyStale } from '../../src/rules/kube-proxy-stale.ts';
 import { networkpolicyDeny } from '../../src/rules/networkpolicy-deny.ts';
 import { noEndpoints } from '../../src/rules/no-endpoints.ts';
+import { portClosed } from '../../src/rules/port-closed.ts';
 import { rolloutEndpointLag } from '../../src/rules/rollout-endpoint-lag.ts';
 import {
   apiDown,
@@ -18,6 +27,7 @@ import {
   kubePolicy,
   kubeService,
   podAddress,
+  readAtMs,
 } from './cluster-facts.ts';
 import {
   answered,
@@ -28,11 +38,15 @@ import {
   firewallRule,
   judgeNode,
   link,
+  listener,
   port1301,
   probe,
+  refused,
+  sysctls,
   target,
 } from './facts.ts';
 import { features, ipvs, service } from './ipvs-facts.ts';
+import { cart, kubeRules, podA, podB } from './kube-facts.ts';
 
 /** Rules that decide without Kubernetes as well: what its objects add, and that nothing is guessed without them. */
 const judge = (rule: AnyRule, facts: object, more: object = {}) =>
@@ -261,6 +275,17 @@ describe('other rules with Kubernetes', () => {
     expect(found.verdict).toBe('confirmed');
     expect(found.said).toContain('Pod shop/cart-1 on node-50 is being deleted');
     expect(judge(rolloutEndpointLag, { ...facts, cluster: cluster() }).verdict).toBe('likely');
+    const steady = judge(rolloutEndpointLag, {
+      ...facts,
+      cluster: cluster({ earlier: { endpoints: [kubeEndpoint()] } }),
+    });
+    expect(steady.verdict).toBe('ruledOut');
+    expect(steady.said).toContain('is no matter of a rollout');
+    const young = [kubePod({ startedAtMs: readAtMs - 20_000 })];
+    const began = cluster({ earlier: { endpoints: [kubeEndpoint()] }, pods: young });
+    expect(judge(rolloutEndpointLag, { ...facts, cluster: began }).verdict).toBe('likely');
+    const unread = cluster({ earlier: { endpoints: [kubeEndpoint()] }, missing: { pods: 'forbidden' } });
+    expect(judge(rolloutEndpointLag, { ...facts, cluster: unread }).verdict).toBe('likely');
     const sticky = cluster({ services: [kubeService({ sessionAffinity: 'ClientIP', affinityTimeoutSec: 600 })] });
     expect(judge(rolloutEndpointLag, { ...facts, cluster: sticky }).said).toContain('sent there again for 600 s');
     const down = cluster({ nodes: [kubeNode('node-50', { ready: 'Unknown', notReadyWhy: 'NodeStatusUnknown' })] });
@@ -292,5 +317,233 @@ describe('other rules with Kubernetes', () => {
     expect(said(1500)).toContain('calico-config sets veth_mtu 1500 for pods, and at most 1480 fits');
     expect(said(1440)).toContain('which fits (1480)');
     expect(said(0)).not.toContain('calico-config');
+  });
+});
+
+describe('a Service that sends to a port which its pods do not have', () => {
+  const portOf = (targetPort: number | string) => ({
+    name: 'http',
+    protocol: 'tcp' as const,
+    port: target.port,
+    targetPort,
+    nodePort: null,
+  });
+  const named = cluster({
+    services: [kubeService({ ports: [portOf('web')] })],
+    endpoints: [kubeEndpoint({ ports: [] })],
+  });
+  it('fires: by a name that no pod has: endpoints are ready, and none has the port', () => {
+    const found = judge(noEndpoints, { cluster: named, firewall: firewall(), probes: failed });
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('Service shop/cart has 1 endpoints, and none of them has its port http');
+    expect(found.said).toContain(
+      'targetPort "web" of Service shop/cart is the name of no port of pod shop/cart-1 (http 8080)',
+    );
+    expect(JSON.stringify(found.remedies[0]?.objects)).toContain(
+      '"spec":{"ports":[{"name":"http","protocol":"TCP","port":1301,"targetPort":8080}]}',
+    );
+  });
+  it('fires: by a number that nobody listens on, while the pod listens on the port that it declares', () => {
+    const numbered = cluster({ services: [kubeService({ ports: [portOf(8081)] })] });
+    const made = askedService();
+    const nodes = made.nodes.map((one) => (one.node.name === 'node-50' ? { ...one, netns: 'pod1' } : one));
+    const more = { plan: { ...made, nodes }, target: { address: podAddress, port: 8081 } };
+    const refusing = capture([refused({ server: { address: podAddress, port: 8081 } })]);
+    const found = judge(
+      portClosed,
+      { listeners: [listener({ port: 8080 })], capture: refusing, cluster: numbered },
+      more,
+    );
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain(
+      'Service shop/cart sends to port 8081, which pod shop/cart-1 does not declare (http 8080)',
+    );
+    expect(found.said).toContain('The pod does listen on port 8080');
+    expect(JSON.stringify(found.remedies.at(-1)?.objects)).toContain('"targetPort":8080');
+    const node = judge(
+      portClosed,
+      { listeners: [listener({ port: 8080 })], capture: refusing, cluster: numbered },
+      { ...more, plan: made },
+    );
+    expect(node.said).not.toContain('targetPort');
+  });
+  it('stays silent: the port is declared, or several could be meant', () => {
+    const right = cluster({ services: [kubeService({ ports: [portOf('http')] })] });
+    expect(judge(noEndpoints, { cluster: right, firewall: firewall(), probes: failed }).verdict).toBe('ruledOut');
+    const two = container({
+      ports: [
+        { name: 'http', port: 8080, protocol: 'tcp' },
+        { name: 'admin', port: 9090, protocol: 'tcp' },
+      ],
+    });
+    const found = judge(noEndpoints, {
+      cluster: { ...named, pods: [kubePod({ containers: [two] })] },
+      firewall: firewall(),
+      probes: failed,
+    });
+    expect(found.said).toContain('http 8080, admin 9090');
+    expect(found.remedies[0]?.objects).toBeUndefined();
+  });
+  it('missing evidence: pods that were not read', () => {
+    const { pods: _pods, ...without } = named;
+    expect(judge(noEndpoints, { cluster: without, firewall: firewall(), probes: failed }).said).not.toContain(
+      'targetPort',
+    );
+  });
+});
+
+describe('what kube-proxy is told', () => {
+  const config = (mode: string, settings: Record<string, string> = {}) => ({
+    kind: 'kubeProxyConfig' as const,
+    mode,
+    clusterCidr: null,
+    settings,
+    at: at('09-proxy.out', 1),
+  });
+  const healthy = { mode: 'iptables', healthy: true, at: at('09-kube-proxy.out') };
+  it('another mode than it runs in is told, and accuses nobody', () => {
+    const found = judge(kubeProxyStale, { kubeProxy: healthy, cluster: cluster({ proxyConfig: config('ipvs') }) });
+    expect(found.verdict).toBe('ruledOut');
+    expect(found.said).toContain('says mode ipvs, and kube-proxy here runs iptables');
+    const same = judge(kubeProxyStale, { kubeProxy: healthy, cluster: cluster({ proxyConfig: config('') }) });
+    expect(same.said).not.toContain('mode');
+  });
+  it('rules of another mode that were left behind, to other backends', () => {
+    const both = {
+      features: features(),
+      ipvs: ipvs({
+        services: [service({ address: cart.address, port: cart.port, servers: [{ ...podA, weight: 1 }] })],
+      }),
+      firewall: kubeRules(),
+      kubeProxy: { ...healthy, mode: 'ipvs' },
+    };
+    const found = judge(kubeProxyStale, both, { target: cart });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('This node has rules of two modes for 10.96.0.20:80');
+    expect(found.remedies.map(({ commands }) => commands[0])).toContain('kube-proxy --cleanup');
+    expect(judge(kubeProxyStale, { ...both, ipvs: undefined, features: features([]) }, { target: cart }).verdict).toBe(
+      'ruledOut',
+    );
+    const alike = ipvs({
+      services: [
+        service({
+          address: cart.address,
+          port: cart.port,
+          servers: [podA, podB].map((one) => ({ ...one, weight: 1 })),
+        }),
+      ],
+    });
+    expect(judge(kubeProxyStale, { ...both, ipvs: alike }, { target: cart }).verdict).toBe('ruledOut');
+  });
+  it('where the size of the table and the time-out of IPVS come from', () => {
+    const known = cluster({
+      proxyConfig: config('ipvs', { 'conntrack.maxPerCore': '32768', 'conntrack.min': '131072' }),
+    });
+    const full = { 'net.netfilter.nf_conntrack_max': '100', 'net.netfilter.nf_conntrack_count': '100' };
+    const found = judge(conntrackFull, { sysctl: sysctls(full), cluster: known });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('says conntrack.maxPerCore 32768, conntrack.min 131072: it sets nf_conntrack_max');
+    expect(judge(conntrackFull, { sysctl: sysctls(full), cluster: cluster() }).said).not.toContain('ConfigMap');
+
+    const say = kubeProxyConfigText.en;
+    const told = (settings: Record<string, string>, seconds: number): string =>
+      ipvsTimeoutOrigin(cluster({ proxyConfig: config('ipvs', settings) }), seconds, say)[0]?.text ?? '';
+    expect(told({ 'ipvs.tcpTimeout': '15m0s' }, 900)).toContain('15m0s, and that is what is in force here');
+    expect(told({ 'ipvs.tcpTimeout': '2h0m0s' }, 900)).toContain('was not started again since');
+    expect(told({ 'ipvs.tcpTimeout': '0s' }, 900)).toContain('does not set ipvs.tcpTimeout: the default of the kernel');
+    expect(told({}, 7200)).toContain('does not set ipvs.tcpTimeout');
+    expect(ipvsTimeoutOrigin(apiDown, 900, say)).toEqual([]);
+    expect(['1h2m3s', '90s', 'soon', ''].map(durationSec)).toEqual([3723, 90, null, null]);
+  });
+  it('whether packets outside of the window pass', () => {
+    const say = kubeProxyConfigText.en;
+    const told = (value?: string): string =>
+      liberalOrigin(
+        cluster({ proxyConfig: config('', value === undefined ? {} : { 'conntrack.tcpBeLiberal': value }) }),
+        false,
+        say,
+      )[0]?.text ?? '';
+    expect(told('true')).toContain('was not started again since');
+    expect(told('false')).toContain('in force here');
+    expect(told()).toContain('does not set conntrack.tcpBeLiberal');
+    expect(liberalOrigin(apiDown, false, say)).toEqual([]);
+  });
+});
+
+describe('conditions and taints of nodes', () => {
+  it('are told with the pods that are not ready there', () => {
+    const nodes = [
+      kubeNode('node-50', {
+        troubles: ['NetworkUnavailable'],
+        taints: [
+          { key: 'node.kubernetes.io/unreachable', effect: 'NoExecute' },
+          { key: 'role', effect: 'NoSchedule' },
+        ],
+      }),
+    ];
+    const found = judge(noEndpoints, { cluster: { ...empty, nodes }, firewall: firewall(), probes: failed });
+    expect(found.said).toContain('node node-50 reports NetworkUnavailable');
+    expect(found.said).toContain('has the taint node.kubernetes.io/unreachable:NoExecute');
+    expect(found.said).not.toContain('role:');
+    expect(judge(noEndpoints, { cluster: empty, firewall: firewall(), probes: failed }).said).not.toContain('taint');
+  });
+});
+
+describe('limits and MTUs in their own objects', () => {
+  const listeners = [listener()];
+  const cpu = { periods: 1000, throttledPeriods: 400, throttledUsec: 9e6, at: at('20-processes.out', 1) };
+  const throttled = (cpuLimit: string | null) => ({
+    listeners,
+    listenerProcesses: [{ pid: 4711, cpu, at: at('20-processes.out', 1) }],
+    cluster: cluster({
+      pods: [kubePod({ addresses: [target.address], containers: [container({ cpuLimit, ports: [] })] })],
+    }),
+  });
+  it('the CPU limit of the pod, and twice of it', () => {
+    const found = judge(cpuThrottle, throttled('500m'));
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('CPU limits of pod shop/cart-1: app 500m');
+    expect(JSON.stringify(found.remedies[0]?.objects)).toContain(
+      '"containers":[{"name":"app","resources":{"limits":{"cpu":"1000m"}}}]',
+    );
+    for (const cpuLimit of [null, '1e3'])
+      expect(judge(cpuThrottle, throttled(cpuLimit)).remedies[0]?.objects).toBeUndefined();
+  });
+  it('flannel: its own document with the MTU in it; where it was not read whole, the text is changed in its place', () => {
+    const links = [link({ mtu: 1500 }), link({ name: 'flannel.1', index: 9, type: 'vxlan', mtu: 1500 })];
+    const routes = [{ family: 4, destination: 'default', type: 'unicast', device: 'eth0', at: at('09-routes.out', 1) }];
+    const flannel = (document: string | null) =>
+      cluster({
+        cni: [
+          {
+            kind: 'cniConfig',
+            plugin: 'flannel',
+            where: 'ConfigMap kube-flannel/kube-flannel-cfg',
+            mtu: null,
+            mtuKey: 'net-conf.json Backend.MTU',
+            encapsulation: 'vxlan',
+            document,
+            settings: {},
+            at: at('10-cni.out', 1),
+          },
+        ],
+      });
+    const whole = judge(cniMtuMismatch, {
+      links,
+      routes,
+      cluster: flannel('{"Network":"10.244.0.0/16","Backend":{"Type":"vxlan","VNI":1}}'),
+    });
+    expect(whole.verdict).toBe('likely');
+    const data = (whole.remedies.at(-1)?.objects?.[0]?.object['data'] ?? {}) as Record<string, string>;
+    expect(JSON.parse(data['net-conf.json'] ?? '')).toEqual({
+      Network: '10.244.0.0/16',
+      Backend: { Type: 'vxlan', VNI: 1, MTU: 1450 },
+    });
+    for (const known of [flannel(null), apiDown]) {
+      const found = judge(cniMtuMismatch, { links, routes, cluster: known });
+      expect(found.remedies.at(-1)?.objects).toBeUndefined();
+      expect(found.remedies.at(-1)?.commands[0]).toContain('"MTU": 1450');
+      expect(found.remedies.at(-1)?.commands[0]).toMatch(/\| kubectl diff -f -$/);
+    }
   });
 });
