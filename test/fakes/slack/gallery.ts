@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { loadRun } from '../../../src/adapters/files/load-run.ts';
 import { rasteriseSvg } from '../../../src/adapters/picture/rasterise-svg.ts';
+import { proposalMessage } from '../../../src/adapters/slack/apply-button.ts';
 import { createOutbox } from '../../../src/adapters/slack/outbox.ts';
 import { ownWords } from '../../../src/adapters/slack/own-words.ts';
 import { refusalOf } from '../../../src/adapters/slack/refusals.ts';
@@ -9,6 +10,7 @@ import { type RunStage, statusMessage } from '../../../src/adapters/slack/status
 import { collectors } from '../../../src/collectors/index.ts';
 import { judge } from '../../../src/engine/judge.ts';
 import type { AnswerThread, ProgressEvent, RunRequest } from '../../../src/engine/ports.ts';
+import type { TrialOutcome } from '../../../src/model/change.ts';
 import { type Language, languages } from '../../../src/model/language.ts';
 import type { Report } from '../../../src/model/report.ts';
 import type { RunContext } from '../../../src/model/run-context.ts';
@@ -134,6 +136,35 @@ async function withEarlierRuns(language: Language): Promise<Exhibit[]> {
   ];
 }
 
+/** What became of a change that two people wanted. */
+async function withTrials(language: Language): Promise<Exhibit[]> {
+  const change = { kind: 'sysctl', key: 'net.ipv4.tcp_tw_recycle', value: '0' } as const;
+  const command = 'sysctl -w net.ipv4.tcp_tw_recycle=0';
+  const trial = { node: 'node-50', rule: 'tw-recycle', change, command, askedBy: 'U0ANNA', approvedBy: 'U0BEN' };
+  const ends: readonly (readonly [TrialOutcome, report: string])[] = [
+    [{ how: 'kept', previous: '1', now: '0' }, 'tw-recycle-mended'],
+    [{ how: 'putBack', because: 'still', now: '1' }, 'tw-recycle'],
+    [{ how: 'notChanged', because: 'helper', words: 'the value 2 is not one that may be set' }, 'tw-recycle'],
+    [{ how: 'unknown', putBackByMs: Date.UTC(2026, 9, 3, 14, 20) }, 'tw-recycle'],
+  ];
+  const { askedBy, approvedBy: _second, ...offered } = trial;
+  const { text, blocks } = proposalMessage([{ id: 'p1', runId: 'run1', askedBy, offered }], language);
+  const proposed = { title: `change: proposed (${language})`, thread: [ownMessage(text, blocks)] };
+  const ended = await Promise.all(
+    ends.map(async ([outcome, name]) => {
+      const report = await reportOf(name, language);
+      const steps = (['before', 'changed', 'after', outcome.how] as const).map((step, at) => ({
+        step,
+        atMs: at * 7000,
+      }));
+      const context: RunContext = { seenBefore: [], trial: { trial, outcome, steps } };
+      const thread = await threadWith(language, report.symptom.text, (one) => one.report(report, undefined, context));
+      return { title: `change: ${outcome.how} (${language})`, thread };
+    }),
+  );
+  return [proposed, ...ended];
+}
+
 /** A run on its way, as its events come in. */
 const events: readonly ProgressEvent[] = [
   {
@@ -176,6 +207,11 @@ function stagesIn(language: Language): Exhibit[] {
     connecting: { stage: 'running', state: at(5), attempt: 1 },
     probing: { stage: 'running', state: at(11), attempt: 1 },
     'first finding, second attempt': { stage: 'running', state: at(12), attempt: 2 },
+    'trying a change': {
+      stage: 'running',
+      state: reduceStatus(at(11), { type: 'trial', node: 'node-50', step: 'after' }),
+      attempt: 1,
+    },
     cancelling: { stage: 'cancelling', by: 'U0BEN' },
     cancelled: { stage: 'cancelled', state: at(11), by: 'U0BEN' },
     'not started': {
@@ -220,6 +256,7 @@ export async function exhibits({ pictures }: { readonly pictures: boolean }): Pr
   const shown: Exhibit[] = [];
   for (const language of languages) {
     shown.push(...stagesIn(language), ...(await endingsIn(language)), ...(await withEarlierRuns(language)));
+    shown.push(...(await withTrials(language)));
     shown.push(...(await frontExhibits(language)), ...postExhibits(language));
     for (const name of shownCases) shown.push(await answerTo(name, language, pictures));
   }
