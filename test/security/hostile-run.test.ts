@@ -100,7 +100,7 @@ function expectHarmless(report: Report, shown?: Evidence): void {
 }
 
 describe('what nodes print', () => {
-  it.each(['firewall-drop-iptables', 'dns-search-hijack', 'vxlan-fdb-missing'])(
+  it.each(['firewall-drop-iptables', 'dns-search-hijack', 'vxlan-fdb-missing', 'k8s-report-3a-svc'])(
     'acts nowhere that it is shown (%s)',
     async (name) => {
       const { record, evidence } = await loadRun(path.join(import.meta.dirname, '..', 'cases', name, 'run.tar.gz'));
