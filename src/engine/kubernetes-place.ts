@@ -16,6 +16,8 @@ export interface KubernetesOptions {
   readonly inventory: Inventory;
   /** Null: netcheck was given no access to an API. */
   readonly cluster: ClusterReader | null;
+  /** Milliseconds since the epoch; a test's own. */
+  readonly now?: () => number;
   /** Asks the nodes; `namespace: null`: any. */
   readonly podsOnNodes: (name: string, namespace: string | null) => Promise<readonly PodOnNode[]>;
   /** As for `PlanOptions.namespaceOn`. */

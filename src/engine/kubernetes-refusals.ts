@@ -106,8 +106,8 @@ function insteadOf({ object, name }: KubernetesTarget): Readonly<Record<Language
     case 'svc':
     case 'ingress':
       return {
-        en: 'Ask with its address and port instead, for example: 10.96.0.44 port 80',
-        zh: '请改用它的地址和端口来问，例如：10.96.0.44 port 80',
+        en: 'Ask with its address and port instead, for example: 10.96.0.44 port 80 (on a node, ipvsadm -Ln and the comments in iptables-save have the addresses of Services).',
+        zh: '请改用它的地址和端口来问，例如：10.96.0.44 port 80（节点上的 ipvsadm -Ln 和 iptables-save 的注释里有 Service 的地址）。',
       };
     case 'nodeport':
       return {

@@ -87,6 +87,14 @@ export interface ClusterReader {
   /** The pod with this address, of those that have one of their own. */
   podAt(address: string): Promise<ClusterRead<ClusterPod | null>>;
   services(name: string, namespace: string | null): Promise<ClusterRead<readonly ClusterService[]>>;
+  /**
+   * Services of that name as they were read last, by this process; for when they cannot be read. Undefined: nobody has
+   * asked for them.
+   */
+  lastServices?(
+    name: string,
+    namespace: string | null,
+  ): { readonly services: readonly ClusterService[]; readonly readAtMs: number } | undefined;
   serviceAt(address: string): Promise<ClusterRead<ClusterService | null>>;
   serviceOfNodePort(port: number, protocol: 'tcp' | 'udp'): Promise<ClusterRead<ClusterService | null>>;
   endpoints(

@@ -2,7 +2,7 @@ import type { Symptom } from '../model/symptom.ts';
 import type { FoundObject, KubernetesOptions, KubernetesTarget } from './kubernetes-place.ts';
 import { clusterFor, theOnly, valueOf } from './kubernetes-refusals.ts';
 import { placeOfPod, resolveDeployment, resolvePod } from './resolve-pod.ts';
-import { resolveIngress, resolveNodePort, throughService } from './resolve-service.ts';
+import { fromMemory, resolveIngress, resolveNodePort, throughService } from './resolve-service.ts';
 
 /**
  * A Kubernetes object as a place: through the API, or, where it is of no use, from what the nodes themselves know.
@@ -23,7 +23,12 @@ export async function resolveKubernetes(
       return resolveDeployment(target, options);
     case 'svc': {
       const cluster = clusterFor(target, options);
-      const services = valueOf(await cluster.services(target.name, target.namespace ?? null), target, cluster);
+      const read = await cluster.services(target.name, target.namespace ?? null);
+      if (read.how === 'failed') {
+        const known = fromMemory(target, read, port, protocol, options);
+        if (known !== undefined) return known;
+      }
+      const services = valueOf(read, target, cluster);
       return throughService(target, theOnly(services, target), port, protocol, options);
     }
     case 'nodeport':

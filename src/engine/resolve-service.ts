@@ -1,4 +1,4 @@
-import type { ClusterEndpoint, ClusterService } from '../model/cluster.ts';
+import type { ClusterEndpoint, ClusterRead, ClusterService } from '../model/cluster.ts';
 import { NetcheckError } from '../model/errors.ts';
 import type { InventoryNode } from '../model/inventory.ts';
 import type { Symptom } from '../model/symptom.ts';
@@ -61,6 +61,36 @@ export async function throughService(
     place: { kind: 'external', address: canonicalAddress(address) },
     behind,
     told: { asked, found: `${address}, ${ready} of ${endpoints.length} endpoints ready${listed}`, by: 'api' },
+  };
+}
+
+/**
+ * A Service as it was read last, where the API does not answer now: its virtual address hardly ever changes, and the nodes
+ * themselves know what is behind it. Undefined: nobody has asked for it, or the API says that it may not be read.
+ */
+export function fromMemory(
+  target: KubernetesTarget,
+  { why, message }: Extract<ClusterRead<unknown>, { how: 'failed' }>,
+  port: number,
+  protocol: 'tcp' | 'udp',
+  { cluster, now = Date.now }: KubernetesOptions,
+): FoundObject | undefined {
+  if (why !== 'unreachable' && why !== 'timedOut') return undefined;
+  const last = cluster?.lastServices?.(target.name, target.namespace ?? null);
+  if (last === undefined || last.services.length > 1) return undefined;
+  const [service] = last.services;
+  const [address] = service?.addresses ?? [];
+  const isIts = service?.ports.some((one) => one.port === port && one.protocol === protocol) === true;
+  if (service === undefined || address === undefined || !isIts) return undefined;
+  const minutes = Math.max(1, Math.round((now() - last.readAtMs) / 60_000));
+  return {
+    place: { kind: 'external', address: canonicalAddress(address) },
+    behind: [],
+    told: {
+      asked: `svc ${service.namespace}/${service.name}`,
+      found: `${address}, as Kubernetes said ${minutes} min ago; it could not be asked now: ${message}`,
+      by: 'api',
+    },
   };
 }
 

@@ -59,9 +59,18 @@ interface World {
   readonly services?: readonly ClusterService[];
   readonly endpoints?: readonly ClusterEndpoint[];
   readonly down?: boolean;
+  /** As the API said them ten minutes ago. */
+  readonly last?: readonly ClusterService[];
 }
 
-function cluster({ pods = [], deployments = {}, services = [], endpoints = [], down = false }: World): ClusterReader {
+function cluster({
+  pods = [],
+  deployments = {},
+  services = [],
+  endpoints = [],
+  down = false,
+  last,
+}: World): ClusterReader {
   const read = async <T>(value: T) =>
     down
       ? ({ how: 'failed', why: 'timedOut', message: 'it did not answer within 3000 ms' } as const)
@@ -73,6 +82,8 @@ function cluster({ pods = [], deployments = {}, services = [], endpoints = [], d
   ) => all.filter((one) => one.name === name && (namespace === null || one.namespace === namespace));
   return {
     where: 'https://api:6443',
+    lastServices: (name, namespace) =>
+      last && { services: named(last, name, namespace), readAtMs: Date.now() - 600_000 },
     pods: (name, namespace) => read(named(pods, name, namespace)),
     podsOf: (name) => read(deployments[name] ?? null),
     podAt: (address) => read(pods.find((one) => one.addresses.includes(address)) ?? null),
@@ -303,6 +314,29 @@ describe('a Service', () => {
     ]);
     expect(made.lookedUp?.[0]?.found).toBe('10.96.0.44, 2 of 3 endpoints ready');
     expect(made.nodes[1]?.why).toBe('pod shop/cart-1 behind svc shop/cart is there');
+  });
+
+  it('is what the API said last, where it does not answer now: the nodes know what is behind the address', async () => {
+    const down = { down: true, last: [service] };
+    const made = await plan('svc shop/cart port 80 from node-1', down);
+    expect(made.targetAddress).toBe('10.96.0.44');
+    expect(made.lookedUp?.[0]).toMatchObject({
+      asked: 'svc shop/cart',
+      found: '10.96.0.44, as Kubernetes said 10 min ago; it could not be asked now: it did not answer within 3000 ms',
+    });
+    // another port than it had, several of that name, one without an address, nobody asked before: refused as ever
+    const other = { ...service, namespace: 'web' };
+    const refused = [
+      ['svc shop/cart port 81', down],
+      ['svc cart port 80', { down: true, last: [service, other] }],
+      ['svc shop/cart port 80', { down: true, last: [{ ...service, addresses: [] }] }],
+      ['svc shop/cart port 80', { down: true, last: [] }],
+    ] as const;
+    for (const [question, world] of refused)
+      expect(await refusal(plan(question, world))).toMatchObject({
+        code: 'ask/no-kubernetes',
+        hint: expect.stringContaining('ipvsadm -Ln'),
+      });
   });
 
   it('an endpoint whose pod is gone is not counted among those that are ready', async () => {

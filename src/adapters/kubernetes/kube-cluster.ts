@@ -23,6 +23,9 @@ import {
 const pageSize = 500;
 /** 20 000 objects of a kind; a cluster that has more is not read to its end, and says so. */
 const mostPages = 40;
+/** Services that people asked for, and how long their addresses are worth telling when the API is down: a day. */
+const mostRemembered = 200;
+const rememberMs = 86_400_000;
 
 const List = z.object({
   items: z.array(z.unknown()),
@@ -34,7 +37,7 @@ const List = z.object({
  *
  * @param namespace of the context: tried first where a question names none
  */
-export function createKubeCluster(client: KubeClient, where: string): ClusterReader {
+export function createKubeCluster(client: KubeClient, where: string, now: () => number = Date.now): ClusterReader {
   /** A list, page by page; `null` where this API has no such kind. */
   async function list<T>(
     path: string,
@@ -98,6 +101,23 @@ export function createKubeCluster(client: KubeClient, where: string): ClusterRea
   const allServices = async (): Promise<ClusterRead<readonly ClusterService[]>> =>
     map(await list('/api/v1/services', ServiceObject), (all) => (all ?? []).map(serviceOf));
 
+  const remembered = new Map<string, { readonly services: readonly ClusterService[]; readonly readAtMs: number }>();
+  const keyOf = (name: string, namespace: string | null): string => `${namespace ?? ''}/${name}`;
+  const remember = (
+    name: string,
+    namespace: string | null,
+    services: readonly ClusterService[],
+  ): readonly ClusterService[] => {
+    const key = keyOf(name, namespace);
+    remembered.delete(key);
+    if (services.length > 0) remembered.set(key, { services, readAtMs: now() });
+    for (const oldest of remembered.keys()) {
+      if (remembered.size <= mostRemembered) break;
+      remembered.delete(oldest);
+    }
+    return services;
+  };
+
   return {
     where,
     async pods(name, namespace) {
@@ -125,7 +145,12 @@ export function createKubeCluster(client: KubeClient, where: string): ClusterRea
       );
     },
     async services(name, namespace) {
-      return map(await byName('/api/v1', 'services', name, namespace, ServiceObject), (all) => all.map(serviceOf));
+      const found = await byName('/api/v1', 'services', name, namespace, ServiceObject);
+      return map(found, (all) => remember(name, namespace, all.map(serviceOf)));
+    },
+    lastServices(name, namespace) {
+      const known = remembered.get(keyOf(name, namespace));
+      return known !== undefined && now() - known.readAtMs <= rememberMs ? known : undefined;
     },
     async serviceAt(address) {
       return map(

@@ -123,6 +123,21 @@ describe('a Kubernetes cluster through its API', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
+  it('remembers a Service for when the API is down, and forgets one that is gone', async () => {
+    const cluster = await open({ keepMs: 0 });
+    expect(cluster.lastServices?.('cart', 'shop')).toBeUndefined();
+    await cluster.services('cart', 'shop');
+    await cluster.services('nobody', 'shop');
+    api.trouble = 'cut';
+    expect(await cluster.services('cart', 'shop')).toMatchObject({ how: 'failed' });
+    expect(cluster.lastServices?.('cart', 'shop')?.services).toMatchObject([
+      { name: 'cart', addresses: ['10.96.0.44'] },
+    ]);
+    expect(cluster.lastServices?.('nobody', 'shop')).toBeUndefined();
+    expect(cluster.lastServices?.('cart', null)).toBeUndefined();
+    cluster.close();
+  });
+
   it('reads pods by name, of one namespace or of all', async () => {
     const cluster = await open();
     const found = {
