@@ -18,10 +18,6 @@ import type { PastRun } from './model/past-run.ts';
 import type { Symptom, Target } from './model/symptom.ts';
 import type { Wiring } from './wiring.ts';
 
-interface LoadKnown {
-  load(): Promise<{ readonly waiting: number; readonly active: number; readonly workers?: number }>;
-}
-
 /** Earlier questions make better choices; nobody waits for them for longer. */
 const earlier = { runs: 50, withinMs: 800 } as const;
 /** Runs that are read to show some that a person may see. */
@@ -32,7 +28,7 @@ const auditKeptMs = 60_000;
 /** What the Slack front knows of the world: as much of it as `access` lets each person know. */
 export function slackKnowledge(
   wiring: Pick<Wiring, 'loaded' | 'registries' | 'inventory' | 'cluster'>,
-  queue: Pick<QueueAdapter, 'history' | 'health'> & Partial<LoadKnown>,
+  queue: Pick<QueueAdapter, 'history' | 'health'> & Partial<Pick<QueueAdapter, 'load' | 'workers'>>,
   { access, judge }: { readonly access: AccessCheck; readonly judge: Pick<Judge, 'mayDo'> },
 ): Knowledge {
   const { loaded, registries, inventory } = wiring;
@@ -97,10 +93,15 @@ export function slackKnowledge(
         .map(({ id, title }) => ({ id, title: title[language] }))
         .sort((a, b) => a.id.localeCompare(b.id)),
     async status() {
-      const [{ version }, load] = await Promise.all([queue.health(), queue.load?.().catch(() => undefined)]);
+      const [{ version }, load, workers] = await Promise.all([
+        queue.health(),
+        queue.load?.().catch(() => undefined),
+        queue.workers?.().catch(() => undefined),
+      ]);
       return {
         ...(version === null ? {} : { redis: version }),
-        ...(load === undefined ? {} : { waiting: load.waiting, running: load.active, workers: load.workers }),
+        ...(load === undefined ? {} : { waiting: load.waiting, running: load.active }),
+        ...(workers === undefined ? {} : { workers }),
       };
     },
     async recentRuns(who, { node, limit }) {

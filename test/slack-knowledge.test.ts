@@ -47,7 +47,8 @@ function knowledge(yaml = nodesYaml, runs: readonly PastRun[] | 'down' = [], dir
     {
       history: { recent } as never,
       health: async () => ({ version: '7.0.15' }) as never,
-      load: async () => ({ waiting: 3, active: 1 }),
+      load: async () => ({ waiting: 3, active: 1, oldestWaitingMs: 0 }),
+      workers: async () => [{ host: 'bot-1', pid: 42, sinceMs: 1, runs: 1 }],
     },
     { access, judge: { mayDo: async () => undefined } },
   );
@@ -62,7 +63,12 @@ describe('what the Slack front knows', () => {
     const known = knowledge();
     expect(await known.nodes(anna)).toContainEqual({ name: 'node-50', about: '172.16.0.50' });
     expect(known.playbooks('zh')).toEqual([{ id: 'port-check', title: '端口' }]);
-    expect(await known.status()).toMatchObject({ redis: '7.0.15', waiting: 3, running: 1 });
+    expect(await known.status()).toMatchObject({
+      redis: '7.0.15',
+      waiting: 3,
+      running: 1,
+      workers: [{ host: 'bot-1', pid: 42, runs: 1 }],
+    });
   });
 
   it('understands prose with the words of the playbooks', async () => {

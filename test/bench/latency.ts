@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type PhaseSpan, runPhases } from '../../src/model/phase-span.ts';
+import { runPhases } from '../../src/model/phase-span.ts';
 import { Report } from '../../src/model/report.ts';
 import { startLoopbackRedis } from '../contracts/real/loopback-redis.ts';
 import { type FakeMessage, type FakeSlack, startFakeSlack } from '../fakes/slack/fake-slack.ts';
@@ -14,21 +15,27 @@ import type { Scenario } from '../lab/scenario.ts';
 import { firewallScenarios } from '../lab/scenarios/firewall.ts';
 import { handshakeScenarios } from '../lab/scenarios/handshake.ts';
 import { routingScenarios } from '../lab/scenarios/routing.ts';
+import { latencyPage, medianOf, meets, phaseMs, type Timed, worstOf } from './latency-page.ts';
 import { plainLogin } from './plain-login.ts';
 
 /**
  * How long a person waits in Slack: every fault of the handshake in the practice network, asked with a slash command of
  * a practice Slack, through a real bot, a real Redis, and a worker that is another process:
  *
- *     npm run bench:latency [-- --only ID,ID] [--rounds N] [--json FILE]
+ *     npm run bench:latency [-- --only ID,ID] [--rounds N] [--json FILE] [--doc]
  *
  * Times are those of the practice Slack, from the moment that the slash command leaves it. Where the time goes is what
- * the report itself says (`timing.phases`); what comes before it is the queue, what comes after it is posting. Exits
- * with 1 where a target is missed.
+ * the report itself says (`timing.phases`); what comes before it is the queue, what comes after it is posting. `--doc`
+ * writes docs/latency.md. Exits with 1 where a target is missed.
  */
 const targets = { ackMs: 300, progressMs: 1000, verdictMs: 6000 } as const;
 const { values } = parseArgs({
-  options: { only: { type: 'string' }, rounds: { type: 'string', default: '1' }, json: { type: 'string' } },
+  options: {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '1' },
+    json: { type: 'string' },
+    doc: { type: 'boolean', default: false },
+  },
 });
 const rounds = Number(values.rounds);
 /** What most connects meet before a byte of the application is sent. Names have a bench of their own: patience. */
@@ -36,22 +43,6 @@ const faults = [...handshakeScenarios, ...firewallScenarios, ...routingScenarios
   ({ id, definition }) =>
     !('start' in definition) && id !== 'report-1' && (values.only === undefined || values.only.split(',').includes(id)),
 );
-
-interface Timed {
-  readonly id: string;
-  readonly ackMs: number;
-  /** The root message is there. */
-  readonly rootMs: number;
-  /** It has been edited for the first time: it says what is being done. */
-  readonly progressMs: number;
-  readonly verdictMs: number;
-  /** Until a worker had begun the run. */
-  readonly queuedMs: number;
-  readonly phases: readonly PhaseSpan[];
-  /** From the end of the run until the answer stood in the thread. */
-  readonly postMs: number;
-  readonly verdict: string;
-}
 
 const isAnswer = ({ metadata }: FakeMessage): boolean => metadata?.['event_type'] === 'netcheck_answer';
 
@@ -121,11 +112,6 @@ async function withNetcheck<T>(lab: Lab, work: (slack: FakeSlack, dataDirectory:
   }
 }
 
-const lengthOf = (phases: readonly PhaseSpan[], phase: PhaseSpan['phase']): number =>
-  phases
-    .filter((span) => span.phase === phase && span.node === undefined)
-    .reduce((sum, one) => sum + one.endMs - one.startMs, 0);
-
 const columns = ['ack', 'root', 'progress', 'verdict', '|', 'queued', ...runPhases.slice(1), 'post'] as const;
 
 function line(timed: Timed): string {
@@ -136,18 +122,11 @@ function line(timed: Timed): string {
     timed.verdictMs,
     '|',
     timed.queuedMs,
-    ...runPhases.slice(1).map((phase) => lengthOf(timed.phases, phase)),
+    ...runPhases.slice(1).map((phase) => phaseMs(timed.phases, phase)),
     timed.postMs,
   ];
   return `${timed.id.padEnd(26)}${cells.map((cell) => String(cell).padStart(9)).join('')}  ${timed.verdict}\n`;
 }
-
-const meets = ({ ackMs, progressMs, verdictMs }: Timed): boolean =>
-  ackMs <= targets.ackMs && progressMs <= targets.progressMs && verdictMs <= targets.verdictMs;
-
-const worst = (all: readonly Timed[], of: (timed: Timed) => number): number => Math.max(...all.map(of));
-const median = (all: readonly Timed[], of: (timed: Timed) => number): number =>
-  all.map(of).sort((a, b) => a - b)[all.length >> 1] ?? Number.NaN;
 
 async function measure(): Promise<readonly Timed[]> {
   const timed: Timed[] = [];
@@ -183,16 +162,28 @@ if (!insideLab) {
       `${' '.repeat(26)}${columns.map((column) => column.padStart(9)).join('')}\n`,
   );
   plainLogin();
+  const [load = 0] = loadavg();
   const timed = await measure();
   for (const [name, of] of [
-    ['median', median],
-    ['worst', worst],
+    ['median', medianOf],
+    ['worst', worstOf],
   ] as const)
     process.stdout.write(
       `${name}: ack ${of(timed, ({ ackMs }) => ackMs)} ms, first progress ${of(timed, ({ progressMs }) => progressMs)} ms, verdict ${of(timed, ({ verdictMs }) => verdictMs)} ms\n`,
     );
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(timed, null, 1)}\n`);
-  const missed = timed.filter((one) => !meets(one)).map(({ id }) => id);
+  if (values.doc)
+    writeFileSync(
+      join(import.meta.dirname, '../../docs/latency.md'),
+      latencyPage({
+        date: new Date().toISOString().slice(0, 10),
+        machine: `${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`,
+        load,
+        targets,
+        timed,
+      }),
+    );
+  const missed = timed.filter((one) => !meets(one, targets)).map(({ id }) => id);
   process.stdout.write(missed.length === 0 ? 'PASS\n' : `FAIL: ${[...new Set(missed)].join(', ')}\n`);
   if (missed.length > 0) process.exitCode = 1;
 }

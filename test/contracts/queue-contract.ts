@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LostRun } from '../../src/adapters/queue/bull-worker.ts';
 import type { QueueAdapter } from '../../src/adapters/queue/connect-queue.ts';
@@ -150,6 +151,17 @@ export function queueContract(title: string, open: () => Promise<QueueHarness>):
         await harness.cut();
         await expect(front.load()).rejects.toMatchObject({ code: 'queue/down' });
         await harness.mend();
+      });
+
+      it('are in the hands of workers, which say where they are, how busy, and when they go', async () => {
+        expect(await front.workers()).toEqual([]);
+        const begun = await begin(back);
+        await eventually(async () => (await front.workers()).length === 1);
+        const [worker] = await front.workers();
+        expect(worker).toMatchObject({ host: hostname(), pid: process.pid, runs: 0 });
+        expect(worker?.sinceMs).toBeLessThanOrEqual(Date.now());
+        await begun.close();
+        expect(await front.workers()).toEqual([]);
       });
 
       it('are open until they have had their answer', async () => {

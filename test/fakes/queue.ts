@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { HandleRun, OnLostRun, QueueWorker } from '../../src/adapters/queue/bull-worker.ts';
 import type { QueueAdapter } from '../../src/adapters/queue/connect-queue.ts';
@@ -291,6 +292,15 @@ export function createFakeQueueServer({ maxCrashes = 2 }: FakeQueueOptions = {})
         };
       },
       openRuns,
+      workers: () =>
+        refusing(() =>
+          [...workers].map(({ active }) => ({
+            host: hostname(),
+            pid: process.pid,
+            sinceMs: Date.now(),
+            runs: active.size,
+          })),
+        ),
       load: () =>
         refusing(() => {
           const states = [...jobs.values()].map(({ state }) => state);

@@ -25,7 +25,9 @@ import { openPrivateRedis, type PrivateRedis } from './private-redis.ts';
 import type { QueueLog } from './queue-log.ts';
 import { createRunsInHand } from './runs-in-hand.ts';
 import { openClient, queueDown, readRedisUrl, type RedisPlace, settledWithin, whenReady } from './redis-client.ts';
+import { createRedisGuard } from './redis-guard.ts';
 import { isTooOld, problemsOf, readServerFacts } from './server-facts.ts';
+import { announceWorker, type PresentWorker, presentWorkers } from './worker-presence.ts';
 
 /** Times that production has no reason to change, milliseconds. Tests shorten them. */
 export interface QueueTiming extends WorkerTiming, MakerOptions {
@@ -105,6 +107,8 @@ export interface QueueAdapter {
   health(): Promise<QueueHealth>;
   /** How much there is to do. Rejects with `queue/down`. */
   load(): Promise<QueueLoad>;
+  /** The processes that take runs, of this installation, wherever they are. Rejects with `queue/down`. */
+  workers(): Promise<readonly PresentWorker[]>;
   /** Closes its workers (aborting what they do), its connections, and the private Redis where nobody else uses it. */
   close(): Promise<void>;
 }
@@ -186,11 +190,20 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
       patientHistory: createRedisHistory(patient, place, names.prefix),
       worker({ concurrency }) {
         const worker = createBullWorker(patient, open('wait', 'cancel'), names, { ...timing, concurrency, log });
-        workers.push(worker);
-        return {
-          start: (handle, onLost) => worker.start(inHand.counted(handle), onLost),
-          close: () => worker.close(),
+        let presence: ReturnType<typeof announceWorker> | undefined;
+        const announced: QueueWorker = {
+          start: async (handle, onLost) => {
+            await worker.start(inHand.counted(handle), onLost);
+            presence = announceWorker(patient, names.prefix, () => inHand.size);
+          },
+          close: async () => {
+            // It may be that Redis is away: then nobody waits for it.
+            await settledWithin(presence?.gone() ?? Promise.resolve(), 500);
+            await worker.close();
+          },
         };
+        workers.push(announced);
+        return announced;
       },
       audits,
       auditWorker({ concurrency }) {
@@ -224,6 +237,7 @@ export async function connectQueue(options: ConnectQueueOptions): Promise<QueueA
         }
       },
       load: () => queue.load(),
+      workers: () => createRedisGuard(place, front)(() => presentWorkers(front, names.prefix)),
       openRuns: queue.openRuns,
       close() {
         closing ??= closeDown();

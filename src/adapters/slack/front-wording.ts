@@ -54,6 +54,9 @@ export interface FrontWording {
     readonly slackSilent: string;
     readonly queue: (waiting: number, running: number) => string;
     readonly workers: (count: number) => string;
+    /** `since`: when it was started. */
+    readonly worker: (where: string, runs: number, since: string) => string;
+    readonly moreWorkers: (count: number) => string;
     readonly noWorkers: string;
   };
   readonly home: {
@@ -137,6 +140,9 @@ const en: FrontWording = {
     slackSilent: '⚪ nothing was sent to Slack since the start',
     queue: (waiting, running) => `${waiting === 0 ? '✅' : '⏳'} runs: ${running} going on, ${waiting} waiting`,
     workers: (count) => `✅ workers: ${count}`,
+    worker: (where, runs, since) =>
+      `      ${where}: ${runs === 0 ? 'free' : `${runs} ${runs === 1 ? 'run' : 'runs'} in hand`}, up since ${since}`,
+    moreWorkers: (count) => `      and ${count} more`,
     noWorkers: '🔴 no worker is there: questions wait (`netcheck worker` starts one)',
   },
   home: {
@@ -217,6 +223,9 @@ const zh: FrontWording = {
     slackSilent: '⚪ 启动以来还没有向 Slack 发过消息',
     queue: (waiting, running) => `${waiting === 0 ? '✅' : '⏳'} 运行：${running} 个进行中，${waiting} 个等待`,
     workers: (count) => `✅ 工作进程：${count} 个`,
+    worker: (where, runs, since) =>
+      `      ${where}：${runs === 0 ? '空闲' : `正在处理 ${runs} 个运行`}，启动于 ${since}`,
+    moreWorkers: (count) => `      另有 ${count} 个`,
     noWorkers: '🔴 没有工作进程：提问会一直等待（用 `netcheck worker` 启动）',
   },
   home: {

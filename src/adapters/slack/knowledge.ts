@@ -8,7 +8,17 @@ export interface SystemStatus {
   readonly redis?: string | undefined;
   readonly waiting?: number | undefined;
   readonly running?: number | undefined;
-  readonly workers?: number | undefined;
+  readonly workers?: readonly KnownWorker[] | undefined;
+}
+
+/** A process that takes runs. Says nothing of what they are about: whoever asks may not be allowed to know. */
+export interface KnownWorker {
+  readonly host: string;
+  readonly pid: number;
+  /** Unix milliseconds. */
+  readonly sinceMs: number;
+  /** Runs in hand. */
+  readonly runs: number;
 }
 
 /** A finding of the last audit that is still there. */

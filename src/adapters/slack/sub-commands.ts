@@ -1,7 +1,7 @@
 import type { Language } from '../../model/language.ts';
 import { answerOf } from './claim.ts';
 import { frontWording, whenOf } from './front-wording.ts';
-import type { Knowledge, Reader, SystemStatus } from './knowledge.ts';
+import type { Knowledge, KnownWorker, Reader, SystemStatus } from './knowledge.ts';
 import { codeSpan, escapeMrkdwn } from './mrkdwn.ts';
 import { quotingWords } from './own-words.ts';
 import { pastRunLine } from './past-run-line.ts';
@@ -11,7 +11,7 @@ import { clip } from './status-message.ts';
 type Desk = Pick<StartRunOptions, 'knowledge' | 'command' | 'threadLink' | 'outbox'>;
 
 /** Most that one short answer shows; the rest is counted. */
-const bounds = { nodes: 60, runs: 10, playbooks: 60, chars: 3000, withinMs: 5000 } as const;
+const bounds = { nodes: 60, runs: 10, playbooks: 60, workers: 10, chars: 3000, withinMs: 5000 } as const;
 
 /**
  * The answer to `nodes [filter]`, `playbooks`, `history [node]` and `status`, for the asker only.
@@ -111,8 +111,22 @@ export async function statusLines({ knowledge, outbox }: Desk, language: Languag
     wording.title,
     redis === undefined ? wording.noRedis : wording.redis(escapeMrkdwn(redis)),
     ...(waiting === undefined || running === undefined ? [] : [wording.queue(waiting, running)]),
-    ...(workers === undefined ? [] : [workers === 0 ? wording.noWorkers : wording.workers(workers)]),
+    ...(workers === undefined ? [] : workerLines(workers, wording)),
     lastSentAtMs === undefined ? wording.slackSilent : wording.slack(whenOf(lastSentAtMs)),
+  ];
+}
+
+/** How many there are, and of the first of them where, since when, and how busy. */
+function workerLines(
+  workers: readonly KnownWorker[],
+  wording: ReturnType<typeof frontWording>['status'],
+): readonly string[] {
+  if (workers.length === 0) return [wording.noWorkers];
+  const shown = workers.slice(0, bounds.workers);
+  return [
+    wording.workers(workers.length),
+    ...shown.map(({ host, pid, runs, sinceMs }) => wording.worker(codeSpan(`${host}:${pid}`), runs, whenOf(sinceMs))),
+    ...(workers.length > shown.length ? [wording.moreWorkers(workers.length - shown.length)] : []),
   ];
 }
 

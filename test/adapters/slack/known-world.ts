@@ -43,7 +43,12 @@ export function knownWorld(changes: Partial<Knowledge> & { readonly probeFrom?: 
     playbooks: (language) => [
       { id: 'port-check', title: language === 'zh' ? '端口为什么连不上' : 'Why can this port not be reached' },
     ],
-    status: async () => ({ redis: '7.0.15', waiting: 1, running: 2, workers: 1 }),
+    status: async () => ({
+      redis: '7.0.15',
+      waiting: 1,
+      running: 2,
+      workers: [{ host: 'bot-1', pid: 42, sinceMs: Date.now() - 60_000, runs: 2 }],
+    }),
     recentRuns: async () => [],
     ...more,
   };
