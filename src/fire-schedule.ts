@@ -3,7 +3,8 @@ import path from 'node:path';
 import type { AccessCheck } from './check-access.ts';
 import { dataDirectory } from './config.ts';
 import { firingsAfter } from './cron.ts';
-import type { Attachment, Firing, KeyValue, NodeSlots, SchedulePosts } from './engine/ports.ts';
+import type { Attachment, Firing, KeyValue, NodeSlots, RunHistory, RunRequest, SchedulePosts } from './engine/ports.ts';
+import { pastRunOf, pastRunOfAudit } from './engine/past-run-of.ts';
 import {
   isLoud,
   isQuiet,
@@ -17,6 +18,7 @@ import { attachmentsOf, auditAttachmentsOf } from './attachments-of.ts';
 import { failureOf } from './handle-run.ts';
 import type { AccessPlan } from './access.ts';
 import { NetcheckError } from './model/errors.ts';
+import type { PastRun } from './model/past-run.ts';
 import type { ScheduleLook, ScheduleState } from './model/schedule-state.ts';
 import {
   renderScheduleFailure,
@@ -36,6 +38,8 @@ export interface ScheduleDesk {
   /** Waits while Redis is away. */
   readonly store: KeyValue;
   readonly slots: NodeSlots;
+  /** Remembers what was looked at; absent: nothing is remembered. */
+  readonly memory?: Pick<RunHistory, 'record'>;
   readonly posts: SchedulePosts;
   readonly now: () => number;
   readonly log: (line: string) => void;
@@ -113,7 +117,13 @@ async function lookAndTell(
     // A process that is stopping hands the firing to another one.
     if (signal.aborted) throw error;
     const why = failureOf(error, language);
-    const told = last?.failure === why.message ? root : await tell(renderScheduleFailure(why, words), true);
+    const isKnown = last?.failure === why.message;
+    const told = isKnown ? root : await tell(renderScheduleFailure(why, words), true);
+    const asked = askedBySchedule(schedule, firing, told ?? last?.root, !isKnown);
+    await remember(
+      pastRunOf({ ...asked, askedAtMs: atMs }, { how: 'failed', ...why, plan: undefined }, desk.now()),
+      desk,
+    );
     return stateAfterFailure(why.message, last, { firing: firing.id, atMs, root: told });
   }
   if (signal.aborted) throw new Error('stopped in the middle');
@@ -121,6 +131,8 @@ async function lookAndTell(
   const compared = last === null || last.nodes === 0 ? null : last;
   const news = { ...newsOf(looked.look, compared), isAfterFailure: last?.failure !== undefined };
   const told = isQuiet(news) ? root : await tell(renderScheduleNews(news, words), isLoud(news), looked.attachments);
+  const isNews = !isQuiet(news);
+  await remember(looked.past(askedBySchedule(schedule, firing, told ?? last?.root, isNews), desk.now()), desk);
   return stateAfter(news, last, { firing: firing.id, atMs, root: told });
 }
 
@@ -128,6 +140,34 @@ async function lookAndTell(
 interface Looked {
   readonly look: ScheduleLook;
   readonly attachments: () => Promise<readonly Attachment[]>;
+  /** As it is remembered. */
+  readonly past: (asked: AskedBySchedule, endedAtMs: number) => PastRun;
+}
+
+type AskedBySchedule = Pick<RunRequest, 'id' | 'text' | 'askedBy' | 'thread'>;
+
+/**
+ * What a schedule asked, as if it were a person. A look that brought nothing new takes the place of the one before it:
+ * one every five minutes must not push out what people asked.
+ */
+function askedBySchedule(
+  { name, what, channel }: Schedule,
+  { dueMs }: Firing,
+  root: ScheduleState['root'],
+  isNews: boolean,
+): AskedBySchedule {
+  return {
+    id: isNews ? `schedule-${name}-${dueMs}` : `schedule-${name}`,
+    text: what.kind === 'ask' ? what.text : `audit ${what.playbook} ${what.selector}`.trim(),
+    askedBy: `schedule:${name}`,
+    // Where nothing was ever told there is no thread.
+    thread: { channel, rootTs: root?.ts ?? '', statusTs: root?.ts ?? '' },
+  };
+}
+
+/** Nothing of it can fail a firing: what it had to tell has been told. */
+async function remember(past: PastRun, { memory, log }: Pick<ScheduleDesk, 'memory' | 'log'>): Promise<void> {
+  await memory?.record(past).catch((error: unknown) => log(`the history has no ${past.id}: ${String(error)}`));
 }
 
 /** Looks once, as the schedule itself: what it may do is in `access`, as for everybody. */
@@ -166,6 +206,7 @@ async function lookOnce(
     return {
       look: lookOfReport(report, last === null || last.nodes === 0 ? null : last),
       attachments: () => attachmentsOf(report, directory, language, log),
+      past: (asked, endedAtMs) => pastRunOf({ ...asked, askedAtMs: endedAtMs }, { how: 'finished', report }, endedAtMs),
     };
   }
   const { playbook, selector } = what;
@@ -173,7 +214,11 @@ async function lookOnce(
   const nodes = plan.jobs.map(({ node, labels }) => ({ node: { name: node, labels } }));
   await mayLook('audit', { playbooks: [playbook], nodes }, `audit ${playbook} ${selector}`.trim());
   const report = await wiring.audit({ playbook, selector }, { ...common, baselines: memory.baselines });
-  return { look: lookOfAudit(report), attachments: () => auditAttachmentsOf(report, language, log) };
+  return {
+    look: lookOfAudit(report),
+    attachments: () => auditAttachmentsOf(report, language, log),
+    past: (asked, endedAtMs) => pastRunOfAudit(asked, report, endedAtMs),
+  };
 }
 
 async function summarise(

@@ -171,9 +171,11 @@ async function earlierQuestions(
     timer = setTimeout(() => resolve([]), earlier.withinMs);
   });
   try {
-    const asked = history.recent({ ...(node === undefined ? {} : { node }), limit: earlier.runs });
-    const runs = await Promise.race([asked, patience]);
-    return runs.filter((run) => isVisible(run, visible)).flatMap(({ text }) => questionIn(text));
+    const read = history.recent({ ...(node === undefined ? {} : { node }), limit: earlier.runs });
+    const runs = await Promise.race([read, patience]);
+    // What a schedule asks says nothing of what people mean.
+    const asked = runs.filter(({ askedBy }) => !askedBy.startsWith('schedule:'));
+    return asked.filter((run) => isVisible(run, visible)).flatMap(({ text }) => questionIn(text));
   } finally {
     clearTimeout(timer);
   }

@@ -41,6 +41,7 @@ export async function takeSchedules(
     wiring,
     access,
     store: queue.patientStore,
+    memory: queue.patientHistory,
     slots: queue.slots({ perNode: config.workers.runsPerNode }),
     posts: createSchedulePosts({ outbox: sender.outbox, calls: sender.calls, store: queue.patientStore, log }),
     now: Date.now,

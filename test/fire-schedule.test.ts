@@ -16,6 +16,7 @@ import type { AuditReport } from '../src/model/audit-report.ts';
 import { auditFingerprint } from '../src/model/fingerprint.ts';
 import type { Finding, Report } from '../src/model/report.ts';
 import { schedulesOf } from '../src/schedules.ts';
+import { memoryHistory } from './fakes/memory-history.ts';
 import { memoryStore } from './fakes/slack/memory-ports.ts';
 import { SlackWorld } from './fakes/slack/slack-world.ts';
 import { worldCalls } from './fakes/slack/world-calls.ts';
@@ -28,6 +29,7 @@ let records: AuditRecord[];
 /** Rules that the node has trouble with; or why it cannot be asked. */
 let troubles: readonly string[] | Error;
 let runs: number;
+let history: ReturnType<typeof memoryHistory>;
 let during: () => Promise<void>;
 let nowMs: number;
 
@@ -39,6 +41,7 @@ beforeEach(() => {
   records = [];
   troubles = [];
   runs = 0;
+  history = memoryHistory({ maxAgeMs: Number.MAX_SAFE_INTEGER });
   during = async () => undefined;
   nowMs = Date.parse('2026-11-21T06:00:05Z');
 });
@@ -96,6 +99,7 @@ function desk(access = ''): ScheduleDesk {
     access: createAccessCheck(config.access, undefined),
     store,
     slots: undefined as unknown as NodeSlots,
+    memory: history,
     posts: createSchedulePosts({ outbox, calls, store }),
     now: () => nowMs,
     log: (line) => void log.push(line),
@@ -175,6 +179,31 @@ describe('a schedule', () => {
     expect(posts()).toHaveLength(3);
     expect(runs).toBe(6);
     expect(posts().flatMap(({ pings }) => pings)).toEqual([]);
+  });
+
+  it('is in the history: what it told each time, and of the looks without news the last one', async () => {
+    troubles = ['tw-recycle'];
+    await fire();
+    await fire();
+    await fire();
+    await fire(firing('fleet'));
+    const remembered = await history.recent({ limit: 10 });
+    expect(remembered.map(({ id, text, askedBy }) => [id.replace(/\d+$/, 'N'), text, askedBy])).toEqual([
+      ['schedule-fleet-N', 'audit node-audit', 'schedule:fleet'],
+      ['schedule-nightly', 'node-50 port 1301', 'schedule:nightly'],
+      ['schedule-nightly-N', 'node-50 port 1301', 'schedule:nightly'],
+    ]);
+    for (const { rootTs, channel, verdict, nodes, troubles: found } of remembered) {
+      expect({ channel, verdict, nodes }).toEqual({ channel: 'C0NET', verdict: 'found', nodes: ['node-50'] });
+      expect(posts().some(({ ts }) => ts === rootTs)).toBe(true);
+      expect(found.map(({ rule }) => rule)).toEqual(['tw-recycle']);
+    }
+    troubles = new NetcheckError('ask/unknown-node', 'there is no node-50', 'say which');
+    await fire();
+    expect((await history.recent({ limit: 1 }))[0]).toMatchObject({
+      verdict: 'failed',
+      headline: 'there is no node-50',
+    });
   });
 
   it('shows an audit as a picture of nodes and checks and as a page below its post, once; quiet ones show nothing', async () => {

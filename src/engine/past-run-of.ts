@@ -1,3 +1,4 @@
+import type { AuditReport } from '../model/audit-report.ts';
 import { fingerprintOf } from '../model/fingerprint.ts';
 import { nodeOfPlace } from '../model/netns.ts';
 import type { PastRun } from '../model/past-run.ts';
@@ -51,6 +52,33 @@ export function pastRunOf(
   }
   const { verdict, headline, timing } = ending.report;
   return { ...common, tookMs: timing.tookMs, verdict, headline: cut(headline), troubles: troublesOf(ending.report) };
+}
+
+/** An audit as it is remembered: as if somebody had asked for it. */
+export function pastRunOfAudit(
+  request: Pick<RunRequest, 'id' | 'text' | 'askedBy' | 'thread'>,
+  { verdict, headline, audit, nodes, findings }: AuditReport,
+  endedAtMs: number,
+): PastRun {
+  const { id, text, askedBy, thread } = request;
+  const troubles = findings.flatMap(({ fingerprint, rule, node, verdict: said, title }) =>
+    said === 'confirmed' || said === 'likely'
+      ? [{ fingerprint, rule, node, verdict: said, title: title.slice(0, maxTextChars) }]
+      : [],
+  );
+  return {
+    id,
+    text: text.slice(0, maxTextChars),
+    askedBy,
+    channel: thread.channel,
+    rootTs: thread.rootTs,
+    endedAtMs,
+    tookMs: Math.max(0, audit.endedAtMs - audit.startedAtMs),
+    verdict,
+    headline: headline.slice(0, maxTextChars),
+    nodes: nodes.map(({ name }) => name).slice(0, maxNodes),
+    troubles: troubles.slice(0, maxTroubles),
+  };
 }
 
 /** What a report found, as it is remembered: confirmed before likely, each once. */

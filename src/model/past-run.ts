@@ -6,9 +6,10 @@ export const PastRun = z.object({
   id: z.string(),
   /** The ask as typed. */
   text: z.string(),
-  /** Slack user id, `alert`, or the name of a schedule. */
+  /** Slack user id, `alert`, or `schedule:NAME`. */
   askedBy: z.string(),
   channel: z.string(),
+  /** Empty where there is no thread: a schedule that has never had anything to tell. */
   rootTs: z.string(),
   endedAtMs: z.number(),
   tookMs: z.number(),

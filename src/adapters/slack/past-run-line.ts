@@ -19,7 +19,8 @@ export function pastRunLine(
   threadLink: ((channel: string, rootTs: string) => string | undefined) | undefined,
 ): string {
   const wording = frontWording(language);
-  const link = threadLink?.(run.channel, run.rootTs);
+  // A schedule that has never had anything to tell has no thread.
+  const link = run.rootTs === '' ? undefined : threadLink?.(run.channel, run.rootTs);
   const said = run.headline === '' ? wording.verdict[run.verdict] : escapeMrkdwn(clip(run.headline, 150));
   return [
     `${marks[run.verdict]} ${codeSpan(clip(run.text, 100))} ${said}`,
