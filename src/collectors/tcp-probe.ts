@@ -4,12 +4,13 @@ import { defineCollector } from '../model/command.ts';
 /**
  * One line per attempt: `attempt N START END STATUS MESSAGE`. bash's /dev/tcp where bash is there, else nc, busybox
  * nc, python or perl: a plain connect() that is closed at once. Attempts start 0.05 s apart, each with its own source port.
+ * A program in $(...) without a function around it is one process of the node, and there are five for each attempt.
  */
 const script = `host=$1 port=$2 count=$3 limit=$4
 nl='
 '
-now() { date +%s.%N; }
-bounded() { if command -v timeout >/dev/null 2>&1; then timeout "$limit" "$@"; else "$@" & b=$!; (sleep "$limit"; kill "$b" 2>/dev/null) >/dev/null 2>&1 & k=$!; wait "$b"; r=$?; kill "$k" 2>/dev/null; return "$r"; fi; }
+bounded() { "$@" & b=$!; (sleep "$limit"; kill "$b" 2>/dev/null) >/dev/null 2>&1 & k=$!; wait "$b"; r=$?; kill "$k" 2>/dev/null; return "$r"; }
+if command -v timeout >/dev/null 2>&1; then within="timeout $limit"; else within=bounded; fi
 py='import socket,sys
 s=socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET)
 s.settimeout(float(sys.argv[3]))
@@ -25,16 +26,16 @@ elif command -v python >/dev/null 2>&1; then how=python
 elif command -v perl >/dev/null 2>&1; then how=perl
 else echo "no bash, nc, busybox, python or perl to connect with" >&2; exit 127; fi
 one() {
-start=$(now)
+start=$(date +%s.%N)
 case $how in
-bash) out=$(bounded bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>&1) ;;
-nc) out=$(bounded nc -v -z -w "$limit" "$host" "$port" 2>&1 </dev/null) ;;
-busybox) out=$(bounded busybox nc -w "$limit" "$host" "$port" 2>&1 </dev/null) ;;
-python3|python) out=$(bounded "$how" -c "$py" "$host" "$port" "$limit" 2>&1) ;;
-perl) out=$(bounded perl -e "$pl" "$host" "$port" "$limit" 2>&1) ;;
+bash) out=$($within bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$host" "$port" 2>&1) ;;
+nc) out=$($within nc -v -z -w "$limit" "$host" "$port" 2>&1 </dev/null) ;;
+busybox) out=$($within busybox nc -w "$limit" "$host" "$port" 2>&1 </dev/null) ;;
+python3|python) out=$($within "$how" -c "$py" "$host" "$port" "$limit" 2>&1) ;;
+perl) out=$($within perl -e "$pl" "$host" "$port" "$limit" 2>&1) ;;
 esac
 status=$?
-end=$(now)
+end=$(date +%s.%N)
 if [ "$status" -eq 0 ]; then out=; fi
 echo "attempt $1 $start $end $status \${out##*$nl}"
 }
