@@ -52,6 +52,8 @@ export const etpLocalNoEndpoint = defineNodeRule({
         `Kubernetes: ${v.which} of Service ${v.service} is ${v.policy}`,
       kubeLocal: (v: { service: string; node: string; pods: number }) =>
         `Kubernetes: ${v.pods} ready endpoints of Service ${v.service} are on ${v.node} itself`,
+      kubeHealthPort: (v: { port: number; node: string }) =>
+        `Kubernetes: healthCheckNodePort ${v.port} answers 503 on ${v.node}: a load balancer that asks another port does not know, and goes on sending here`,
       kubeElsewhere: (v: { service: string; node: string; nodes: string }) =>
         `Kubernetes: no ready endpoint of Service ${v.service} is on ${v.node}; there are some on ${v.nodes}`,
       servers: (v: { service: string; servers: number }) =>
@@ -85,6 +87,8 @@ export const etpLocalNoEndpoint = defineNodeRule({
       none: (v) => `已读取 kube-proxy 的规则，没有因本节点缺少 Pod 而丢弃 ${v.service} 的规则`,
       kubePolicy: (v) => `Kubernetes：Service ${v.service} 的 ${v.which} 是 ${v.policy}`,
       kubeLocal: (v) => `Kubernetes：Service ${v.service} 有 ${v.pods} 个就绪端点就在 ${v.node} 上`,
+      kubeHealthPort: (v) =>
+        `Kubernetes：${v.node} 上的 healthCheckNodePort ${v.port} 返回 503：检查其他端口的负载均衡不知道，仍会发到这里`,
       kubeElsewhere: (v) => `Kubernetes：${v.node} 上没有 Service ${v.service} 的就绪端点；${v.nodes} 上有`,
       servers: (v) => `本节点的 IPVS 服务 ${v.service} 有 ${v.servers} 个后端`,
       neither: '这里的 IPVS 和 kube-proxy 都不处理这个地址和端口',
@@ -179,7 +183,9 @@ export const etpLocalNoEndpoint = defineNodeRule({
         nodes: others.slice(0, 5).join(', ') || '-',
       });
       const unanswered = effect();
-      const reasons = [policyTold, because(elsewhere, usable[0]?.at ?? object.at)];
+      const port = isInternal ? null : object.healthCheckNodePort;
+      const health = port === null ? [] : [because(say.kubeHealthPort({ port, node: own.name }), object.at)];
+      const reasons = [policyTold, because(elsewhere, usable[0]?.at ?? object.at), ...health];
       // from inside of the cluster a load balancer's address is treated like a ClusterIP
       const isSure = unanswered !== null && (kube.by === 'nodePort' || isInternal);
       return isSure

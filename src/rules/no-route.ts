@@ -21,7 +21,7 @@ export const noRoute = defineNodeRule({
   scope: 'node',
   roles: ['client', 'forwarder', 'target'],
   needs: ['routeGet'],
-  optional: ['routes', 'counters', 'capture', 'probes'],
+  optional: ['routes', 'counters', 'capture', 'probes', 'cluster'],
   params: z.strictObject({}),
   sources: [
     'ip-route(8): unreachable, blackhole, prohibit; net/ipv4/fib_semantics.c fib_props (their errors)',
@@ -35,6 +35,8 @@ export const noRoute = defineNodeRule({
       fine: (v: { routes: number }) =>
         `the kernel has a route for each of the ${v.routes} ways that it was asked about`,
       'network-unreachable': (v: { to: string }) => `no route to ${v.to} (ip route get: Network is unreachable)`,
+      podRange: (v: { to: string; cidr: string; owner: string }) =>
+        `Kubernetes: ${v.to} is in the pod range ${v.cidr} of node ${v.owner}: the network plug-in writes that route; see whether its agent runs on both nodes`,
       'no-route-to-host': (v: { to: string }) =>
         `an unreachable route leads to ${v.to} (ip route get: No route to host)`,
       'invalid-argument': (v: { to: string }) => `a blackhole route leads to ${v.to} (ip route get: Invalid argument)`,
@@ -72,6 +74,8 @@ export const noRoute = defineNodeRule({
       notAsked: (v) => `没有向内核查询到 ${v.address} 的路由`,
       fine: (v) => `查询的 ${v.routes} 条路径，内核都有路由`,
       'network-unreachable': (v) => `没有到 ${v.to} 的路由（ip route get：Network is unreachable）`,
+      podRange: (v) =>
+        `Kubernetes：${v.to} 属于节点 ${v.owner} 的 Pod 网段 ${v.cidr}：该路由由网络插件写入；请查看两个节点上的插件是否在运行`,
       'no-route-to-host': (v) => `到 ${v.to} 命中 unreachable 路由（ip route get：No route to host）`,
       'invalid-argument': (v) => `到 ${v.to} 命中 blackhole 路由（ip route get：Invalid argument）`,
       prohibited: (v) => `到 ${v.to} 命中 prohibit 路由（ip route get：Permission denied）`,
@@ -116,6 +120,10 @@ export const noRoute = defineNodeRule({
     if (worst.iif !== undefined) {
       const words = say.incoming({ to: worst.to, from: worst.from ?? '', iif: worst.iif });
       mechanism.push(because(words, worst.at));
+    }
+    for (const { name, podCidrs, at } of facts.cluster?.nodes ?? []) {
+      const cidr = podCidrs.find((one) => inPrefix(worst.to, one) === true);
+      if (cidr !== undefined) mechanism.push(because(say.podRange({ to: worst.to, cidr, owner: name }), at));
     }
     const entry = facts.routes?.find((r) => closedTypes.includes(r.type) && covers(r.destination, worst.to));
     if (entry !== undefined) {

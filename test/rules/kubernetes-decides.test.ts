@@ -13,6 +13,7 @@ import {
 import { kubeProxyStale } from '../../src/rules/kube-proxy-stale.ts';
 import { networkpolicyDeny } from '../../src/rules/networkpolicy-deny.ts';
 import { noEndpoints } from '../../src/rules/no-endpoints.ts';
+import { noRoute } from '../../src/rules/no-route.ts';
 import { portClosed } from '../../src/rules/port-closed.ts';
 import { rolloutEndpointLag } from '../../src/rules/rollout-endpoint-lag.ts';
 import {
@@ -111,6 +112,15 @@ describe('etp-local-no-endpoint with Kubernetes', () => {
     expect(found.said).toContain('no ready endpoint of Service shop/cart is on node-50; there are some on node-12');
     expect(judge(etpLocalNoEndpoint, { ...facts('Local'), capture: undefined }).verdict).toBe('likely');
     expect(found.remedies.at(-1)?.commands[0]).toContain('-n shop cart');
+  });
+  it('names the port by which a load balancer would know', () => {
+    const service = { ...nodePort('Local'), healthCheckNodePort: 32_001 };
+    const told = judge(etpLocalNoEndpoint, {
+      ...facts('Local'),
+      cluster: cluster({ services: [service], endpoints: [elsewhere] }),
+    });
+    expect(told.said).toContain('healthCheckNodePort 32001 answers 503 on node-50');
+    expect(judge(etpLocalNoEndpoint, facts('Local')).said).not.toContain('healthCheckNodePort');
   });
   it('Cluster, a pod here, or no pod anywhere refute it', () => {
     expect(judge(etpLocalNoEndpoint, facts('Cluster')).verdict).toBe('ruledOut');
@@ -471,6 +481,19 @@ describe('what kube-proxy is told', () => {
 });
 
 describe('conditions and taints of nodes', () => {
+  it('a route that is missing belongs to the pod range of a node', () => {
+    const routeGet = [{ to: target.address, verdict: 'network-unreachable', at: at('08-route-get.out', 1) }];
+    const failing = { routeGet, probes: failed };
+    const client = { node: 'node-12' };
+    const known = cluster({
+      nodes: [kubeNode('node-50', { podCidrs: ['10.51.2.0/24'] }), kubeNode('node-12', { podCidrs: ['10.12.0.0/24'] })],
+    });
+    const found = judge(noRoute, { ...failing, cluster: known }, client);
+    expect(found.verdict).toBe('confirmed');
+    expect(found.said).toContain('10.51.2.2 is in the pod range 10.51.2.0/24 of node node-50');
+    expect(found.said).not.toContain('10.12.0.0/24');
+    expect(judge(noRoute, { ...failing, cluster: apiDown }, client).said).not.toContain('pod range');
+  });
   it('are told with the pods that are not ready there', () => {
     const nodes = [
       kubeNode('node-50', {
