@@ -8,7 +8,7 @@ import type { AccessCheck } from './check-access.ts';
 import type { Options } from './cli.ts';
 import { loadConfig, requireSecret } from './config.ts';
 import type { RunQueue } from './engine/ports.ts';
-import { remember } from './handle-run.ts';
+import { logLost, remember } from './handle-run.ts';
 import type { NetcheckError } from './model/errors.ts';
 import { slackHelp } from './help.ts';
 import { createJudge, type Judge } from './judge-ask.ts';
@@ -42,7 +42,10 @@ export async function bot(options: Options): Promise<number> {
       if (app === undefined) throw new Error('Nothing is looked after before the bot has started');
       return app.sender;
     },
-    onSettled: (request, why) => void remember(request, { how: 'failed', ...why, plan: undefined }, queue),
+    onSettled(request, why) {
+      void logLost(request, why.message, wiring);
+      void remember(request, { how: 'failed', ...why, plan: undefined }, queue);
+    },
     log,
   });
   const parts: BotParts = { runs: lost.watched(queue.queue), access, judge, metrics };

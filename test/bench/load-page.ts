@@ -25,6 +25,8 @@ export interface LoadFigures {
   };
   /** Answers that say that the time of the run was over. */
   readonly cutShort: number;
+  /** Processor time; of all nodes together. */
+  readonly cpuSecPerQuestion: { readonly bot: number; readonly workers: number; readonly nodes: number };
   /** Runs on one node at once, at most. */
   readonly perNode: number;
   readonly openRuns: number;
@@ -58,6 +60,7 @@ practice Slack (with Slack's limits) share the cores.
 | afterwards: question to answer, median | ${one.answerSec.soak} s |
 | answers of runs that had too little time | ${one.cutShort} |
 | runs on one node at once, at most | ${one.perNode} |
+| processor time per question: bot / workers / all nodes of it | ${one.cpuSecPerQuestion.bot} / ${one.cpuSecPerQuestion.workers} / ${one.cpuSecPerQuestion.nodes} s |
 | bot: most memory, growth over the quiet part | ${botPeak} MiB, ${signed(botGrowth)} |
 | workers: most memory, growth over the quiet part | ${workerPeaks.map((peak, index) => `${peak} MiB, ${signed(workerGrowths[index] ?? 0)}`).join('; ')} |
 | Redis: per question, kept for a day / in all at the end | ${one.redisKibPerQuestion} KiB / ${one.redisMib} MiB |

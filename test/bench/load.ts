@@ -135,6 +135,7 @@ const sampling = (async () => {
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const redisBefore = await redisBytes();
+const cpuBefore = { ours: processes.map(({ pid }) => cpuSecOf(pid)), nodes: await fleet.cpuSec() };
 const began = performance.now();
 say(`${burst} questions in ${burstMs / 1000} s over ${nodeCount} nodes, ${workers} workers`);
 for (let index = 0; index < burst; index += 1) {
@@ -159,6 +160,8 @@ over.abort();
 await sampling;
 const redisAfter = await redisBytes();
 const peaks = processes.map(({ pid }) => peakMemoryBytes(pid));
+const cpuOurs = processes.map(({ pid }, index) => cpuSecOf(pid) - (cpuBefore.ours[index] ?? 0));
+const cpuNodes = (await fleet.cpuSec()) - cpuBefore.nodes;
 const log = auditLog();
 await Promise.all(processes.map((one) => one.stop()));
 await Promise.all([slack.close(), redis.stop(), fleet.stop()]);
@@ -216,6 +219,11 @@ const figures: LoadFigures = {
   cutShort: slack.world
     .messages()
     .filter((message) => isAnswer(message) && /time for this run was over/.test(JSON.stringify(message.blocks))).length,
+  cpuSecPerQuestion: {
+    bot: hundredths((cpuOurs[0] ?? 0) / all.length),
+    workers: hundredths(cpuOurs.slice(1).reduce((sum, one) => sum + one, 0) / all.length),
+    nodes: hundredths(cpuNodes / all.length),
+  },
   perNode: Math.max(sampledPerNode, runsAtOnce(log)),
   openRuns: openRuns(log),
   peakMib: peaks.map(mib),
@@ -297,6 +305,18 @@ function openRuns(records: readonly AuditRecord[]): number {
     if (record.event === 'ended') open.delete(record.run);
   }
   return open.size;
+}
+
+/** utime + stime of proc(5), seconds. */
+function cpuSecOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function hundredths(value: number): number {
+  return Math.round(value * 100) / 100;
 }
 
 function residentBytes(pid: number): number {

@@ -55,6 +55,8 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
   /** Runs that this process has queued and that were not answered when it looked last. */
   const ours = new Map<string, RunRequest>();
   const goneSinceMs = new Map<string, number>();
+  /** Noted, and then not queued: who asked was told so by this process, at once. */
+  const refused = new Set<string>();
   /** The last time that Redis was away, as far as our looks saw it. */
   let away: { readonly sinceMs: number; readonly untilMs: number | undefined } | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -63,6 +65,7 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
   async function forget(runId: string): Promise<void> {
     ours.delete(runId);
     goneSinceMs.delete(runId);
+    refused.delete(runId);
     await openRuns.close(runId);
   }
 
@@ -86,6 +89,7 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
   async function lookAt({ request, state }: OpenRun): Promise<void> {
     const { id } = request;
     if (state === 'answered' || now() - request.askedAtMs > keepMs) return forget(id);
+    if (refused.has(id) && state === 'missing') return forget(id);
     if (state === 'waiting' || state === 'active') {
       goneSinceMs.delete(id);
       return undefined;
@@ -165,6 +169,7 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
       async submit(request) {
         // Before it is queued: a Redis that takes it and dies has to be outlived.
         ours.set(request.id, request);
+        refused.delete(request.id);
         for (const oldest of ours.keys()) {
           if (ours.size <= maxRemembered) break;
           ours.delete(oldest);
@@ -174,6 +179,11 @@ export function createLostRuns(options: LostRunsOptions): LostRuns {
         } catch (error) {
           // Whoever asked is told at once.
           ours.delete(request.id);
+          refused.add(request.id);
+          for (const oldest of refused) {
+            if (refused.size <= maxRemembered) break;
+            refused.delete(oldest);
+          }
           throw error;
         }
       },

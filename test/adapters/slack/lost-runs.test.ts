@@ -169,9 +169,21 @@ describe('runs that nobody has any more', () => {
     const keeper = newKeeper();
     const queue = memoryQueue();
     queue.down = true;
-    await expect(keeper.watched(queue).submit(run('r1'))).rejects.toMatchObject({ code: 'queue/down' });
+    const request = run('r1');
+    await expect(keeper.watched(queue).submit(request)).rejects.toMatchObject({ code: 'queue/down' });
     await lookTwice(keeper);
     expect(answers()).toEqual([]);
+    // It was noted before Redis went away, and nobody could take that back.
+    put('missing', request);
+    await lookTwice(keeper);
+    expect(answers()).toEqual([]);
+    expect(open.size).toBe(0);
+    // Asked again, and queued: from now on it is looked after like any other.
+    queue.down = false;
+    await keeper.watched(queue).submit(request);
+    put('missing', request);
+    await lookTwice(keeper);
+    expect(answers()).toHaveLength(1);
   });
 
   it('are told later where Slack is away, and once', async () => {
