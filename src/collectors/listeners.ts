@@ -18,6 +18,8 @@ export const listeners = defineCollector({
   purpose: 'listening sockets with their queues, before and after',
   params: z.strictObject({}),
   when: 'delta',
+  // who listens is asked more about, together with the counters
+  beforeCaptures: true,
   provides: ['listeners'],
   commands: () => [
     {

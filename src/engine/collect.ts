@@ -211,7 +211,7 @@ export async function collect(
     const captures = await startCaptures(plan, sessions, registries.collectors, clock, going);
     phase('before');
     await Promise.all([
-      each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true),
+      each('before', ({ when, beforeCaptures }) => when === 'delta' && beforeCaptures !== true, { late: 'together' }),
       each('once', ({ withCounters }) => withCounters === true),
     ]);
     readSettings = true;
@@ -224,7 +224,7 @@ export async function collect(
     ]);
     phase('after');
     const counted = Promise.all([
-      // what these ask for was learned before: nothing is learned from a second reading
+      // nothing is learned from a second reading
       each('after', ({ when }) => when === 'delta', { late: 'together' }),
       cluster.finish(plan),
     ]);

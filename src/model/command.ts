@@ -100,7 +100,7 @@ export interface Collector<Params extends z.ZodType = z.ZodType> {
    * all that was learned. `active` ones send packets of their own from the clients.
    */
   readonly when: 'once' | 'delta' | 'capture' | 'probe' | 'active' | 'last';
-  /** Of `delta` ones: the first reading is made before captures start: their filter, or who joins the run, depends on it. */
+  /** Of `delta` ones: the first reading is made before captures start: their filter, who joins the run, or what else is asked depends on it. */
   readonly beforeCaptures?: true;
   /** Of `last` ones: what it reads does not change and sends nothing, so it may be read while a long window is watched. */
   readonly meanwhile?: true;
