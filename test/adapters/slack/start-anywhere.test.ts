@@ -456,6 +456,30 @@ describe('short answers', () => {
     expect(told[1]).toContain('cannot reach its memory');
   });
 
+  it('say which workers there are, where, and how busy; none is told as what it is', async () => {
+    const workers = Array.from({ length: 12 }, (_none, index) => ({
+      host: `bot-${index}<!channel>`,
+      pid: 42,
+      sinceMs: 1_763_700_000_000,
+      runs: index,
+    }));
+    await slash(newFront({ knowledge: knownWorld({ status: async () => ({ redis: '7.0.15', workers }) }) }), 'status');
+    await slash(
+      newFront({ knowledge: knownWorld({ status: async () => ({ redis: '7.0.15', workers: [] }) }) }),
+      'status',
+    );
+    for (const part of [
+      'workers: 12',
+      ':42`: free, up since',
+      ':42`: 1 run in hand',
+      ':42`: 2 runs in hand',
+      'and 2 more',
+    ])
+      expect(told[0]).toContain(part);
+    expect(told[0]).not.toContain('<!channel>');
+    expect(told[1]).toContain('no worker is there');
+  });
+
   it('leave questions alone that begin like them', async () => {
     await slash(newFront(), 'status port 80 from node-12');
     expect(told).toEqual([]);
