@@ -11,8 +11,10 @@ import type { RunRecord } from '../model/run-record.ts';
 import { rank } from './decide.ts';
 import { evaluate } from './evaluate.ts';
 import { drawLadder } from './ladder.ts';
+import { entrances, remediesInNamespace } from './remedies-in-namespace.ts';
 import { tracePath } from './trace-path.ts';
 import { byStart, firstLine, type NodeKnowledge, parseEvidence } from './parse.ts';
+import { workloadAt } from './pod-makers.ts';
 import { withManifests } from './with-manifests.ts';
 import { type EngineText, engineText, sayExit } from './wording.ts';
 import { targetOf } from './target-of.ts';
@@ -37,13 +39,15 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
     .sort((a, b) => a.entry.node.localeCompare(b.entry.node, 'en') || byStart(a, b));
   const knowledge = parseEvidence(ordered, registries, say);
   const failures = failedConnects(record, knowledge);
+  const entered = entrances(ordered);
   const joined = new Set(plan.nodes.filter((one) => one.joined === true).map(({ node }) => node.name));
   // where every connect worked, what a node that nobody asked about does not tell leaves nothing open
   const isOpen = ({ verdict, node, path }: Finding): boolean =>
     verdict !== 'unknown' || path !== undefined || failures.failed > 0 || !joined.has(node);
   const findings = rank(evaluate(registries.rules, { plan, knowledge, clockOffsetsMs, language, say }))
     .filter(isOpen)
-    .map((finding) => withNotes(withManifests(withNames(finding, plan), plan, knowledge, language), record, say));
+    .map((finding) => withManifests(withNames(finding, plan, knowledge), plan, knowledge, language))
+    .map((finding) => withNotes(remediesInNamespace(finding, entered, say), record, say));
   const unseen = [
     ...unseenNodes(knowledge, say),
     ...lostNodes(knowledge),
@@ -132,8 +136,8 @@ export function judge(record: RunRecord, evidence: readonly Evidence[], registri
  * Commands for a pod with the names of what made it, where they are known: rules know settings, not names, and write
  * `NAMESPACE` and `deployment NAME`.
  */
-function withNames(finding: Finding, { lookedUp = [] }: RunRecord['plan']): Finding {
-  const workload = lookedUp.find(({ place }) => place === finding.node)?.workload;
+function withNames(finding: Finding, plan: RunRecord['plan'], knowledge: ReadonlyMap<string, NodeKnowledge>): Finding {
+  const workload = workloadAt(finding.node, plan, knowledge.get(finding.node)?.facts.cluster);
   if (workload === undefined) return finding;
   const named = (command: string): string =>
     command

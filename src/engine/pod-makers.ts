@@ -1,6 +1,6 @@
 import type { Cluster } from '../model/cluster-facts.ts';
 import type { KubePod } from '../model/cluster-objects.ts';
-import type { LookedUp } from '../model/plan.ts';
+import type { LookedUp, Plan } from '../model/plan.ts';
 import { sameAddress } from '../rules/ip-address.ts';
 
 export type Workload = NonNullable<LookedUp['workload']>;
@@ -28,6 +28,21 @@ export function makerOf({
   if (labels['pod-template-generation'] !== undefined && /.-[a-z0-9]{5}$/.test(name))
     return { kind: 'daemonset', namespace, name: name.slice(0, -6) };
   return undefined;
+}
+
+/** What made the pod of a place: as it was looked up for the question, else as the pod with its address says. */
+export function workloadAt(
+  place: string,
+  plan: Pick<Plan, 'lookedUp' | 'nodes'>,
+  cluster?: Cluster,
+): Workload | undefined {
+  const pod = podWith(cluster, addressesAt(place, plan));
+  return plan.lookedUp?.find((one) => one.place === place)?.workload ?? (pod === undefined ? undefined : makerOf(pod));
+}
+
+/** The addresses of a place of the run. */
+export function addressesAt(place: string, { nodes }: Pick<Plan, 'nodes'>): readonly string[] {
+  return nodes.flatMap(({ node, address }) => (node.name === place ? [address] : []));
 }
 
 /** The pod that has one of these addresses for itself. */

@@ -10,13 +10,14 @@ import { hasKubeRules } from '../rules/kube-service.ts';
 import { kubeObjectText, nodeSysctlDrafts, podSysctlDrafts } from '../rules/kube-objects.ts';
 import type { NodeKnowledge } from './parse.ts';
 import {
+  addressesAt,
   commonMaker,
   containerFor,
   lastingLabels,
-  makerOf,
   podWith,
   servingPods,
   type Workload,
+  workloadAt,
 } from './pod-makers.ts';
 import { yamlComment, yamlText } from './yaml-text.ts';
 
@@ -66,10 +67,6 @@ export function withManifests(
 function placeOf({ node, path }: Finding, plan: Plan): string {
   const places = [node, ...(path === undefined ? [] : [path.from, path.to])];
   return places.find((one) => workloadAt(one, plan) !== undefined) ?? node;
-}
-
-function workloadAt(place: string, { lookedUp = [] }: Plan): Workload | undefined {
-  return lookedUp.find((one) => one.place === place)?.workload;
 }
 
 /** What makes the pods behind the target; undefined where nobody looked it up. */
@@ -145,19 +142,12 @@ function named(draft: KubeDraft, place: string, plan: Plan, cluster: Cluster | u
   if (name !== 'NAME') return [{ ...draft, object }];
   if (draft.serves !== true && !isPod(place, plan)) return [];
   const servers = draft.serves === true && cluster !== undefined ? servingPods(cluster) : [];
-  const own = podWith(cluster, addressesAt(place, plan));
   const workload =
-    draft.serves === true
-      ? (workloadOfTarget(plan) ?? commonMaker(servers))
-      : (workloadAt(place, plan) ?? (own === undefined ? undefined : makerOf(own)));
+    draft.serves === true ? (workloadOfTarget(plan) ?? commonMaker(servers)) : workloadAt(place, plan, cluster);
   const kind = kindOf.get(workload?.kind.toLowerCase() ?? '');
   if (workload === undefined || kind === undefined) return [{ ...draft, object }];
   const metadata = { name: workload.name, namespace: namespace === 'NAMESPACE' ? workload.namespace : namespace };
   return [{ ...draft, object: withContainer(forKind(kind, { ...object, kind, metadata }), servers[0]) }];
-}
-
-function addressesAt(place: string, { nodes }: Plan): readonly string[] {
-  return nodes.flatMap(({ node, address }) => (node.name === place ? [address] : []));
 }
 
 /** A policy that is to let the target, or the client, through: it selects the pod by its labels, where they were read. */

@@ -46,6 +46,8 @@ const en = {
   probesCut: (node: string, why: string) => `the probes from ${node} are not complete: ${why}`,
   noClient: 'nothing was sent to the port: there is no other node to probe from, and no client was named',
   ownNote: (text: string) => `Your team's note: ${text}`,
+  namespaceForGood: (settings: string) =>
+    `Whatever makes this network namespace has to set ${settings}: the sysctl.d of the node does not reach it (docker run --sysctl, a unit, a script with ip netns exec)`,
   crashed: (message: string) => `netcheck's own code failed here: ${message}`,
   unexplained: (failed: number, total: number, how: string) =>
     `${failed} of ${total} connects failed (${how}), and no rule of this playbook explains it`,
@@ -120,6 +122,8 @@ const zh: EngineText = {
   probesCut: (node, why) => `来自 ${node} 的探测不完整：${why}`,
   noClient: '没有向该端口发送任何请求：没有其他节点可以探测，也没有指定客户端',
   ownNote: (text) => `团队备注：${text}`,
+  namespaceForGood: (settings) =>
+    `由创建该网络命名空间的一方设置 ${settings}：节点的 sysctl.d 对它不起作用（docker run --sysctl、systemd 单元，或使用 ip netns exec 的脚本）`,
   crashed: (message) => `netcheck 自身代码出错：${message}`,
   unexplained: (failed, total, how) => `${total} 次连接中有 ${failed} 次失败（${how}），但该剧本没有规则能解释`,
   probesRefused: (count) => `${count} 次被拒绝`,
