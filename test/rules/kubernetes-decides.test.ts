@@ -291,6 +291,8 @@ describe('other rules with Kubernetes', () => {
     });
     expect(steady.verdict).toBe('ruledOut');
     expect(steady.said).toContain('is no matter of a rollout');
+    const later = cluster({ earlier: { endpoints: [kubeEndpoint({ ready: false })] } });
+    expect(judge(rolloutEndpointLag, { ...facts, cluster: later }).verdict).toBe('likely');
     const young = [kubePod({ startedAtMs: readAtMs - 20_000 })];
     const began = cluster({ earlier: { endpoints: [kubeEndpoint()] }, pods: young });
     expect(judge(rolloutEndpointLag, { ...facts, cluster: began }).verdict).toBe('likely');
@@ -352,6 +354,11 @@ describe('a Service that sends to a port which its pods do not have', () => {
     expect(JSON.stringify(found.remedies[0]?.objects)).toContain(
       '"spec":{"ports":[{"name":"http","protocol":"TCP","port":1301,"targetPort":8080}]}',
     );
+  });
+  it('fires: endpoints that have only another port of the Service', () => {
+    const other = { ...named, endpoints: [kubeEndpoint({ ports: [{ name: 'admin', port: 9090 }] })] };
+    const found = judge(noEndpoints, { cluster: other, firewall: firewall(), probes: failed });
+    expect(found.said).toContain('none of them has its port http');
   });
   it('fires: by a number that nobody listens on, while the pod listens on the port that it declares', () => {
     const numbered = cluster({ services: [kubeService({ ports: [portOf(8081)] })] });
