@@ -6,6 +6,11 @@ import * as z from 'zod';
  */
 
 const name = z.string().max(300);
+/** Names of objects, `namespace/name` too: they stand in commands, and nothing in them is more than a letter to a shell. */
+const objectName = z
+  .string()
+  .max(300)
+  .regex(/^(?:[A-Za-z0-9][\w.:/-]*)?$/);
 const labels = z.record(z.string().max(320), z.string().max(100));
 /** Milliseconds since the epoch; null: the API does not say. */
 const timeMs = z.number().nullable();
@@ -13,8 +18,8 @@ const reason = z.string().max(300).nullable();
 
 export const KubeService = z.strictObject({
   kind: z.literal('service'),
-  namespace: name,
-  name,
+  namespace: objectName,
+  name: objectName,
   /** `ClusterIP`, `NodePort`, `LoadBalancer`, `ExternalName` */
   type: name,
   /** Virtual addresses; empty for a headless one. */
@@ -23,7 +28,7 @@ export const KubeService = z.strictObject({
   externalAddresses: z.array(name),
   ports: z.array(
     z.strictObject({
-      name,
+      name: objectName,
       protocol: z.enum(['tcp', 'udp', 'sctp']),
       port: z.number(),
       targetPort: z.union([z.number(), name]).nullable(),
@@ -49,24 +54,24 @@ export type KubeService = z.infer<typeof KubeService>;
 export const KubeEndpoint = z.strictObject({
   kind: z.literal('endpoint'),
   /** `namespace/name` of its Service. */
-  service: name,
+  service: objectName,
   address: name,
-  ports: z.array(z.strictObject({ name, port: z.number().nullable() })),
+  ports: z.array(z.strictObject({ name: objectName, port: z.number().nullable() })),
   ready: z.boolean(),
   serving: z.boolean(),
   terminating: z.boolean(),
-  node: name.nullable(),
+  node: objectName.nullable(),
   /** `namespace/name` */
-  pod: name.nullable(),
+  pod: objectName.nullable(),
 });
 export type KubeEndpoint = z.infer<typeof KubeEndpoint>;
 
 export const KubePod = z.strictObject({
   kind: z.literal('pod'),
-  namespace: name,
-  name,
+  namespace: objectName,
+  name: objectName,
   labels,
-  node: name.nullable(),
+  node: objectName.nullable(),
   addresses: z.array(name),
   hostNetwork: z.boolean(),
   /** `ClusterFirst`, `Default` (as its node), `None` (as `dnsConfig`), `ClusterFirstWithHostNet` */
@@ -75,7 +80,7 @@ export const KubePod = z.strictObject({
     .strictObject({
       nameservers: z.array(name),
       searches: z.array(name),
-      options: z.array(z.strictObject({ name, value: name.nullable() })),
+      options: z.array(z.strictObject({ name: objectName, value: name.nullable() })),
     })
     .nullable()
     .optional(),
@@ -93,7 +98,7 @@ export const KubePod = z.strictObject({
   deletedAtMs: timeMs,
   containers: z.array(
     z.strictObject({
-      name,
+      name: objectName,
       ready: z.boolean(),
       restarts: z.number(),
       state: z.enum(['running', 'waiting', 'terminated', 'unknown']),
@@ -102,7 +107,7 @@ export const KubePod = z.strictObject({
       startedAtMs: timeMs,
       /** How it ended before it was started again. */
       last: z.strictObject({ reason, exitCode: z.number().nullable(), finishedAtMs: timeMs }).nullable(),
-      ports: z.array(z.strictObject({ name, port: z.number(), protocol: name })),
+      ports: z.array(z.strictObject({ name: objectName, port: z.number(), protocol: name })),
       /** `resources.limits.cpu`: `500m`, `2`; null: it has none. */
       cpuLimit: name.nullable().optional(),
     }),
@@ -138,8 +143,8 @@ const PolicyRule = z.strictObject({
 
 export const KubePolicy = z.strictObject({
   kind: z.literal('networkPolicy'),
-  namespace: name,
-  name,
+  namespace: objectName,
+  name: objectName,
   pods: LabelSelector,
   /** Null: it says nothing of this direction. */
   ingress: z.array(PolicyRule).nullable(),
@@ -153,7 +158,7 @@ export type KubeNamespace = z.infer<typeof KubeNamespace>;
 export const KubeEvent = z.strictObject({
   kind: z.literal('event'),
   /** `namespace/name` of the pod that it is about. */
-  pod: name,
+  pod: objectName,
   type: name,
   reason: name,
   message: z.string().max(300),
@@ -165,7 +170,7 @@ export type KubeEvent = z.infer<typeof KubeEvent>;
 
 export const KubeNode = z.strictObject({
   kind: z.literal('node'),
-  name,
+  name: objectName,
   addresses: z.array(name),
   /** Condition `Ready`. */
   ready: z.enum(['True', 'False', 'Unknown']),
@@ -197,8 +202,8 @@ export type KubeProxyConfig = z.infer<typeof KubeProxyConfig>;
 export const KubeWorkload = z.strictObject({
   kind: z.literal('workload'),
   type: z.enum(['daemonset', 'deployment']),
-  namespace: name,
-  name,
+  namespace: objectName,
+  name: objectName,
   wanted: z.number(),
   ready: z.number(),
 });
