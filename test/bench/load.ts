@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
+import { availableParallelism, homedir, totalmem } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -59,6 +60,8 @@ interface Question {
   readonly how: string;
 }
 
+// In the lab's own mount namespace: logins neither run the start-up files of the machine's accounts nor leave anything there.
+execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', homedir()]);
 const directory = mkdtempSync('/run/netcheck-lab/load-');
 const fleet = await startSshdFleet(directory, nodeCount);
 const redis = await startLoopbackRedis();

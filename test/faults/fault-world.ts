@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, watch } from 'node:fs';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -63,7 +64,9 @@ export async function startFaultWorld(netcheck: BuiltNetcheck): Promise<FaultWor
     startFaultRedis(),
     startLoopbackSshd({
       config: [],
-      prepare: 'for d in /var/tmp /dev/shm; do mount -t tmpfs tmpfs $d; done',
+      // A home of their own: the start-up files of the machine's accounts are neither run nor, where a session is killed
+      // in the middle of one, left with what they had begun to write.
+      prepare: `for d in /var/tmp /dev/shm '${homedir()}'; do mount -t tmpfs tmpfs "$d"; done`,
     }),
   ]);
   const captures = path.join(sshd.directory, 'captures');
