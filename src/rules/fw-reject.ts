@@ -87,6 +87,8 @@ export const fwReject = defineNodeRule({
       noRejects: (v: { rules: number }) => `none of the ${v.rules} rules that were read rejects this connection`,
       byPolicy: 'The chain belongs to a NetworkPolicy: see networkpolicy-deny',
       countedOnly: (v: { why: string }) => `The rejection itself was not seen on the wire: ${v.why}`,
+      rateLimited: (v: { connects: number; from: string }) =>
+        `${v.connects} connects from ${v.from} got no answer in the window; of ICMP errors the kernel sends each peer at most one in a second (net.ipv4.icmp_ratelimit)`,
     },
     zh: {
       ...captureText.zh,
@@ -119,6 +121,8 @@ export const fwReject = defineNodeRule({
       noRejects: (v) => `读到的 ${v.rules} 条规则都不会拒绝这条连接`,
       byPolicy: '该链属于 NetworkPolicy：见 networkpolicy-deny',
       countedOnly: (v) => `没有直接看到拒绝报文：${v.why}`,
+      rateLimited: (v) =>
+        `窗口内来自 ${v.from} 的 ${v.connects} 次连接没有应答；内核对每个对端每秒最多发出一个 ICMP 错误（net.ipv4.icmp_ratelimit）`,
     },
   },
   evaluate({ node, facts, symptom, target, plan, say }) {
@@ -218,6 +222,15 @@ export const fwReject = defineNodeRule({
           letInRemedies(node, counted.found, counted.flow, say),
         );
       }
+      const held = heldBack();
+      if (capture !== undefined && held !== undefined) {
+        const { flow, found } = held;
+        const connects = seen?.unanswered.filter((c) => c.client.address === flow.source).length ?? 0;
+        return likely(
+          [because(say.rateLimited({ connects, from: flow.source ?? '' }), capture.at), row(held)],
+          letInRemedies(node, found, flow, say),
+        );
+      }
       if (capture !== undefined && (answered > 0 || weak === null)) {
         return ruledOut(because(say.none({ connects: seen?.all.length ?? 0, port: target.port }), capture.at));
       }
@@ -259,6 +272,29 @@ export const fwReject = defineNodeRule({
       return likely([...wire, row(best), ...doubt], remedies);
     }
     return confirmed([...wire, row(best)], remedies);
+
+    /** A rule that counted for connects that got no answer: the kernel limits the ICMP errors that it sends (icmp(7)), not RSTs. */
+    function heldBack(): Candidate | undefined {
+      const { firewall } = facts;
+      const silent = seen?.unanswered ?? [];
+      if (firewall === undefined || silent.length === 0) return undefined;
+      return inboundFlows({ protocol: symptom.protocol, target, failed: silent, plan, node, facts })
+        .filter(({ source }) => silent.some((c) => c.client.address === source))
+        .flatMap((flow) =>
+          reachedRules(firewall, flow, ['reject'], isForwarder ? [...arrivalHooks, ...forwardHooks] : inboundHooks).map(
+            (found): Candidate => ({ found, flow }),
+          ),
+        )
+        .find(
+          (one) =>
+            one.found.coverage === 'yes' &&
+            one.found.namesPort &&
+            deltaOf(one) > 0 &&
+            one.found.rule.rejectWith?.includes('reset') !== true &&
+            !isOfKubeProxy(one) &&
+            !isPolicyChain(one.found.rule.chain),
+        );
+    }
 
     /** No SYN leaves a client whose OUTPUT chain rejects it, and the error goes to the application at once. */
     function judgeClient() {

@@ -130,7 +130,9 @@ const recordings: readonly (readonly [string, Readonly<Record<string, string>>])
   ['linux-4.9/03-ipvs/rs-rs0.pcap', {}],
 ];
 
-describe.skipIf(!existsSync(shared))('shared recordings, by packets alone', () => {
+const absent = existsSync(shared) ? '' : ' (skipped: ../shared/captures is not here)';
+
+describe.skipIf(absent !== '')(`shared recordings, by packets alone${absent}`, () => {
   it.each(recordings)('%s', (file, verdicts) => {
     const findings = judgeBytes(readFileSync(path.join(shared, file)), undefined, file);
     expect(Object.fromEntries(accusing(findings).map(({ rule, verdict }) => [rule, verdict]))).toEqual(verdicts);

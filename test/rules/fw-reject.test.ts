@@ -56,6 +56,18 @@ describe('fw-reject', () => {
     expect(found.said).toContain('answered by RST although a process listens (nginx)');
   });
 
+  it('fires: only likely where the rule counted for connects without any answer: ICMP errors are limited', () => {
+    const silent = capture([connection({ handshake: 'unanswered', tries: 2 })]);
+    const icmpRule = (rose: number) => firewall(reject(rose, { match: port1301 }));
+    const found = judgeNode(rule, { facts: { capture: silent, firewall: icmpRule(2) } });
+    expect(found.verdict).toBe('likely');
+    expect(found.said).toContain('1 connects from 10.12.1.2 got no answer');
+    expect(found.said).toContain('icmp_ratelimit');
+    expect(judgeNode(rule, { facts: { capture: silent, firewall: icmpRule(0) } }).verdict).toBe('ruledOut');
+    const resetting = firewall(reject(2, { match: port1301, rejectWith: 'tcp-reset' }));
+    expect(judgeNode(rule, { facts: { capture: silent, firewall: resetting } }).verdict).toBe('ruledOut');
+  });
+
   it('stays silent: IPVS answers so itself where a service has no server', () => {
     const seen = capture([rejected], { icmpErrors: [answer({ code: 3, name: 'port-unreachable' })] });
     const judged = (servers: readonly { readonly weight: number }[]) =>
