@@ -288,7 +288,7 @@ export function readYaml(text: string): {
   problems: readonly (Position & { message: string })[];
 } {
   const lines = new LineCounter();
-  // yaml compares every key with every other: a minute for an inventory of 50 000 nodes
+  // yaml compares every key with every other: 14 s for an inventory of 50 000 nodes
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
