@@ -297,10 +297,11 @@ export function readYaml(text: string): {
   const wrong: readonly YamlProblem[] =
     document.errors.length > 0
       ? document.errors.map(({ pos: [offset], message }) => ({ offset, message }))
-      : [...keysTwice(document), ...badAliases(document)];
+      : [...keysTwice(document), ...deadAliases(document)];
+  const read = wrong.length > 0 ? { value: undefined, problems: wrong } : unfolded(document);
   return {
-    value: wrong.length > 0 ? undefined : document.toJS({ maxAliasCount }),
-    problems: wrong.slice(0, mostProblems).map(({ offset, message }) => ({
+    value: read.value,
+    problems: read.problems.slice(0, mostProblems).map(({ offset, message }) => ({
       ...place(offset),
       message: message.startsWith('Maximum call stack') ? 'it is nested too deeply' : message,
     })),
@@ -326,9 +327,6 @@ interface YamlProblem {
   readonly offset: number;
   readonly message: string;
 }
-/** What aliases may unfold to, by yaml's own count. */
-const maxAliasCount = 100;
-
 function keysTwice(document: Document): readonly YamlProblem[] {
   const found: YamlProblem[] = [];
   visit(document, {
@@ -344,8 +342,8 @@ function keysTwice(document: Document): readonly YamlProblem[] {
   return found;
 }
 
-/** An alias may lead nowhere, or to more of the same than any memory holds. */
-function badAliases(document: Document): readonly YamlProblem[] {
+/** Aliases that lead nowhere. */
+function deadAliases(document: Document): readonly YamlProblem[] {
   const found: YamlProblem[] = [];
   visit(document, {
     Alias(_key, alias) {
@@ -356,12 +354,16 @@ function badAliases(document: Document): readonly YamlProblem[] {
         });
     },
   });
-  if (found.length > 0) return found;
+  return found;
+}
+
+/** The value with its aliases in place; yaml throws where that is more of the same than any memory holds. */
+function unfolded(document: Document): { readonly value: unknown; readonly problems: readonly YamlProblem[] } {
   try {
-    document.toJS({ maxAliasCount });
-    return [];
+    return { value: document.toJS({ maxAliasCount: 100 }), problems: [] };
   } catch (error) {
-    return [{ offset: 0, message: error instanceof Error ? error.message : String(error) }];
+    const message = error instanceof Error ? error.message : String(error);
+    return { value: undefined, problems: [{ offset: 0, message }] };
   }
 }
 

@@ -172,24 +172,11 @@ export const fwReject = defineNodeRule({
       ...(seen?.all.filter((c) => c.handshake === 'icmpError' && sourcesOfIcmp.has(c.client.address)) ?? []),
       ...resets,
     ];
-    const flows = inboundFlows({ protocol: symptom.protocol, target, failed, plan, node, facts });
-    const candidates: Candidate[] =
-      facts.firewall === undefined
-        ? []
-        : flows
-            .flatMap((flow) =>
-              reachedRules(
-                facts.firewall ?? { rules: [] },
-                flow,
-                ['reject'],
-                isForwarder ? [...arrivalHooks, ...forwardHooks] : inboundHooks,
-              ).map((found) => ({ found, flow })),
-            )
-            .filter(
-              ({ found }) =>
-                own.length > 0 || resets.length === 0 || found.rule.rejectWith?.includes('reset') !== false,
-            )
-            .sort((a, b) => rank(b) - rank(a));
+    const candidates = rejectingFor(failed)
+      .filter(
+        ({ found }) => own.length > 0 || resets.length === 0 || found.rule.rejectWith?.includes('reset') !== false,
+      )
+      .sort((a, b) => rank(b) - rank(a));
     const counted = candidates.find((c) => deltaOf(c) > 0);
     const best = counted ?? candidates.find((c) => c.found.rule.packets === null);
 
@@ -273,27 +260,30 @@ export const fwReject = defineNodeRule({
     }
     return confirmed([...wire, row(best)], remedies);
 
+    /** Reject rules that these connects reach, where the rules were read. */
+    function rejectingFor(connects: readonly Connection[]): Candidate[] {
+      const { firewall } = facts;
+      if (firewall === undefined) return [];
+      const hooks = isForwarder ? [...arrivalHooks, ...forwardHooks] : inboundHooks;
+      return inboundFlows({ protocol: symptom.protocol, target, failed: connects, plan, node, facts }).flatMap((flow) =>
+        reachedRules(firewall, flow, ['reject'], hooks).map((found) => ({ found, flow })),
+      );
+    }
+
     /** A rule that counted for connects that got no answer: the kernel limits the ICMP errors that it sends (icmp(7)), not RSTs. */
     function heldBack(): Candidate | undefined {
-      const { firewall } = facts;
       const silent = seen?.unanswered ?? [];
-      if (firewall === undefined || silent.length === 0) return undefined;
-      return inboundFlows({ protocol: symptom.protocol, target, failed: silent, plan, node, facts })
-        .filter(({ source }) => silent.some((c) => c.client.address === source))
-        .flatMap((flow) =>
-          reachedRules(firewall, flow, ['reject'], isForwarder ? [...arrivalHooks, ...forwardHooks] : inboundHooks).map(
-            (found): Candidate => ({ found, flow }),
-          ),
-        )
-        .find(
-          (one) =>
-            one.found.coverage === 'yes' &&
-            one.found.namesPort &&
-            deltaOf(one) > 0 &&
-            one.found.rule.rejectWith?.includes('reset') !== true &&
-            !isOfKubeProxy(one) &&
-            !isPolicyChain(one.found.rule.chain),
-        );
+      if (silent.length === 0) return undefined;
+      return rejectingFor(silent).find(
+        (one) =>
+          silent.some((c) => c.client.address === one.flow.source) &&
+          one.found.coverage === 'yes' &&
+          one.found.namesPort &&
+          deltaOf(one) > 0 &&
+          one.found.rule.rejectWith?.includes('reset') !== true &&
+          !isOfKubeProxy(one) &&
+          !isPolicyChain(one.found.rule.chain),
+      );
     }
 
     /** No SYN leaves a client whose OUTPUT chain rejects it, and the error goes to the application at once. */
